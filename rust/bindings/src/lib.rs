@@ -1,0 +1,17 @@
+//! The compiled module `isomorph._core`: extract, validate, release the GIL, call, wrap.
+//! No mathematics here. Its Python names are private; `python/isomorph` is what people see.
+
+mod arrays;
+mod doorway;
+mod errors;
+mod runtime;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use super::arrays::first_nonfinite_row;
+    #[pymodule_export]
+    use super::runtime::{available_threads, build_info, fail_for_tests};
+}

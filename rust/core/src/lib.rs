@@ -1,0 +1,15 @@
+//! The algorithms of isomorph, on plain matrix views, parallel in a pool of their own.
+//!
+//! * [`matrix`]: row-major views;
+//! * [`error`]: every way to fail, one variant a cause;
+//! * [`finite`]: the check for NaN and infinities;
+//! * [`runtime`]: the thread pool, cancellation and progress.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod error;
+pub mod finite;
+pub mod matrix;
+pub mod runtime;
+
+pub use error::{Error, Result};
