@@ -1,0 +1,171 @@
+"""The only file that knows array frameworks: what came, what serves it, how it reaches the core.
+
+Checks run in an order that touches no value before shapes, types and devices are known to fit:
+bad input fails at once, before anything is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isomorph import runtime
+from isomorph.errors import DTypeError, NonFiniteError, ShapeError
+
+if TYPE_CHECKING:
+    from isomorph._backends import Backend
+
+#: Row numbers travel as 32 bits inside the core, and one value is kept as "none".
+MAX_ROWS = 2**32 - 2
+
+_COMPUTED = ("float32", "float64")
+_WIDENED = ("float16", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Arrays that are ready for a backend: one namespace, one device, one computing type."""
+
+    backend: Backend
+    arrays: tuple[Any, ...]
+    dtype: str
+    namespace: Any = None
+
+    def convert(self, array: Any) -> Any:
+        """Bring a further array, already checked, to the computing type and layout."""
+        return _convert(array, self.dtype, self.namespace)
+
+
+class Arguments:
+    """Named array arguments of one call: checked first by shape and type, made ready after.
+
+    Parameters
+    ----------
+    ndim : int or sequence of int
+        How many dimensions each may have.
+    **arrays
+        The arguments by their public names.
+    """
+
+    def __init__(self, *, ndim: int | Sequence[int] = 2, **arrays: Any) -> None:
+        allowed = (ndim,) if isinstance(ndim, int) else tuple(ndim)
+        self.arrays = arrays
+        self.namespace = _common_namespace(arrays)
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        for name, array in arrays.items():
+            dtype = _dtype_name(array)
+            if dtype not in _COMPUTED + _WIDENED:
+                raise DTypeError(
+                    f"{name}: expected floating point values (float16, bfloat16, float32 or "
+                    f"float64), got {dtype}; convert them, as in {name}.astype('float32')"
+                )
+            shape = tuple(int(length) for length in array.shape)
+            if len(shape) not in allowed:
+                wanted = " or ".join(str(n) for n in allowed)
+                raise ShapeError(
+                    f"{name}: expected an array of {wanted} dimensions, got shape {shape}"
+                )
+            if len(shape) >= 2 and shape[-2] > MAX_ROWS:
+                raise ShapeError(f"{name}: expected at most {MAX_ROWS} rows, got {shape[-2]}")
+            self.shapes[name] = shape
+
+    def require_not_empty(self) -> None:
+        """Raise unless every array has at least one row and one column."""
+        for name, shape in self.shapes.items():
+            if 0 in shape:
+                raise ShapeError(f"{name}: expected at least one row and one column, got {shape}")
+
+    def require_same_columns(self, first: str, second: str) -> None:
+        """Raise unless the two arrays have vectors of one length."""
+        if self.shapes[first][-1] != self.shapes[second][-1]:
+            raise ShapeError(
+                f"{second}: expected {self.shapes[first][-1]} columns as in {first}, got shape "
+                f"{self.shapes[second]}"
+            )
+
+    def ready(self, *, check_finite: bool = True) -> Prepared:
+        """Convert to the common computing type and to what the backend takes."""
+        names = {_dtype_name(array) for array in self.arrays.values()}
+        dtype = "float64" if "float64" in names else "float32"
+        backend: Backend
+        xp: Any = None
+        if self.namespace is None and runtime.requested_backend() != "array":
+            from isomorph._backends.cpu import CpuBackend
+
+            backend = CpuBackend()
+        else:
+            from isomorph._backends.array import ArrayBackend
+
+            xp = self.array_namespace()
+            backend = ArrayBackend(xp)
+        arrays = []
+        for name, array in self.arrays.items():
+            converted = _convert(array, dtype, xp)
+            if check_finite and (row := backend.first_nonfinite_row(converted)) is not None:
+                raise NonFiniteError(
+                    f"{name}: row {row} has a NaN or an infinity; repair or drop such rows, or "
+                    "pass check_finite=False"
+                )
+            arrays.append(converted)
+        return Prepared(backend, tuple(arrays), dtype, xp)
+
+    def array_namespace(self) -> Any:
+        """Return the array namespace of the arguments, NumPy's included."""
+        return self.namespace if self.namespace is not None else _numpy_namespace()
+
+    def device_of(self, array: Any) -> dict[str, Any]:
+        """Return the keyword that creates an array beside `array`."""
+        return {} if self.namespace is None else {"device": array.device}
+
+
+def _convert(array: Any, dtype: str, xp: Any) -> Any:
+    if xp is None:
+        # C order, aligned, native byte order; no copy where that holds already.
+        return np.require(array, np.dtype(dtype), ["C", "A"])
+    return xp.astype(xp.asarray(array), getattr(xp, dtype), copy=False)
+
+
+def _numpy_namespace() -> Any:
+    import array_api_compat.numpy
+
+    return array_api_compat.numpy
+
+
+def _common_namespace(arrays: dict[str, Any]) -> Any:
+    """Return the namespace of all arrays (None for NumPy), after checking that there is one."""
+    kinds: dict[str, tuple[Any, Any]] = {}
+    for name, array in arrays.items():
+        if isinstance(array, np.ma.MaskedArray):
+            raise DTypeError(f"{name}: a masked array; fill or drop the masked values first")
+        if isinstance(array, np.ndarray):
+            kinds[name] = (None, "cpu")
+            continue
+        import array_api_compat
+
+        if not array_api_compat.is_array_api_obj(array):
+            raise DTypeError(
+                f"{name}: expected an array, got {type(array).__name__}; make it one with "
+                "numpy.asarray(values, dtype=numpy.float32)"
+            )
+        kinds[name] = (array_api_compat.array_namespace(array), array_api_compat.device(array))
+    (first, (namespace, device)), *others = kinds.items()
+    for name, (other_namespace, other_device) in others:
+        if other_namespace is not namespace or other_device != device:
+            raise DTypeError(
+                f"{name}: expected an array of the same library and device as {first} "
+                f"({_kind(arrays[first])}), got {_kind(arrays[name])}; move one of them first"
+            )
+    return namespace
+
+
+def _kind(array: Any) -> str:
+    device = getattr(array, "device", "cpu")
+    return f"{type(array).__module__.split('.')[0]} on {device}"
+
+
+def _dtype_name(array: Any) -> str:
+    dtype = array.dtype
+    return str(getattr(dtype, "name", dtype)).removeprefix("torch.").rsplit(".", 1)[-1]

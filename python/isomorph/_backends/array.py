@@ -1,0 +1,23 @@
+"""Plain array-namespace code: the oracle on NumPy, the first working path on CuPy and others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isomorph._backends.array_neighbors import ArrayNeighbors
+
+
+class ArrayBackend(ArrayNeighbors):
+    """See :class:`isomorph._backends.Backend`; `xp` is an array-API namespace."""
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+
+    def first_nonfinite_row(self, array: Any) -> int | None:
+        """See the protocol."""
+        xp = self.xp
+        if 0 in array.shape:
+            return None
+        rows = xp.reshape(array, (-1, array.shape[-1]))
+        bad = xp.any(~xp.isfinite(rows), axis=1)
+        return int(xp.argmax(xp.astype(bad, xp.int64))) if bool(xp.any(bad)) else None

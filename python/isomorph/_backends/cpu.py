@@ -1,0 +1,45 @@
+"""The Rust core, on NumPy arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isomorph import _core, runtime
+from isomorph._backends import Run
+from isomorph._progress import reporting
+
+
+class CpuBackend:
+    """See :class:`isomorph._backends.Backend`."""
+
+    def first_nonfinite_row(self, array: Any) -> int | None:
+        """See the protocol."""
+        return _core.first_nonfinite_row(array, runtime.resolve_threads())
+
+    def topk(
+        self, queries: Any, corpus: Any, k: int, metric: str, exclude_self: bool, run: Run
+    ) -> tuple[Any, Any]:
+        """See the protocol."""
+        with reporting(run.progress, "neighbours") as report:
+            return _core.topk(queries, corpus, k, metric, exclude_self, run.threads, report)
+
+    def csls_radii(self, source: Any, target: Any, neighborhood: int, run: Run) -> tuple[Any, Any]:
+        """See the protocol."""
+        with reporting(run.progress, "radii") as report:
+            return _core.csls_radii(source, target, neighborhood, run.threads, report)
+
+    def csls(
+        self, source: Any, target: Any, k: int, source_radii: Any, target_radii: Any, run: Run
+    ) -> tuple[Any, Any]:
+        """See the protocol."""
+        with reporting(run.progress, "CSLS") as report:
+            return _core.csls(source, target, k, source_radii, target_radii, run.threads, report)
+
+    def csls_both(
+        self, source: Any, target: Any, k: int, source_radii: Any, target_radii: Any, run: Run
+    ) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """See the protocol."""
+        with reporting(run.progress, "CSLS") as report:
+            return _core.csls_both(
+                source, target, k, source_radii, target_radii, run.threads, report
+            )

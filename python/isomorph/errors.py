@@ -1,0 +1,41 @@
+"""Every exception and warning of isomorph.
+
+Each class also derives from the built-in that a caller would expect, so ``except ValueError``
+keeps working. A message says what was expected, what came, and what to do.
+"""
+
+
+class IsomorphError(Exception):
+    """The base of every error that isomorph raises by a name of its own."""
+
+
+class ShapeError(IsomorphError, ValueError):
+    """An array has the wrong number of dimensions, rows or columns."""
+
+
+class DTypeError(IsomorphError, TypeError):
+    """An argument is not an array, or its values have a type that is not computed with."""
+
+
+class NonFiniteError(IsomorphError, ValueError):
+    """An array has a NaN or an infinity; the message names the argument and the first bad row."""
+
+
+class FormatError(IsomorphError, ValueError):
+    """A file is not what it claims to be; the message names the file and the line or byte."""
+
+
+class DictionaryError(IsomorphError, ValueError):
+    """A dictionary has no pair whose two words are in the vocabularies."""
+
+
+class MemoryBudgetError(IsomorphError, MemoryError):
+    """The work needs more memory than it was allowed, or than the machine gives."""
+
+
+class InternalError(IsomorphError, RuntimeError):
+    """A fault of isomorph itself: please report it."""
+
+
+class ConvergenceWarning(UserWarning):
+    """An iteration stopped at its limit, before it met its tolerance."""

@@ -1,0 +1,389 @@
+"""Exact nearest neighbours and CSLS across two spaces, ties by index, never an n x m matrix.
+
+A pair of rows has one score, the *canonical* one: products accumulated in float64 in one fixed
+order, rounded once to the type of the input. Every path, thread count and instruction set returns
+the same bytes.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from isomorph import _arrays, runtime
+from isomorph._backends import Run
+from isomorph._progress import Progress
+from isomorph._results import CSLS, Neighbors, Pairs
+from isomorph.errors import DTypeError, NonFiniteError, ShapeError
+
+__all__ = ["csls", "csls_both", "csls_radii", "mutual_nearest", "topk"]
+
+_METRICS = ("cosine", "dot", "l2")
+
+
+def topk(
+    queries: Any,
+    corpus: Any,
+    k: int = 10,
+    *,
+    metric: str = "cosine",
+    exclude_self: bool = False,
+    check_finite: bool = True,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Neighbors:
+    r"""Find the `k` best corpus rows of every query row, exactly.
+
+    For each query :math:`x_i` the `k` rows :math:`y_j` with the largest score
+
+    * ``"cosine"``: :math:`\langle x_i, y_j\rangle / (|x_i||y_j|)`, 0 where a row is zero;
+    * ``"dot"``: :math:`\langle x_i, y_j\rangle`;
+    * ``"l2"``: :math:`-|x_i - y_j|^2`
+
+    by score descending, then index ascending.
+
+    Parameters
+    ----------
+    queries : array of shape (n, d)
+        float32 or float64, computed in its own type; float16 and bfloat16 are widened to float32.
+    corpus : array of shape (m, d)
+        Mixed types promote as in NumPy.
+    k : int, default 10
+        From 1 to m (to m - 1 with `exclude_self`).
+    metric : {"cosine", "dot", "l2"}, default "cosine"
+        What the score is.
+    exclude_self : bool, default False
+        Leave corpus row i out for query i: neighbours within one set. Needs n = m.
+    check_finite : bool, default True
+        Refuse NaN and infinities. If False, rows that have any are never selected, and select
+        nothing themselves (index -1, score -inf).
+    threads : int, optional
+        See :mod:`isomorph.runtime`. The answer does not depend on it.
+    progress : bool or callable, optional
+        True for a bar on standard error, or a callable of ``(done, total)``.
+
+    Returns
+    -------
+    Neighbors
+        ``scores`` (n, k) in the type of the input and ``indices`` (n, k), int64.
+
+    Raises
+    ------
+    ShapeError
+        Empty arrays, different numbers of columns, more than 2^32 - 2 rows.
+    DTypeError
+        Not an array, or not of floating point.
+    NonFiniteError
+        NaN or infinity, with the argument and the first bad row.
+    ValueError
+        `k` or `metric` out of range, or a score that overflows the type.
+
+    Notes
+    -----
+    O(n m d) multiplications in a fused multiply-and-select pass, which only filters: its rounding
+    error is part of the threshold, and what passes is scored canonically. Peak extra memory: a
+    packed block of the corpus (at most 48 MiB), 8 bytes x 2 max(k, 32) a query of the block in
+    work, and the result. Lists of nearly equal rows take longer, since many survive the filter.
+
+    Examples
+    --------
+    >>> import numpy as np, isomorph as iso
+    >>> corpus = np.eye(3, dtype=np.float32)
+    >>> scores, indices = iso.topk(corpus[:1], corpus, k=2)
+    >>> indices.tolist(), scores.tolist()
+    ([[0, 1]], [[1.0, 0.0]])
+    """
+    if metric not in _METRICS:
+        raise ValueError(f"metric: expected one of {', '.join(_METRICS)}, got {metric!r}")
+    arguments = _arrays.Arguments(queries=queries, corpus=corpus)
+    arguments.require_not_empty()
+    arguments.require_same_columns("queries", "corpus")
+    n, m = arguments.shapes["queries"][0], arguments.shapes["corpus"][0]
+    if exclude_self and n != m:
+        raise ShapeError(
+            f"queries: exclude_self leaves row i out for query i, so as many rows as corpus ({m}) "
+            f"are expected, got {n}"
+        )
+    k = _count("k", k, m - bool(exclude_self), "rows to choose from")
+    run = Run(runtime.resolve_threads(threads), progress)
+    ready = arguments.ready(check_finite=check_finite)
+    scores, indices = ready.backend.topk(*ready.arrays, k, metric, bool(exclude_self), run)
+    return Neighbors(scores, indices, metric)
+
+
+def csls_radii(
+    source: Any,
+    target: Any,
+    *,
+    neighborhood: int = 10,
+    check_finite: bool = True,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> tuple[Any, Any]:
+    r"""Mean cosine of every row to its nearest rows of the other side, both sides in one pass.
+
+    .. math:: r_s(i) = \frac1K \sum_{j \in N_K(i)} \cos(x_i, y_j), \qquad
+              r_t(j) = \frac1K \sum_{i \in N_K(j)} \cos(x_i, y_j)
+
+    Parameters
+    ----------
+    source : array of shape (n, d)
+        See :func:`topk` for types.
+    target : array of shape (m, d)
+        The other side.
+    neighborhood : int, default 10
+        K, from 1 to min(n, m).
+    check_finite, threads, progress
+        As in :func:`topk`.
+
+    Returns
+    -------
+    source_radii : array of shape (n,)
+        In the type of the input; accumulated in float64 from the largest cosine down.
+    target_radii : array of shape (m,)
+        The same for the other side.
+
+    Notes
+    -----
+    One pass over the n x m cosines, O(n m d), of which none is stored: each is compared with the
+    row's and with the column's current K-th best. Peak extra memory: two packed blocks (48 MiB
+    each at most) and 8 bytes x 2 max(K, 32) for each row of both sides.
+
+    References
+    ----------
+    Conneau et al., "Word translation without parallel data", ICLR 2018, section 2.3.
+    """
+    arguments, neighborhood = _csls_arguments(source, target, neighborhood)
+    run = Run(runtime.resolve_threads(threads), progress)
+    ready = arguments.ready(check_finite=check_finite)
+    return ready.backend.csls_radii(*ready.arrays, neighborhood, run)
+
+
+def csls(
+    source: Any,
+    target: Any,
+    k: int = 1,
+    *,
+    neighborhood: int = 10,
+    source_radii: Any = None,
+    target_radii: Any = None,
+    check_finite: bool = True,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Neighbors:
+    r"""Find the `k` best target rows of every source row by cross-domain similarity local scaling.
+
+    .. math:: \mathrm{CSLS}(i, j) = 2 \cos(x_i, y_j) - r_s(i) - r_t(j)
+
+    with the radii of :func:`csls_radii`. It takes from hubs (targets near to everything) what they
+    have too much; whether that helps depends on the data: see
+    :func:`isomorph.metrics.csls_verdict`.
+
+    Parameters
+    ----------
+    source : array of shape (n, d)
+        See :func:`topk` for types.
+    target : array of shape (m, d)
+        The other side.
+    k : int, default 1
+        From 1 to m.
+    neighborhood : int, default 10
+        K of the radii, where they are not given.
+    source_radii : array of shape (n,), optional
+        Radii of the rows of `source`. Give those of the whole vocabularies, from
+        :func:`csls_radii`, when `source` is only a part of one.
+    target_radii : array of shape (m,), optional
+        Radii of the rows of `target`.
+    check_finite, threads, progress
+        As in :func:`topk`.
+
+    Returns
+    -------
+    Neighbors
+        ``scores`` and ``indices``, (n, k), by score descending, then index ascending.
+
+    Notes
+    -----
+    The score is computed in float64 from the cosine and the radii, all in the output type, and
+    rounded once. O(n m d) a pass: one for the radii that are missing, one for the answer. Memory
+    as for :func:`csls_radii`.
+
+    Examples
+    --------
+    >>> import numpy as np, isomorph as iso
+    >>> x = np.array([[1, 0], [0, 1]], dtype=np.float32)
+    >>> iso.csls(x, x[::-1], neighborhood=1).indices.tolist()
+    [[1], [0]]
+    """
+    arguments, neighborhood = _csls_arguments(
+        source, target, neighborhood, both_given=_both(source_radii, target_radii)
+    )
+    k = _count("k", k, arguments.shapes["target"][0], "rows of target")
+    run = Run(runtime.resolve_threads(threads), progress)
+    _check_radii(arguments, source_radii, target_radii)
+    ready = arguments.ready(check_finite=check_finite)
+    radii = _radii(ready, neighborhood, source_radii, target_radii, run)
+    scores, indices = ready.backend.csls(*ready.arrays, k, *radii, run)
+    return Neighbors(scores, indices, "csls")
+
+
+def csls_both(
+    source: Any,
+    target: Any,
+    k: int = 1,
+    *,
+    neighborhood: int = 10,
+    source_radii: Any = None,
+    target_radii: Any = None,
+    check_finite: bool = True,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> CSLS:
+    """Retrieve by CSLS in both directions: source to target and target to source.
+
+    Parameters
+    ----------
+    source, target, k, neighborhood, source_radii, target_radii, check_finite, threads, progress
+        As in :func:`csls`; `k` at most min(n, m).
+
+    Returns
+    -------
+    CSLS
+        ``forward`` (n, k), ``backward`` (m, k), ``source_radii`` (n,), ``target_radii`` (m,).
+
+    Notes
+    -----
+    Both directions come from the same pass: O(n m d) for the radii that are missing and O(n m d)
+    for the two answers together.
+    """
+    arguments, neighborhood = _csls_arguments(
+        source, target, neighborhood, both_given=_both(source_radii, target_radii)
+    )
+    fewest = min(arguments.shapes["source"][0], arguments.shapes["target"][0])
+    k = _count("k", k, fewest, "rows of the smaller side")
+    run = Run(runtime.resolve_threads(threads), progress)
+    _check_radii(arguments, source_radii, target_radii)
+    ready = arguments.ready(check_finite=check_finite)
+    radii = _radii(ready, neighborhood, source_radii, target_radii, run)
+    forward, backward = ready.backend.csls_both(*ready.arrays, k, *radii, run)
+    return CSLS(Neighbors(*forward, "csls"), Neighbors(*backward, "csls"), *radii)
+
+
+def mutual_nearest(
+    source: Any,
+    target: Any,
+    *,
+    method: str = "csls",
+    neighborhood: int = 10,
+    check_finite: bool = True,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Pairs:
+    """Pairs of rows that are each other's nearest.
+
+    Parameters
+    ----------
+    source : array of shape (n, d)
+        See :func:`topk` for types.
+    target : array of shape (m, d)
+        The other side.
+    method : {"csls", "nn"}, default "csls"
+        Nearest by CSLS or by cosine.
+    neighborhood : int, default 10
+        K of the radii, for CSLS.
+    check_finite, threads, progress
+        As in :func:`topk`.
+
+    Returns
+    -------
+    Pairs
+        ``source`` and ``target`` row numbers, ascending in ``source``, and ``scores``.
+
+    Notes
+    -----
+    One pass for the radii (CSLS only) and one for both directions, O(n m d) each.
+    """
+    if method not in ("csls", "nn"):
+        raise ValueError(f"method: expected 'csls' or 'nn', got {method!r}")
+    arguments, neighborhood = _csls_arguments(
+        source, target, neighborhood, both_given=method == "nn"
+    )
+    run = Run(runtime.resolve_threads(threads), progress)
+    ready = arguments.ready(check_finite=check_finite)
+    xp = arguments.array_namespace()
+    if method == "csls":
+        radii = ready.backend.csls_radii(*ready.arrays, neighborhood, run)
+    else:
+        # With radii of zero the score is twice the cosine: the same order, ties included.
+        radii = tuple(
+            xp.zeros(x.shape[0], dtype=x.dtype, **arguments.device_of(x)) for x in ready.arrays
+        )
+    forward, backward = ready.backend.csls_both(*ready.arrays, 1, *radii, run)
+    there, back = forward[1][:, 0], backward[1][:, 0]
+    rows = xp.arange(there.shape[0], dtype=there.dtype, **arguments.device_of(there))
+    found = there >= 0
+    returns = xp.take(back, xp.where(found, there, xp.zeros_like(there)))
+    mutual = xp.nonzero(xp.logical_and(found, returns == rows))[0]
+    scores = xp.take(forward[0][:, 0], mutual)
+    return Pairs(mutual, xp.take(there, mutual), scores if method == "csls" else scores / 2)
+
+
+def _count(name: str, value: Any, largest: int, of_what: str) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise DTypeError(f"{name}: expected an integer, got {value!r}") from None
+    if isinstance(value, bool) or not 1 <= number <= largest:
+        raise ValueError(f"{name}: expected 1 to {largest} ({of_what}), got {value!r}")
+    return number
+
+
+def _both(source_radii: Any, target_radii: Any) -> bool:
+    return source_radii is not None and target_radii is not None
+
+
+def _csls_arguments(
+    source: Any, target: Any, neighborhood: int, *, both_given: bool = False
+) -> tuple[_arrays.Arguments, int]:
+    arguments = _arrays.Arguments(source=source, target=target)
+    arguments.require_not_empty()
+    arguments.require_same_columns("source", "target")
+    if not both_given:
+        fewest = min(arguments.shapes["source"][0], arguments.shapes["target"][0])
+        neighborhood = _count("neighborhood", neighborhood, fewest, "rows of the smaller side")
+    return arguments, neighborhood
+
+
+def _check_radii(arguments: _arrays.Arguments, source_radii: Any, target_radii: Any) -> None:
+    given = {
+        f"{side}_radii": radii
+        for side, radii in (("source", source_radii), ("target", target_radii))
+        if radii is not None
+    }
+    if not given:
+        return
+    checked = _arrays.Arguments(ndim=1, **given)
+    if checked.namespace is not arguments.namespace:
+        raise DTypeError("source_radii, target_radii: expected arrays of the library of source")
+    for name, shape in checked.shapes.items():
+        side = name.removesuffix("_radii")
+        rows = arguments.shapes[side][0]
+        if shape != (rows,):
+            raise ShapeError(f"{name}: expected shape ({rows},), one a row of {side}, got {shape}")
+
+
+def _radii(
+    ready: _arrays.Prepared, neighborhood: int, source_radii: Any, target_radii: Any, run: Run
+) -> tuple[Any, Any]:
+    """Give the radii that were given, made ready, and compute those that were not."""
+    radii = [source_radii, target_radii]
+    if source_radii is None or target_radii is None:
+        computed = ready.backend.csls_radii(*ready.arrays, neighborhood, run)
+        radii = [own if given is None else given for own, given in zip(computed, radii, strict=True)]
+    made = []
+    for name, array in zip(("source_radii", "target_radii"), radii, strict=True):
+        converted = ready.convert(array)
+        if (row := ready.backend.first_nonfinite_row(converted[:, None])) is not None:
+            raise NonFiniteError(f"{name}: entry {row} is NaN or infinite")
+        made.append(converted)
+    return made[0], made[1]

@@ -1,0 +1,110 @@
+"""Threads, instruction set, backend: how the work runs, never what it answers.
+
+The number of threads is, in this order: the ``threads=`` argument, the :func:`threads` context,
+``ISOMORPH_NUM_THREADS``, ``RAYON_NUM_THREADS``, the cores that affinity and cgroup allow.
+``ISOMORPH_ISA`` (``portable``, ``avx2``) forces an instruction set.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from isomorph import _core
+
+__all__ = ["build_info", "resolve_threads", "show_versions", "threads", "use_backend"]
+
+#: More than any machine of today has; a larger number is a slip, not a wish.
+MAX_THREADS = 4096
+
+_threads: ContextVar[int | None] = ContextVar("isomorph_threads", default=None)
+_backend: ContextVar[str | None] = ContextVar("isomorph_backend", default=None)
+
+
+def _checked_threads(value: Any, origin: str) -> int:
+    try:
+        number = value if isinstance(value, int) else int(str(value))
+    except ValueError:
+        number = 0
+    if isinstance(value, bool) or not 1 <= number <= MAX_THREADS:
+        raise ValueError(f"{origin}: expected an integer from 1 to {MAX_THREADS}, got {value!r}")
+    return number
+
+
+def resolve_threads(value: int | None = None) -> int:
+    """Return the number of threads that a call with ``threads=value`` uses."""
+    if value is not None:
+        return _checked_threads(value, "threads")
+    if (number := _threads.get()) is not None:
+        return number
+    for name in ("ISOMORPH_NUM_THREADS", "RAYON_NUM_THREADS"):
+        # rayon reads 0 as "all cores", so we do.
+        if os.environ.get(name, "").strip() not in ("", "0"):
+            return _checked_threads(os.environ[name].strip(), name)
+    return _core.available_threads()
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Use `n` threads in this context, where a call does not say otherwise.
+
+    Examples
+    --------
+    >>> import isomorph as iso
+    >>> with iso.runtime.threads(1):
+    ...     iso.runtime.resolve_threads()
+    1
+    """
+    token = _threads.set(_checked_threads(n, "threads"))
+    try:
+        yield
+    finally:
+        _threads.reset(token)
+
+
+@contextmanager
+def use_backend(name: str | None) -> Iterator[None]:
+    """Serve NumPy arrays from the named backend in this context.
+
+    ``"cpu"`` is the Rust core. ``"array"`` is plain array-namespace code: slow, obviously right,
+    the reference that the core is tested against; it is also what serves other array types.
+    """
+    if name not in (None, "cpu", "array"):
+        raise ValueError(f"name: expected 'cpu', 'array' or None, got {name!r}")
+    token = _backend.set(name)
+    try:
+        yield
+    finally:
+        _backend.reset(token)
+
+
+def requested_backend() -> str | None:
+    """Return the backend that :func:`use_backend` asks for, if any."""
+    return _backend.get()
+
+
+def build_info() -> dict[str, Any]:
+    """Return the version of the core, the instruction set in use and those that this CPU has."""
+    return _core.build_info()
+
+
+def show_versions() -> str:
+    """Return what to paste into a bug report."""
+    import platform
+
+    import numpy
+
+    info = build_info()
+    rows = {
+        "isomorph": info["version"],
+        "instruction set": f"{info['isa']} (of {', '.join(info['available_isas'])})",
+        "threads": str(resolve_threads()),
+        "Python": platform.python_version(),
+        "NumPy": numpy.__version__,
+        "platform": platform.platform(),
+    }
+    width = max(map(len, rows))
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
