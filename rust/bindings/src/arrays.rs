@@ -16,7 +16,7 @@ pub struct Borrowed<'py, T: Element> {
 
 impl<'py, T: Element> Borrowed<'py, T> {
     /// Borrow `array`; `None` when its type is not `T`.
-    fn new(array: &Bound<'py, PyAny>, name: &'static str) -> PyResult<Option<Self>> {
+    pub fn new(array: &Bound<'py, PyAny>, name: &'static str) -> PyResult<Option<Self>> {
         let Ok(array) = array.cast::<PyArrayDyn<T>>() else {
             return Ok(None);
         };

@@ -4,6 +4,7 @@
 mod arrays;
 mod doorway;
 mod errors;
+mod io;
 mod runtime;
 
 use pyo3::prelude::*;
@@ -12,6 +13,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::arrays::first_nonfinite_row;
+    #[pymodule_export]
+    use super::io::{read_safetensors, write_safetensors};
     #[pymodule_export]
     use super::runtime::{available_threads, build_info, fail_for_tests};
 }

@@ -1,2 +1,18 @@
 //! Embedding files: readers that validate before they allocate, writers that are atomic.
+//!
+//! Files are read with `read`, never mapped into memory: a mapping of a file that another process
+//! truncates kills the reader with a signal, which no error type can name, and copying out of the
+//! page cache into a buffer that stays in the CPU's cache costs no more than the page faults of a
+//! mapping. So this crate needs no unsafe code.
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+pub mod atomic;
+pub mod error;
+pub mod safetensors;
+mod source;
+pub mod tensor;
+mod watch;
+
+pub use error::{Error, Result};
+pub use watch::{Quiet, Watch};
