@@ -5,6 +5,7 @@ mod arrays;
 mod doorway;
 mod errors;
 mod io;
+mod linalg;
 mod runtime;
 
 use pyo3::prelude::*;
@@ -15,6 +16,8 @@ mod _core {
     use super::arrays::first_nonfinite_row;
     #[pymodule_export]
     use super::io::{read_safetensors, write_safetensors};
+    #[pymodule_export]
+    use super::linalg::{polar, svd};
     #[pymodule_export]
     use super::runtime::{available_threads, build_info, fail_for_tests};
 }

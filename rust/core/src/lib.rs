@@ -3,12 +3,14 @@
 //! * [`matrix`]: row-major views;
 //! * [`error`]: every way to fail, one variant a cause;
 //! * [`finite`]: the check for NaN and infinities;
+//! * [`linalg`]: factorisations of stacks;
 //! * [`runtime`]: the thread pool, cancellation and progress.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod error;
 pub mod finite;
+pub mod linalg;
 pub mod matrix;
 pub mod runtime;
 

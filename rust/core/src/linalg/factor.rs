@@ -1,0 +1,363 @@
+//! One thin singular value decomposition, certified.
+//!
+//! The fast routine (faer: bidiagonalisation, then divide and conquer) returns singular vectors
+//! that are not orthogonal to working precision (some 20 eps sqrt(d) and, on bad days, 90), and on
+//! some rank-deficient matrices an answer that is wrong in the third digit. So each answer is
+//! tested and repaired:
+//!
+//! 1. the residual `A - U S V'` is estimated with [`PROBES`] random vectors; if it is not small,
+//!    the implicit QR iteration is used instead, and one-sided Jacobi if that fails, too;
+//! 2. `|U'U - I|` and `|V'V - I|` are computed; where they exceed [`TARGET`], a Newton-Schulz step
+//!    `U <- U - U (U'U - I) / 2` brings them to the rounding error of one product;
+//! 3. singular values are sorted, with their vectors.
+//!
+//! A step of 2 moves U by half of an error that 1 has bounded, so the residual stays.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
+use faer::{Accum, Auto, Mat, MatRef, Par, Spec};
+
+use super::scaling::PowerOfTwo;
+use super::{Scalar, jacobi};
+use crate::{Error, Result};
+
+/// How many random vectors estimate the residual. A wrong answer passes if all of them happen to
+/// be nearly orthogonal to its error: for an error t times the bound, with probability ~ t^-8.
+const PROBES: usize = 8;
+
+/// A residual above this many eps * sqrt(max(n, d)) * |A| (Frobenius) is a wrong answer; right ones
+/// have 1 to 10.
+const WRONG: f64 = 64.0;
+
+/// Orthogonality that is left alone, in eps * sqrt(k) (Frobenius); LAPACK's gesdd has 5 to 13.
+const TARGET: f64 = 4.0;
+
+/// Which routine factorises the bidiagonal matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    DivideAndConquer,
+    QrIteration,
+    Jacobi,
+}
+
+/// Below this size faer uses the QR iteration in any case.
+const DIVIDE_FROM: usize = 128;
+
+/// The factors of one matrix after another, and the memory that this takes:
+/// 4 n d + 6 k^2 numbers, about, k = min(n, d).
+pub struct Factor {
+    /// The scaled matrix.
+    a: Mat<f64>,
+    /// Left singular vectors, n x k.
+    pub u: Mat<f64>,
+    /// Singular values of the *scaled* matrix; [`Factor::unscale`] brings them back.
+    pub s: Vec<f64>,
+    /// Right singular vectors, d x k.
+    pub v: Mat<f64>,
+    /// Brings the scaled matrix back to the size it had.
+    pub unscale: PowerOfTwo,
+    gram: Mat<f64>,
+    scratch: Mat<f64>,
+    memory: MemBuffer,
+}
+
+impl Factor {
+    /// Memory for matrices of `rows` x `cols`, both at least 1.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when it cannot be had.
+    pub fn new(rows: usize, cols: usize) -> Result<Self> {
+        let k = rows.min(cols);
+        let too_large = || Error::Memory {
+            what: "the factorisation",
+            needed: 8 * (4 * rows as u128 * cols as u128 + 6 * (k as u128).pow(2)),
+            hint: "reduce the dimension first",
+        };
+        let matrix = |n, m| {
+            let mut mat = Mat::new();
+            mat.try_reserve(n, m).map_err(|_| too_large())?;
+            mat.resize_with(n, m, |_, _| 0.0);
+            Ok::<_, Error>(mat)
+        };
+        let request = requirement(rows, cols, Method::DivideAndConquer)
+            .or(requirement(rows, cols, Method::QrIteration));
+        Ok(Self {
+            a: matrix(rows, cols)?,
+            u: matrix(rows, k)?,
+            s: vec![0.0; k],
+            v: matrix(cols, k)?,
+            unscale: PowerOfTwo::new(0),
+            gram: matrix(k, k)?,
+            scratch: matrix(rows.max(cols), k)?,
+            memory: MemBuffer::try_new(request).map_err(|_| too_large())?,
+        })
+    }
+
+    /// Factorise one row-major matrix of the size given to [`Factor::new`].
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`], named `argument`, for a NaN or an infinity;
+    /// [`Error::NoConvergence`] if three methods fail.
+    pub fn factorise<T: Scalar>(&mut self, values: &[T], argument: &'static str) -> Result<()> {
+        self.load(values, argument)?;
+        if self.answer_for_zero() {
+            return Ok(());
+        }
+        let methods = [
+            Method::DivideAndConquer,
+            Method::QrIteration,
+            Method::Jacobi,
+        ];
+        for method in methods {
+            if method == Method::DivideAndConquer && self.s.len() < DIVIDE_FROM {
+                continue;
+            }
+            if self.attempt(method) && self.residual_is_small() && self.straighten::<T>() {
+                self.sort();
+                return Ok(());
+            }
+        }
+        Err(Error::NoConvergence {
+            routine: "the singular value decomposition",
+            index: 0,
+        })
+    }
+
+    /// Copy the matrix, column-major, scaled by a power of two so that its largest entry is in
+    /// [1, 2): squares then neither overflow nor vanish.
+    fn load<T: Scalar>(&mut self, values: &[T], argument: &'static str) -> Result<()> {
+        let (mut largest, mut sound) = (0.0f64, true);
+        for x in values {
+            let x = x.widen();
+            largest = largest.max(x.abs());
+            sound &= x.is_finite();
+        }
+        let d = self.a.ncols();
+        if !sound {
+            let bad = values.iter().position(|x| !x.widen().is_finite());
+            let row = bad.unwrap_or(0) / d;
+            return Err(Error::NonFinite { argument, row });
+        }
+        let scale = PowerOfTwo::normalising(largest);
+        self.unscale = scale.inverse();
+        for (i, row) in values.chunks_exact(d).enumerate() {
+            for (j, x) in row.iter().enumerate() {
+                self.a[(i, j)] = scale.apply(x.widen());
+            }
+        }
+        Ok(())
+    }
+
+    /// The zero matrix: s = 0, and the first unit vectors.
+    fn answer_for_zero(&mut self) -> bool {
+        if self.a.norm_max() > 0.0 {
+            return false;
+        }
+        self.s.fill(0.0);
+        for m in [&mut self.u, &mut self.v] {
+            m.as_mut().fill(0.0);
+            m.as_mut().diagonal_mut().fill(1.0);
+        }
+        true
+    }
+
+    fn attempt(&mut self, method: Method) -> bool {
+        if method == Method::Jacobi {
+            return self.attempt_jacobi();
+        }
+        let s = faer::ColMut::from_slice_mut(&mut self.s).as_diagonal_mut();
+        svd(
+            self.a.as_ref(),
+            s,
+            Some(self.u.as_mut()),
+            Some(self.v.as_mut()),
+            Par::Seq,
+            MemStack::new(&mut self.memory),
+            parameters(method),
+        )
+        .is_ok()
+    }
+
+    fn attempt_jacobi(&mut self) -> bool {
+        let wide = self.a.nrows() < self.a.ncols();
+        let (long, short) = if wide {
+            (&mut self.v, &mut self.u)
+        } else {
+            (&mut self.u, &mut self.v)
+        };
+        if wide {
+            long.copy_from(self.a.transpose());
+        } else {
+            long.copy_from(&self.a);
+        }
+        let converged = jacobi::factorise(long, &mut self.s, short);
+        complete(long, &mut self.s);
+        converged
+    }
+
+    /// Whether `A X` and `U S V' X` agree for the probes X.
+    fn residual_is_small(&mut self) -> bool {
+        let (n, d) = self.a.shape();
+        let k = self.s.len();
+        if !self.s.iter().all(|s| s.is_finite()) {
+            return false;
+        }
+        let x = Mat::from_fn(d, PROBES, probe);
+        let mut vx = Mat::<f64>::zeros(k, PROBES);
+        let mut ax = Mat::<f64>::zeros(n, PROBES);
+        multiply(&mut vx, Accum::Replace, self.v.transpose(), x.as_ref(), 1.0);
+        for p in 0..PROBES {
+            for (i, s) in self.s.iter().enumerate() {
+                vx[(i, p)] *= s;
+            }
+        }
+        multiply(&mut ax, Accum::Replace, self.a.as_ref(), x.as_ref(), 1.0);
+        multiply(&mut ax, Accum::Add, self.u.as_ref(), vx.as_ref(), -1.0);
+        // E |E x|^2 = |E|^2 / 3 for entries uniform in (-1, 1).
+        let residual = ax.squared_norm_l2() * 3.0 / PROBES as f64;
+        let bound = WRONG * f64::EPSILON * self.a.norm_l2();
+        residual <= bound * bound * n.max(d) as f64
+    }
+
+    /// Bring U and V to orthonormality; `false` if they are too far from it.
+    fn straighten<T: Scalar>(&mut self) -> bool {
+        let k = self.s.len();
+        // What float64 leaves is far below float32's rounding: no need to improve it.
+        let target = TARGET * (k as f64).sqrt() * (T::EPSILON / 64.0).max(f64::EPSILON);
+        [&mut self.u, &mut self.v]
+            .into_iter()
+            .all(|q| straighten(q, &mut self.gram, &mut self.scratch, target))
+    }
+
+    /// Singular values in descending order, vectors with them.
+    fn sort(&mut self) {
+        // Rounding may leave a tiny negative value where the routine promised none.
+        for j in 0..self.s.len() {
+            if self.s[j] < 0.0 {
+                self.s[j] = -self.s[j];
+                self.u.as_mut().col_mut(j).iter_mut().for_each(|x| *x = -*x);
+            }
+        }
+        if self.s.is_sorted_by(|a, b| a >= b) {
+            return;
+        }
+        let mut order: Vec<usize> = (0..self.s.len()).collect();
+        order.sort_by(|&i, &j| self.s[j].total_cmp(&self.s[i]));
+        self.s = order.iter().map(|&j| self.s[j]).collect();
+        for m in [&mut self.u, &mut self.v] {
+            let rows = m.nrows();
+            *m = Mat::from_fn(rows, order.len(), |i, j| m[(i, order[j])]);
+        }
+    }
+}
+
+/// One or more Newton-Schulz steps, until `|Q'Q - I|` is at most `target` or one product's rounding.
+fn straighten(q: &mut Mat<f64>, gram: &mut Mat<f64>, scratch: &mut Mat<f64>, target: f64) -> bool {
+    let k = q.ncols();
+    for _ in 0..4 {
+        triangular::matmul(
+            gram.as_mut(),
+            BlockStructure::TriangularLower,
+            Accum::Replace,
+            q.transpose(),
+            BlockStructure::Rectangular,
+            q.as_ref(),
+            BlockStructure::Rectangular,
+            1.0,
+            Par::Seq,
+        );
+        let mut error = 0.0;
+        for j in 0..k {
+            gram[(j, j)] -= 1.0;
+            error += gram[(j, j)] * gram[(j, j)];
+            for i in j + 1..k {
+                let x = gram[(i, j)];
+                gram[(j, i)] = x;
+                error += 2.0 * x * x;
+            }
+        }
+        let error: f64 = f64::sqrt(error);
+        if error <= target {
+            return true;
+        }
+        // Far from orthonormal (or NaN): the vectors are wrong, not merely inexact.
+        if !(error < 0.1) {
+            return false;
+        }
+        let mut old = scratch.as_mut().submatrix_mut(0, 0, q.nrows(), k);
+        old.copy_from(&*q);
+        matmul(q.as_mut(), Accum::Add, old.as_ref(), gram.as_ref(), -0.5, Par::Seq);
+        // The step squares the error: below this it is rounding that is left, nothing to test.
+        if error < 1e-9 {
+            return true;
+        }
+    }
+    false
+}
+
+/// Give orthonormal directions to the columns whose singular value is zero.
+fn complete(q: &mut Mat<f64>, s: &mut [f64]) {
+    let (n, k) = q.shape();
+    let mut candidate = 0;
+    for j in 0..k {
+        if s[j] > 0.0 {
+            continue;
+        }
+        while candidate < n {
+            let mut x = vec![0.0; n];
+            x[candidate] = 1.0;
+            candidate += 1;
+            // Twice is enough (Kahan and Parlett).
+            for _ in 0..2 {
+                for other in (0..k).filter(|&other| other < j || s[other] > 0.0) {
+                    let dot: f64 = x.iter().zip(q.col(other).iter()).map(|(a, b)| a * b).sum();
+                    x.iter_mut().zip(q.col(other).iter()).for_each(|(a, b)| *a -= dot * b);
+                }
+            }
+            let norm = x.iter().map(|a| a * a).sum::<f64>().sqrt();
+            // Some unit vector keeps at least this much, since k - 1 < n directions are taken.
+            if norm > 0.5 / (n as f64).sqrt() {
+                x.iter().enumerate().for_each(|(i, a)| q[(i, j)] = a / norm);
+                break;
+            }
+        }
+    }
+}
+
+/// `dst (+)= alpha * lhs * rhs`, on this thread.
+pub(crate) fn multiply(
+    dst: &mut Mat<f64>,
+    accumulate: Accum,
+    lhs: MatRef<'_, f64>,
+    rhs: MatRef<'_, f64>,
+    alpha: f64,
+) {
+    matmul(dst.as_mut(), accumulate, lhs, rhs, alpha, Par::Seq);
+}
+
+/// Entry (i, j) of the probes: uniform in (-1, 1), the same on every machine (splitmix64).
+fn probe(i: usize, j: usize) -> f64 {
+    let mut z = ((i * PROBES + j) as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+}
+
+fn parameters(method: Method) -> Spec<SvdParams, f64> {
+    let mut parameters = <SvdParams as Auto<f64>>::auto();
+    parameters.recursion_threshold = match method {
+        Method::DivideAndConquer => DIVIDE_FROM,
+        Method::QrIteration | Method::Jacobi => usize::MAX,
+    };
+    Spec::new(parameters)
+}
+
+fn requirement(rows: usize, cols: usize, method: Method) -> faer::dyn_stack::StackReq {
+    let thin = ComputeSvdVectors::Thin;
+    svd_scratch::<f64>(rows, cols, thin, thin, Par::Seq, parameters(method))
+}
+
+#[cfg(test)]
+mod tests;

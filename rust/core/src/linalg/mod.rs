@@ -1,0 +1,115 @@
+//! Dense factorisations of stacks of matrices: one problem a core, each one sequential inside, so
+//! that no byte of a result depends on the number of threads.
+//!
+//! Everything is computed in float64, as LAPACK-backed NumPy does for float32 too, and rounded once
+//! to the type of the input. Every factorisation is *certified* before it is handed out (see
+//! [`factor`]): an error of a factorisation routine is found here, not by the user.
+
+pub mod factor;
+mod jacobi;
+mod polar;
+mod scaling;
+mod svd;
+
+pub use polar::{Polar, polar};
+pub use scaling::PowerOfTwo;
+pub use svd::{Svd, svd};
+
+use faer::traits::RealField;
+
+use crate::{Error, Result};
+
+/// float32 or float64, as the factorisations and the maps need it.
+pub trait Scalar: RealField + Copy + Send + Sync + 'static {
+    /// The distance from 1 to the next larger number.
+    const EPSILON: f64;
+    /// Its public name.
+    const NAME: &'static str;
+    /// The same number in float64.
+    fn widen(self) -> f64;
+    /// Rounded to nearest.
+    fn round(value: f64) -> Self;
+}
+
+impl Scalar for f32 {
+    const EPSILON: f64 = f32::EPSILON as f64;
+    const NAME: &'static str = "float32";
+    fn widen(self) -> f64 {
+        f64::from(self)
+    }
+    fn round(value: f64) -> Self {
+        value as Self
+    }
+}
+
+impl Scalar for f64 {
+    const EPSILON: f64 = Self::EPSILON;
+    const NAME: &'static str = "float64";
+    fn widen(self) -> f64 {
+        self
+    }
+    fn round(value: f64) -> Self {
+        value
+    }
+}
+
+/// A stack of `count` matrices of `rows` x `cols`, each row-major, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Stack<'a, T> {
+    /// All values.
+    pub data: &'a [T],
+    /// How many matrices.
+    pub count: usize,
+    /// Rows of each.
+    pub rows: usize,
+    /// Columns of each.
+    pub cols: usize,
+}
+
+impl<'a, T> Stack<'a, T> {
+    /// A view of `data`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the slice has another length.
+    pub fn new(data: &'a [T], count: usize, rows: usize, cols: usize) -> Result<Self> {
+        let expected = count.checked_mul(rows).and_then(|n| n.checked_mul(cols));
+        if expected == Some(data.len()) {
+            Ok(Self {
+                data,
+                count,
+                rows,
+                cols,
+            })
+        } else {
+            Err(Error::Shape {
+                argument: "stack",
+                expected: format!("{count} x {rows} x {cols} values"),
+                got: format!("{} values", data.len()),
+            })
+        }
+    }
+
+    /// The values of one matrix.
+    #[must_use]
+    pub fn get(&self, index: usize) -> &'a [T] {
+        let size = self.rows * self.cols;
+        &self.data[index * size..(index + 1) * size]
+    }
+}
+
+/// `len` zeros, or an error where `vec!` would abort the process.
+pub(crate) fn zeros<T: Copy + Default>(len: usize, what: &'static str) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(len)
+        .map_err(|_| Error::Memory {
+            what,
+            needed: len as u128 * size_of::<T>() as u128,
+            hint: "pass fewer or smaller matrices at a time",
+        })?;
+    values.resize(len, T::default());
+    Ok(values)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
