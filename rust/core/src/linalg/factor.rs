@@ -5,13 +5,11 @@
 //! some rank-deficient matrices an answer that is wrong in the third digit. So each answer is
 //! tested and repaired:
 //!
-//! 1. the residual `A - U S V'` is estimated with [`PROBES`] random vectors; if it is not small,
-//!    the implicit QR iteration is used instead, and one-sided Jacobi if that fails, too;
-//! 2. `|U'U - I|` and `|V'V - I|` are computed; where they exceed [`TARGET`], a Newton-Schulz step
+//! 1. `|U'U - I|` and `|V'V - I|` are computed; where they exceed [`TARGET`], a Newton-Schulz step
 //!    `U <- U - U (U'U - I) / 2` brings them to the rounding error of one product;
+//! 2. then the residual `A - U S V'` is estimated with [`PROBES`] random vectors; if it is not
+//!    small, the implicit QR iteration is used instead, and one-sided Jacobi if that fails, too;
 //! 3. singular values are sorted, with their vectors.
-//!
-//! A step of 2 moves U by half of an error that 1 has bounded, so the residual stays.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::matmul::matmul;
@@ -81,8 +79,11 @@ impl Factor {
             mat.resize_with(n, m, |_, _| 0.0);
             Ok::<_, Error>(mat)
         };
-        let request = requirement(rows, cols, Method::DivideAndConquer)
-            .or(requirement(rows, cols, Method::QrIteration));
+        let request = requirement(rows, cols, Method::DivideAndConquer).or(requirement(
+            rows,
+            cols,
+            Method::QrIteration,
+        ));
         Ok(Self {
             a: matrix(rows, cols)?,
             u: matrix(rows, k)?,
@@ -114,7 +115,7 @@ impl Factor {
             if method == Method::DivideAndConquer && self.s.len() < DIVIDE_FROM {
                 continue;
             }
-            if self.attempt(method) && self.residual_is_small() && self.straighten::<T>() {
+            if self.attempt(method) && self.straighten::<T>() && self.residual_is_small() {
                 self.sort();
                 return Ok(());
             }
@@ -223,12 +224,33 @@ impl Factor {
 
     /// Bring U and V to orthonormality; `false` if they are too far from it.
     fn straighten<T: Scalar>(&mut self) -> bool {
-        let k = self.s.len();
-        // What float64 leaves is far below float32's rounding: no need to improve it.
-        let target = TARGET * (k as f64).sqrt() * (T::EPSILON / 64.0).max(f64::EPSILON);
+        let target = target::<T>(self.s.len());
         [&mut self.u, &mut self.v]
             .into_iter()
             .all(|q| straighten(q, &mut self.gram, &mut self.scratch, target))
+    }
+
+    /// The orthonormal polar factor U V' of the factorised matrix, transposed if it is wide, so that
+    /// its columns are orthonormal.
+    pub fn orthonormal_part(&mut self) -> Mat<f64> {
+        let (n, d) = self.a.shape();
+        let (left, right) = if n < d {
+            (&self.v, &self.u)
+        } else {
+            (&self.u, &self.v)
+        };
+        let mut r = Mat::zeros(n.max(d), self.s.len());
+        multiply(
+            &mut r,
+            Accum::Replace,
+            left.as_ref(),
+            right.transpose(),
+            1.0,
+        );
+        // The errors of U and V add up; `false` cannot come from factors that passed their test.
+        let target = target::<f64>(self.s.len());
+        straighten(&mut r, &mut self.gram, &mut self.scratch, target);
+        r
     }
 
     /// Singular values in descending order, vectors with them.
@@ -251,6 +273,11 @@ impl Factor {
             *m = Mat::from_fn(rows, order.len(), |i, j| m[(i, order[j])]);
         }
     }
+}
+
+/// What float64 leaves is far below float32's rounding: no need to improve it there.
+fn target<T: Scalar>(k: usize) -> f64 {
+    TARGET * (k as f64).sqrt() * (T::EPSILON / 64.0).max(f64::EPSILON)
 }
 
 /// One or more Newton-Schulz steps, until `|Q'Q - I|` is at most `target` or one product's rounding.
@@ -283,12 +310,19 @@ fn straighten(q: &mut Mat<f64>, gram: &mut Mat<f64>, scratch: &mut Mat<f64>, tar
             return true;
         }
         // Far from orthonormal (or NaN): the vectors are wrong, not merely inexact.
-        if !(error < 0.1) {
+        if error.is_nan() || error > 0.1 {
             return false;
         }
         let mut old = scratch.as_mut().submatrix_mut(0, 0, q.nrows(), k);
         old.copy_from(&*q);
-        matmul(q.as_mut(), Accum::Add, old.as_ref(), gram.as_ref(), -0.5, Par::Seq);
+        matmul(
+            q.as_mut(),
+            Accum::Add,
+            old.as_ref(),
+            gram.as_ref(),
+            -0.5,
+            Par::Seq,
+        );
         // The step squares the error: below this it is rounding that is left, nothing to test.
         if error < 1e-9 {
             return true;
@@ -313,7 +347,9 @@ fn complete(q: &mut Mat<f64>, s: &mut [f64]) {
             for _ in 0..2 {
                 for other in (0..k).filter(|&other| other < j || s[other] > 0.0) {
                     let dot: f64 = x.iter().zip(q.col(other).iter()).map(|(a, b)| a * b).sum();
-                    x.iter_mut().zip(q.col(other).iter()).for_each(|(a, b)| *a -= dot * b);
+                    x.iter_mut()
+                        .zip(q.col(other).iter())
+                        .for_each(|(a, b)| *a -= dot * b);
                 }
             }
             let norm = x.iter().map(|a| a * a).sum::<f64>().sqrt();

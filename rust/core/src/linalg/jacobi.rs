@@ -9,12 +9,15 @@ use faer::Mat;
 const SWEEPS: usize = 60;
 
 /// Factorise `a` (rows >= cols): its columns become `u * diag(s)`, `v` the rotations. Not sorted.
-/// Columns of zero norm stay zero in `u`; the caller completes them.
+/// Columns of negligible norm become zero in `u`; the caller completes them.
 ///
 /// `false` when it did not converge, which only non-finite values can cause.
 pub(super) fn factorise(a: &mut Mat<f64>, s: &mut [f64], v: &mut Mat<f64>) -> bool {
     let d = a.ncols();
     let tolerance = f64::EPSILON * (a.nrows() as f64).sqrt();
+    // A column this short is rounding of the longer ones: its direction means nothing, and
+    // rotations would chase it forever. It counts as zero.
+    let floor = f64::EPSILON * a.norm_l2();
     v.as_mut().fill(0.0);
     for j in 0..d {
         v[(j, j)] = 1.0;
@@ -31,7 +34,9 @@ pub(super) fn factorise(a: &mut Mat<f64>, s: &mut [f64], v: &mut Mat<f64>) -> bo
                     gamma += *x * *y;
                 }
                 // The product of the roots, not the root of the product: that could underflow.
-                let orthogonal = gamma.abs() <= tolerance * alpha.sqrt() * beta.sqrt();
+                let (x, y) = (alpha.sqrt(), beta.sqrt());
+                let negligible = x.min(y) <= floor;
+                let orthogonal = negligible || gamma.abs() <= tolerance * x * y;
                 // Ordering the norms as well speeds convergence up (de Rijk).
                 if orthogonal && alpha >= beta {
                     continue;
@@ -39,7 +44,11 @@ pub(super) fn factorise(a: &mut Mat<f64>, s: &mut [f64], v: &mut Mat<f64>) -> bo
                 if !orthogonal {
                     converged = false;
                 }
-                let (c, s) = if orthogonal { (0.0, 1.0) } else { rotation(alpha, beta, gamma) };
+                let (c, s) = if orthogonal {
+                    (0.0, 1.0)
+                } else {
+                    rotation(alpha, beta, gamma)
+                };
                 rotate(a, p, q, c, s);
                 rotate(v, p, q, c, s);
             }
@@ -50,11 +59,9 @@ pub(super) fn factorise(a: &mut Mat<f64>, s: &mut [f64], v: &mut Mat<f64>) -> bo
     }
     for j in 0..d {
         let norm = a.col(j).norm_l2();
-        s[j] = norm;
-        if norm > 0.0 {
-            for i in 0..a.nrows() {
-                a[(i, j)] /= norm;
-            }
+        s[j] = if norm > floor { norm } else { 0.0 };
+        for i in 0..a.nrows() {
+            a[(i, j)] = if norm > floor { a[(i, j)] / norm } else { 0.0 };
         }
     }
     converged

@@ -100,13 +100,11 @@ impl<'a, T> Stack<'a, T> {
 /// `len` zeros, or an error where `vec!` would abort the process.
 pub(crate) fn zeros<T: Copy + Default>(len: usize, what: &'static str) -> Result<Vec<T>> {
     let mut values = Vec::new();
-    values
-        .try_reserve_exact(len)
-        .map_err(|_| Error::Memory {
-            what,
-            needed: len as u128 * size_of::<T>() as u128,
-            hint: "pass fewer or smaller matrices at a time",
-        })?;
+    values.try_reserve_exact(len).map_err(|_| Error::Memory {
+        what,
+        needed: len as u128 * size_of::<T>() as u128,
+        hint: "pass fewer or smaller matrices at a time",
+    })?;
     values.resize(len, T::default());
     Ok(values)
 }

@@ -46,17 +46,14 @@ pub fn polar<T: Scalar + Default>(stack: Stack<'_, T>, control: &Control) -> Res
             factor
                 .factorise(stack.get(index), "a")
                 .map_err(|error| in_stack(error, index, n))?;
-            let mut product = Mat::zeros(n, d);
-            multiply(
-                &mut product,
-                Accum::Replace,
-                factor.u.as_ref(),
-                factor.v.transpose(),
-                1.0,
-            );
+            let nearest = factor.orthonormal_part();
             for (i, row) in r.chunks_exact_mut(d).enumerate() {
                 for (j, x) in row.iter_mut().enumerate() {
-                    *x = T::round(product[(i, j)]);
+                    *x = T::round(if n < d {
+                        nearest[(j, i)]
+                    } else {
+                        nearest[(i, j)]
+                    });
                 }
             }
             let stretched = Mat::from_fn(d, factor.s.len(), |i, j| factor.v[(i, j)] * factor.s[j]);

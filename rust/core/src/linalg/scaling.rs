@@ -72,7 +72,17 @@ mod tests {
 
     #[test]
     fn every_magnitude_is_brought_next_to_one_and_back() {
-        for x in [1.0, 1.5, 3.0, 1e300, f64::MAX, 1e-300, f64::MIN_POSITIVE, 5e-324, 1e-310] {
+        for x in [
+            1.0,
+            1.5,
+            3.0,
+            1e300,
+            f64::MAX,
+            1e-300,
+            f64::MIN_POSITIVE,
+            5e-324,
+            1e-310,
+        ] {
             let factor = PowerOfTwo::normalising(x);
             let y = factor.apply(x);
             assert!((1.0..2.0).contains(&y), "{x:e} -> {y:e}");

@@ -1,0 +1,78 @@
+use super::*;
+use crate::linalg::tests::{Random, hard_cases};
+
+/// Every routine, also those that are only a refuge, on every hard matrix: what passes the
+/// certificate is right (the callers' tests say so), and the refuges always pass.
+#[test]
+fn the_refuges_never_fail() {
+    let mut random = Random::new(11);
+    for n in [1, 2, 5, 17, 40] {
+        for case in hard_cases(n, &mut random) {
+            let mut factor = Factor::new(case.rows, case.cols).unwrap();
+            for method in [Method::QrIteration, Method::Jacobi] {
+                factor.load(&case.values, "a").unwrap();
+                if factor.answer_for_zero() {
+                    continue;
+                }
+                let label = format!("{} {n} {method:?}", case.name);
+                assert!(factor.attempt(method), "{label}");
+                assert!(factor.residual_is_small(), "{label}");
+                assert!(factor.straighten::<f64>(), "{label}");
+            }
+        }
+    }
+}
+
+/// The reason for the certificate: faer 0.24's divide and conquer on a rank-deficient matrix.
+/// When this test fails because the answer has become right, the certificate stays all the same.
+#[test]
+fn a_wrong_answer_is_noticed_and_replaced() {
+    let mut random = Random::new(13);
+    let mut noticed = 0;
+    for case in hard_cases(128, &mut random) {
+        let mut factor = Factor::new(case.rows, case.cols).unwrap();
+        factor.load(&case.values, "a").unwrap();
+        if factor.answer_for_zero() || factor.s.len() < DIVIDE_FROM {
+            continue;
+        }
+        let passed = factor.attempt(Method::DivideAndConquer) && factor.residual_is_small();
+        noticed += usize::from(!passed);
+        factor.factorise(&case.values, "a").unwrap();
+        assert!(factor.residual_is_small(), "{}", case.name);
+    }
+    assert!(noticed > 0, "no wrong answer in the collection any more");
+}
+
+#[test]
+fn a_spoilt_answer_is_noticed() {
+    let mut random = Random::new(17);
+    let values: Vec<f64> = (0..40 * 30).map(|_| random.normal()).collect();
+    let spoil: [fn(&mut Factor); 4] = [
+        |f| f.s[3] *= 1.0 + 1e-9,
+        |f| f.u[(2, 1)] += 1e-10,
+        |f| f.v.as_mut().col_mut(0).iter_mut().for_each(|x| *x = -*x),
+        |f| f.s[0] = f64::NAN,
+    ];
+    for change in spoil {
+        let mut factor = Factor::new(40, 30).unwrap();
+        factor.factorise(&values, "a").unwrap();
+        assert!(factor.residual_is_small());
+        change(&mut factor);
+        assert!(!factor.residual_is_small());
+    }
+}
+
+#[test]
+fn vectors_far_from_orthonormal_are_refused_and_near_ones_repaired() {
+    let mut random = Random::new(19);
+    let values: Vec<f64> = (0..30 * 30).map(|_| random.normal()).collect();
+    let mut factor = Factor::new(30, 30).unwrap();
+    factor.factorise(&values, "a").unwrap();
+    factor.u[(0, 0)] += 1e-4;
+    assert!(factor.straighten::<f64>());
+    assert!(factor.straighten::<f64>());
+    factor.u.as_mut().col_mut(0).fill(0.0);
+    assert!(!factor.straighten::<f64>());
+    factor.u.as_mut().col_mut(0).fill(f64::NAN);
+    assert!(!factor.straighten::<f64>());
+}
