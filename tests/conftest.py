@@ -1,0 +1,67 @@
+"""What every test may use: backends, thread counts, the development data, hypothesis profiles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+import isomorph as iso
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# In CI the same examples come every time: a failure there is the change's own.
+hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
+hypothesis.settings.register_profile(
+    "ci", max_examples=60, deadline=None, derandomize=True, print_blob=True
+)
+hypothesis.settings.register_profile("thorough", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev")
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark whatever reads the development data, so that ``-m shared_data`` selects it."""
+    for item in items:
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.shared_data)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Return the root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of development data beside the checkout; skip where there is none."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not (folder / "vectors").is_dir():
+        pytest.skip("the development data is not beside this checkout")
+    return folder
+
+
+@pytest.fixture(params=["cpu", "array"])
+def backend(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run the test on the Rust core and on the array-namespace code."""
+    with iso.runtime.use_backend(request.param):
+        yield request.param
+
+
+@pytest.fixture(params=[1, 2, 3, 7])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Run the test on several numbers of threads."""
+    with iso.runtime.threads(request.param):
+        yield request.param
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Return a generator seeded by the name of the test: the same numbers on every run."""
+    return np.random.default_rng(list(request.node.name.encode()))
