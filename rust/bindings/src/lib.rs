@@ -7,6 +7,7 @@ mod errors;
 mod io;
 mod linalg;
 mod runtime;
+mod vocab;
 
 use pyo3::prelude::*;
 
@@ -20,4 +21,6 @@ mod _core {
     use super::linalg::{polar, svd};
     #[pymodule_export]
     use super::runtime::{available_threads, build_info, fail_for_tests};
+    #[pymodule_export]
+    use super::vocab::{script_counts, script_mask};
 }

@@ -4,7 +4,8 @@
 //! * [`error`]: every way to fail, one variant a cause;
 //! * [`finite`]: the check for NaN and infinities;
 //! * [`linalg`]: factorisations of stacks;
-//! * [`runtime`]: the thread pool, cancellation and progress.
+//! * [`runtime`]: the thread pool, cancellation and progress;
+//! * [`vocab`]: words by script.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -13,5 +14,6 @@ pub mod finite;
 pub mod linalg;
 pub mod matrix;
 pub mod runtime;
+pub mod vocab;
 
 pub use error::{Error, Result};

@@ -1,0 +1,3 @@
+//! Vocabularies: which words to keep.
+
+pub mod scripts;
