@@ -1,6 +1,6 @@
 """Embedding-space mathematics: align two spaces, retrieve across them, trim a vocabulary."""
 
-from isomorph import _core, errors, runtime
+from isomorph import _core, errors, runtime, vocab
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 
@@ -18,4 +18,5 @@ __all__ = [
     "mutual_nearest",
     "runtime",
     "topk",
+    "vocab",
 ]

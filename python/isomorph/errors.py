@@ -29,6 +29,14 @@ class DictionaryError(IsomorphError, ValueError):
     """A dictionary has no pair whose two words are in the vocabularies."""
 
 
+class UnknownWordError(IsomorphError, LookupError):
+    """A word that was asked for is not in the vocabulary; the message names near spellings."""
+
+
+class RemapError(IsomorphError, ValueError):
+    """The ids of a vocabulary remap repeat, are negative, out of range or have no counterpart."""
+
+
 class MemoryBudgetError(IsomorphError, MemoryError):
     """The work needs more memory than it was allowed, or than the machine gives."""
 

@@ -1,0 +1,357 @@
+"""A remap: which old ids a smaller vocabulary keeps, in which order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isomorph import _core
+from isomorph.errors import DTypeError, FormatError, RemapError, ShapeError
+
+if TYPE_CHECKING:
+    from isomorph.io import Embeddings
+
+__all__ = ["Remap"]
+
+_FORMAT = "isomorph.remap"
+_VERSION = "1"
+_MAX_SIZE = 2**32 - 2
+
+
+@dataclass(frozen=True, eq=False)
+class Remap:
+    """The rows that a new vocabulary takes from an old one, and where each old id went.
+
+    Make one with :meth:`from_kept`, :func:`isomorph.vocab.prune` or :meth:`load`. A remap is
+    data only: the same one renumbers words, embedding rows, an output layer, its biases and ids.
+
+    Attributes
+    ----------
+    new_to_old : ndarray of int64, shape (new_size,)
+        The old id of each new id. Read-only.
+    old_size : int
+        How many ids the old vocabulary has.
+    dropped : int
+        What :meth:`ids` gives for an old id that was not kept: -1, or a new id such as that of the
+        unknown token.
+    """
+
+    new_to_old: NDArray[np.int64]
+    old_size: int
+    dropped: int = -1
+    _old_to_new: NDArray[np.int64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        size = _integer("old_size", self.old_size)
+        if not 0 <= size <= _MAX_SIZE:
+            raise RemapError(f"old_size: expected 0 to {_MAX_SIZE}, got {size}")
+        kept = _ids("kept_old_ids", self.new_to_old)
+        if kept.ndim != 1:
+            raise ShapeError(f"kept_old_ids: expected one dimension, got shape {kept.shape}")
+        _require_range("kept_old_ids", kept, size, "the old vocabulary")
+        # An unsigned 64-bit id has been found to fit by now.
+        kept = np.array(kept, dtype=np.int64, order="C")
+        _require_distinct(kept)
+        dropped = _integer("dropped", self.dropped)
+        if not -1 <= dropped < max(len(kept), 0):
+            raise RemapError(
+                f"dropped: expected -1 or a new id below {len(kept)}, got {dropped}; it says what "
+                "an old id that was not kept becomes"
+            )
+        old_to_new = np.full(size, dropped, dtype=np.int64)
+        old_to_new[kept] = np.arange(len(kept), dtype=np.int64)
+        kept.flags.writeable = old_to_new.flags.writeable = False
+        for name, value in (
+            ("new_to_old", kept),
+            ("old_size", size),
+            ("dropped", dropped),
+            ("_old_to_new", old_to_new),
+        ):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_kept(
+        cls, kept_old_ids: Sequence[int] | NDArray[Any], old_size: int, *, dropped: int = -1
+    ) -> Remap:
+        """Make the remap that keeps the given old ids, in the given order.
+
+        Parameters
+        ----------
+        kept_old_ids : sequence of int, shape (n,)
+            ``kept_old_ids[new]`` is the old id of ``new``. No id twice.
+        old_size : int
+            How many ids the old vocabulary has.
+        dropped : int, default -1
+            What an old id that is not kept becomes: -1, or a new id (the unknown token's).
+
+        Returns
+        -------
+        Remap
+            O(old_size) time and memory: 8 bytes an old and a new id.
+
+        Raises
+        ------
+        RemapError
+            An id twice, negative, or not below `old_size`; `dropped` no new id.
+        DTypeError
+            Ids that are not integers.
+        ShapeError
+            More than one dimension.
+
+        Examples
+        --------
+        >>> from isomorph.vocab import Remap
+        >>> remap = Remap.from_kept([0, 3, 1], 5, dropped=0)
+        >>> remap.ids([3, 4, 1]).tolist()
+        [1, 0, 2]
+        """
+        return cls(kept_old_ids, old_size, dropped)  # type: ignore[arg-type]
+
+    @property
+    def old_to_new(self) -> NDArray[np.int64]:
+        """The new id of each old id, `dropped` where there is none; shape (old_size,)."""
+        return self._old_to_new
+
+    @property
+    def new_size(self) -> int:
+        """How many ids were kept."""
+        return int(self.new_to_old.shape[0])
+
+    def __len__(self) -> int:
+        return self.new_size
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Remap):
+            return NotImplemented
+        return (
+            self.old_size == other.old_size
+            and self.dropped == other.dropped
+            and bool(np.array_equal(self.new_to_old, other.new_to_old))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Remap({self.new_size} of {self.old_size} ids, dropped={self.dropped})"
+
+    def gather(self, rows: Any) -> Any:
+        """Take the kept rows of anything that has one row per old id: bit for bit, type kept.
+
+        Parameters
+        ----------
+        rows : array of shape (old_size, ...), or sequence
+            An embedding table, an output layer, a bias, of any array library and type; or a list
+            or tuple, such as the words.
+
+        Returns
+        -------
+        array or sequence
+            Shape (new_size, ...), of the same library, type and device; a list gives a list.
+
+        Raises
+        ------
+        ShapeError
+            When the number of rows is not `old_size`.
+        """
+        if isinstance(rows, list | tuple):
+            self._require_rows(len(rows))
+            kept = [rows[old] for old in self.new_to_old.tolist()]
+            return kept if isinstance(rows, list) else tuple(kept)
+        shape = getattr(rows, "shape", None)
+        if shape is None or len(shape) == 0:
+            raise DTypeError(f"rows: expected an array or a list, got {type(rows).__name__}")
+        self._require_rows(int(shape[0]))
+        if isinstance(rows, np.ndarray):
+            return np.take(rows, self.new_to_old, axis=0)
+        import array_api_compat
+
+        xp = array_api_compat.array_namespace(rows)
+        index = xp.asarray(self.new_to_old, device=array_api_compat.device(rows))
+        return xp.take(rows, index, axis=0)
+
+    def ids(self, tokens: Any) -> NDArray[np.int64]:
+        """Renumber old ids; those that were not kept become `dropped`.
+
+        Parameters
+        ----------
+        tokens : int array or sequence of any shape
+            Old ids, from 0 to ``old_size - 1``.
+
+        Returns
+        -------
+        ndarray of int64, same shape
+            New ids.
+
+        Raises
+        ------
+        RemapError
+            A negative id, or one not below `old_size`.
+        """
+        old = _ids("tokens", tokens)
+        _require_range("tokens", old, self.old_size, "the old vocabulary")
+        return np.take(self._old_to_new, old.astype(np.int64, copy=False))
+
+    def apply(self, embeddings: Embeddings) -> Embeddings:
+        """Give the embeddings of the kept words, in the new order.
+
+        Raises
+        ------
+        ShapeError
+            When `embeddings` does not have `old_size` rows.
+        """
+        self._require_rows(len(embeddings))
+        return embeddings.take(self.new_to_old)
+
+    def then(self, other: Remap) -> Remap:
+        """Compose: first this remap, then `other` on its result.
+
+        An old id that either of them drops becomes what `other` makes of a dropped id.
+
+        Raises
+        ------
+        RemapError
+            When `other` does not start where this one ends.
+        """
+        if other.old_size != self.new_size:
+            raise RemapError(
+                f"then: expected a remap of {self.new_size} ids, which this one keeps, got one of "
+                f"{other.old_size}"
+            )
+        return Remap(self.new_to_old[other.new_to_old], self.old_size, other.dropped)
+
+    def compose(self, other: Remap) -> Remap:
+        """Compose as functions do: `other` first, then this. ``a.compose(b) == b.then(a)``."""
+        return other.then(self)
+
+    def inverse(self) -> Remap:
+        """Give the remap back to the old ids, which exists when no id was dropped.
+
+        Raises
+        ------
+        RemapError
+            When ids were dropped: their rows are gone. :meth:`scatter` puts the kept ones back.
+        """
+        if self.new_size != self.old_size:
+            raise RemapError(
+                f"inverse: {self.old_size - self.new_size} of {self.old_size} ids were dropped, so "
+                "there is no way back for them; scatter() puts the kept rows back into a table"
+            )
+        return Remap(self._old_to_new, self.new_size, self.dropped)
+
+    def scatter(self, rows: NDArray[Any], into: NDArray[Any]) -> NDArray[Any]:
+        """Put rows of the new vocabulary back into a copy of a table of the old one.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (new_size, ...)
+            Rows by new id.
+        into : ndarray of shape (old_size, ...)
+            Where the rows of dropped ids come from; its type is the result's.
+
+        Returns
+        -------
+        ndarray of shape (old_size, ...)
+            A new array. ``scatter(gather(table), table)`` equals ``table``, bit for bit.
+        """
+        if len(rows) != self.new_size:
+            raise ShapeError(f"rows: expected {self.new_size} rows, got {len(rows)}")
+        if len(into) != self.old_size:
+            raise ShapeError(f"into: expected {self.old_size} rows, got {len(into)}")
+        if rows.dtype != into.dtype:
+            raise DTypeError(f"rows: expected the type of into, {into.dtype}, got {rows.dtype}")
+        out = np.array(into, copy=True)
+        out[self.new_to_old] = rows
+        return out
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a safetensors file, atomically: ``new_to_old`` and the two numbers beside it."""
+        _core.write_safetensors(
+            os.fspath(path),
+            {"new_to_old": np.array(self.new_to_old)},
+            {
+                "format": _FORMAT,
+                "format_version": _VERSION,
+                "old_size": str(self.old_size),
+                "dropped": str(self.dropped),
+            },
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Remap:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        FormatError
+            Not such a file, or of a later format version.
+        RemapError
+            Ids that do not fit together.
+        """
+        name = os.fspath(path)
+        tensors, metadata = _core.read_safetensors(name)
+        if metadata.get("format") != _FORMAT or "new_to_old" not in tensors:
+            raise FormatError(f"{name}: expected a remap written by Remap.save")
+        if metadata.get("format_version") != _VERSION:
+            raise FormatError(
+                f"{name}: expected format version {_VERSION}, got "
+                f"{metadata.get('format_version')!r}; a later isomorph may have written it"
+            )
+        try:
+            old_size, dropped = int(metadata["old_size"]), int(metadata["dropped"])
+        except (KeyError, ValueError):
+            raise FormatError(
+                f"{name}: expected the integers old_size and dropped in the metadata"
+            ) from None
+        return cls(tensors["new_to_old"], old_size, dropped)
+
+    def _require_rows(self, rows: int) -> None:
+        if rows != self.old_size:
+            raise ShapeError(f"expected {self.old_size} rows, one an old id, got {rows}")
+
+
+def _integer(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise DTypeError(f"{name}: expected an integer, got {value!r}")
+    return int(value)
+
+
+def _ids(name: str, values: Any) -> NDArray[Any]:
+    try:
+        ids = np.asarray(values)
+    except ValueError:
+        raise ShapeError(f"{name}: expected ids of one regular shape, got ragged lists") from None
+    if ids.size == 0:
+        return ids.astype(np.int64)
+    if ids.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: expected integer ids of at most 64 bits, got {ids.dtype}")
+    return ids
+
+
+def _require_range(name: str, ids: NDArray[Any], size: int, what: str) -> None:
+    if ids.size == 0:
+        return
+    if (low := int(ids.min())) < 0:
+        at = int(np.argmax(ids.ravel() < 0))
+        raise RemapError(f"{name}: a negative id, {low} at the lowest; the first is entry {at}")
+    if (high := int(ids.max())) >= size:
+        at = int(np.argmax(ids.ravel() >= size))
+        raise RemapError(
+            f"{name}: expected ids below {size}, the size of {what}, got {high} at the highest; "
+            f"the first beyond is entry {at}"
+        )
+
+
+def _require_distinct(kept: NDArray[np.int64]) -> None:
+    order = np.argsort(kept, kind="stable")
+    again = np.nonzero(kept[order][1:] == kept[order][:-1])[0]
+    if again.size:
+        first, second = int(order[again[0]]), int(order[again[0] + 1])
+        raise RemapError(
+            f"kept_old_ids: each id may be kept once; id {int(kept[first])} is a duplicate, at "
+            f"entries {first} and {second}"
+        )

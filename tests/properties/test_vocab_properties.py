@@ -1,0 +1,80 @@
+"""Laws of remaps and of pruning."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isomorph.vocab import Remap, prune
+
+
+@st.composite
+def remaps(draw: st.DrawFn, old_size: int | None = None) -> Remap:
+    size = draw(st.integers(0, 40)) if old_size is None else old_size
+    order = draw(st.permutations(range(size)))
+    kept = order[: draw(st.integers(0, size))]
+    return Remap.from_kept(kept, size, dropped=draw(st.integers(-1, len(kept) - 1)))
+
+
+@given(remaps())
+def test_the_two_tables_undo_each_other(remap: Remap) -> None:
+    assert np.array_equal(remap.old_to_new[remap.new_to_old], np.arange(len(remap)))
+    gone = np.setdiff1d(np.arange(remap.old_size), remap.new_to_old)
+    assert (remap.old_to_new[gone] == remap.dropped).all()
+
+
+@given(remaps(), st.data())
+def test_gather_is_the_rows_and_ids_follow_them(remap: Remap, data: st.DataObject) -> None:
+    table = np.arange(remap.old_size * 3, dtype=np.int16).reshape(-1, 3)
+    rows = remap.gather(table)
+    assert np.array_equal(remap.scatter(rows, table), table)
+    tokens = data.draw(st.lists(st.sampled_from(range(max(remap.old_size, 1))), max_size=8))
+    tokens = tokens if remap.old_size else []
+    for old, new in zip(tokens, remap.ids(tokens).tolist(), strict=True):
+        if old in remap.new_to_old:
+            assert np.array_equal(rows[new], table[old])
+
+
+@given(remaps(), st.data())
+def test_composing_is_gathering_twice(first: Remap, data: st.DataObject) -> None:
+    second = data.draw(remaps(old_size=len(first)))
+    third = data.draw(remaps(old_size=len(second)))
+    table = np.arange(first.old_size)
+    both = first.then(second)
+    assert np.array_equal(both.gather(table), second.gather(first.gather(table)))
+    assert both.then(third) == first.then(second.then(third))
+
+
+@given(st.permutations(range(20)))
+def test_the_inverse_of_a_permutation(order: list[int]) -> None:
+    remap = Remap.from_kept(order, 20)
+    identity = Remap.from_kept(range(20), 20)
+    assert remap.then(remap.inverse()) == identity
+    assert remap.inverse().inverse() == remap
+
+
+@given(st.lists(st.text(max_size=6), max_size=30), st.integers(0, 30))
+def test_filters_commute_and_top_comes_last(words: list[str], top: int) -> None:
+    both = prune(words, scripts=["Latin", "Greek"], drop_ascii=True)
+    ascii_gone = prune(words, drop_ascii=True)
+    then_scripts = prune(ascii_gone.gather(words), scripts=["Latin", "Greek"])
+    assert both == ascii_gone.then(then_scripts)
+    cut = prune(words, scripts=["Latin", "Greek"], drop_ascii=True, top=top)
+    assert np.array_equal(cut.new_to_old, both.new_to_old[:top])
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=6), max_size=30))
+def test_latin_agrees_with_the_names_of_letters(words: list[str]) -> None:
+    """For letters, the Unicode name says the script too: an independent witness."""
+    kept = set(prune(words, scripts="Latin", keep_without_script=False).gather(words))
+    for word in words:
+        letters = [c for c in word if unicodedata.category(c) in ("Lu", "Ll", "Lt")]
+        if all(c in letters for c in word) and word:
+            latin = all(
+                unicodedata.name(c, "").startswith(("LATIN ", "FULLWIDTH LATIN ")) for c in letters
+            )
+            if latin:
+                assert word in kept
