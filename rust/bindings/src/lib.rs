@@ -1,6 +1,7 @@
 //! The compiled module `isomorph._core`: extract, validate, release the GIL, call, wrap.
 //! No mathematics here. Its Python names are private; `python/isomorph` is what people see.
 
+mod align;
 mod arrays;
 mod doorway;
 mod errors;
@@ -13,6 +14,8 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::align::{apply_affine, column_means, column_norms, procrustes, transform_rows};
     #[pymodule_export]
     use super::arrays::first_nonfinite_row;
     #[pymodule_export]

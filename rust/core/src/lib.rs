@@ -1,5 +1,6 @@
 //! The algorithms of isomorph, on plain matrix views, parallel in a pool of their own.
 //!
+//! * [`align`]: moments, Procrustes, maps, transforms;
 //! * [`matrix`]: row-major views;
 //! * [`error`]: every way to fail, one variant a cause;
 //! * [`finite`]: the check for NaN and infinities;
@@ -9,6 +10,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod align;
 pub mod error;
 pub mod finite;
 pub mod linalg;

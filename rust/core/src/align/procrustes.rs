@@ -1,0 +1,204 @@
+//! The orthogonal Procrustes problem: weighted, scaled, translated, rectangular, in stacks.
+
+use faer::Mat;
+use rayon::prelude::*;
+
+use super::determinant;
+use super::moments::{CrossMoments, Pairs, cross_moments, projected_square};
+use crate::linalg::factor::Factor;
+use crate::linalg::{PowerOfTwo, Scalar, Stack};
+use crate::matrix::MatRef;
+use crate::runtime::Control;
+use crate::{Error, Result};
+
+/// What may be fitted besides the orthonormal matrix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// A factor, not negative.
+    pub scale: bool,
+    /// The two weighted means.
+    pub translate: bool,
+    /// For d = e: forbid det R = -1.
+    pub rotation_only: bool,
+}
+
+/// The answer: x -> scale (x - `source_mean`) `matrix` + `target_mean`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    /// d x e, row-major: orthonormal columns for d >= e, orthonormal rows for d <= e.
+    pub matrix: Vec<f64>,
+    /// Zeros unless translation was asked for.
+    pub source_mean: Vec<f64>,
+    /// Zeros unless translation was asked for.
+    pub target_mean: Vec<f64>,
+    /// 1 unless scaling was asked for.
+    pub scale: f64,
+    /// Singular values of sum w x y', divided by sqrt(sum w |x|^2 sum w |y|^2).
+    pub singular_values: Vec<f64>,
+    /// trace(R' sum w x y') divided by the same.
+    pub correlation: f64,
+    /// sqrt(sum w |scale (x - mx) R - (y - my)|^2 / sum w |y - my|^2).
+    pub residual: f64,
+    /// Sign of det R for d = e, else 0.
+    pub determinant: f64,
+    /// Numerical rank of sum w x y'.
+    pub rank: usize,
+}
+
+/// Solve max over R of trace(R' M), M = sum w (x - mx) (y - my)', for each problem of the stack.
+///
+/// For d <= e (R R' = I) this minimises sum w |s (x - mx) R - (y - my)|^2. For d > e (R'R = I) it
+/// minimises the residual of the way back, sum w |(x - mx) - (y - my) R'|^2; the forward problem has
+/// no closed solution. `scale` then minimises the forward residual for that R.
+///
+/// # Errors
+/// As for [`cross_moments`], and [`Error::Value`] when the scale leaves float64's range.
+pub fn procrustes<T: Scalar>(
+    source: Stack<'_, T>,
+    target: Stack<'_, T>,
+    weights: Option<&[f64]>,
+    options: Options,
+    control: &Control,
+) -> Result<Vec<Fit>> {
+    let (count, n) = (source.count, source.rows);
+    if target.count != count {
+        return Err(Error::Shape {
+            argument: "target",
+            expected: format!("{count} matrices as in source"),
+            got: format!("{}", target.count),
+        });
+    }
+    if source.cols == 0 || target.cols == 0 || n == 0 {
+        return Err(Error::Shape {
+            argument: "source, target",
+            expected: "at least one row and one column".to_string(),
+            got: format!(
+                "{n} x {} and {} x {}",
+                source.cols, target.rows, target.cols
+            ),
+        });
+    }
+    if let Some(weights) = weights.filter(|w| w.len() != count * n) {
+        return Err(Error::Shape {
+            argument: "weights",
+            expected: format!("{} values, one for each row", count * n),
+            got: format!("{} values", weights.len()),
+        });
+    }
+    control.start((count * n.div_ceil(super::BLOCK)) as u64);
+    (0..count)
+        .into_par_iter()
+        .map(|index| {
+            let pairs = Pairs {
+                source: MatRef::new(source.get(index), n, source.cols)?,
+                target: MatRef::new(target.get(index), target.rows, target.cols)?,
+                weights: weights.map(|w| &w[index * n..(index + 1) * n]),
+            };
+            fit(pairs, options, control).map_err(|error| match error {
+                Error::NonFinite { argument, row } => Error::NonFinite {
+                    argument,
+                    row: index * n + row,
+                },
+                other => other,
+            })
+        })
+        .collect()
+}
+
+fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> Result<Fit> {
+    let moments = cross_moments(pairs, options.translate, control)?;
+    control.check()?;
+    let (d, e) = moments.cross.shape();
+    let rows: Vec<f64> = (0..d * e).map(|p| moments.cross[(p / e, p % e)]).collect();
+    let mut factor = Factor::new(d, e)?;
+    factor.factorise(&rows, "source or target")?;
+    let values: Vec<f64> = (factor.s.iter().map(|s| factor.unscale.apply(*s))).collect();
+
+    let mut r = orthonormal(&mut factor, d < e);
+    let mut sign = if d == e { determinant::sign(&r) } else { 0.0 };
+    let mut trace: f64 = values.iter().sum();
+    if options.rotation_only && sign < 0.0 {
+        // The cheapest reflection to undo is along the smallest singular value.
+        let last = values.len() - 1;
+        factor
+            .u
+            .as_mut()
+            .col_mut(last)
+            .iter_mut()
+            .for_each(|x| *x = -*x);
+        r = orthonormal(&mut factor, false);
+        trace -= 2.0 * values[last];
+        sign = 1.0;
+    }
+    let image = if d > e {
+        projected_square(pairs, &moments.source, r.as_ref(), control)?
+    } else {
+        moments.source.square
+    };
+    let size = (moments.source.square * moments.target.square).sqrt();
+    let over = |x: f64| if size > 0.0 { x / size } else { 0.0 };
+    let (scale, residual) = scale_and_residual(&moments, trace, image, options.scale)?;
+    let threshold = values[0] * f64::EPSILON * d.max(e) as f64;
+    Ok(Fit {
+        matrix: (0..d * e).map(|p| r[(p / e, p % e)]).collect(),
+        source_mean: unscaled(&moments.source.mean, moments.source.scale),
+        target_mean: unscaled(&moments.target.mean, moments.target.scale),
+        scale,
+        singular_values: values.iter().map(|s| over(*s)).collect(),
+        correlation: over(trace),
+        residual,
+        determinant: sign,
+        rank: values.iter().filter(|s| **s > threshold).count(),
+    })
+}
+
+fn orthonormal(factor: &mut Factor, wide: bool) -> Mat<f64> {
+    let r = factor.orthonormal_part();
+    if wide { r.transpose().to_owned() } else { r }
+}
+
+fn unscaled(values: &[f64], scale: PowerOfTwo) -> Vec<f64> {
+    values.iter().map(|x| scale.inverse().apply(*x)).collect()
+}
+
+/// The factor, and the relative residual with it.
+fn scale_and_residual(
+    moments: &CrossMoments,
+    trace: f64,
+    image: f64,
+    fitted: bool,
+) -> Result<(f64, f64)> {
+    // Moments are of a x and b y with powers of two a, b: a factor s between x and y is s b / a
+    // between them.
+    let to_scaled = (moments.target.scale).times(moments.source.scale.inverse());
+    let (scale, scaled) = if !fitted {
+        (1.0, to_scaled.apply(1.0))
+    } else if image > 0.0 {
+        // A negative factor would be a reflection through the origin.
+        let scaled = (trace / image).max(0.0);
+        (to_scaled.inverse().apply(scaled), scaled)
+    } else {
+        // No spread in the source: every factor fits equally well.
+        (1.0, to_scaled.apply(1.0))
+    };
+    if !scale.is_finite() {
+        return Err(Error::Value {
+            argument: "source, target",
+            expected: "sizes whose ratio fits float64".to_string(),
+            got: "a scale that overflows".to_string(),
+        });
+    }
+    let total = moments.target.square;
+    if total == 0.0 {
+        let zero = image == 0.0 || scaled == 0.0;
+        return Ok((scale, if zero { 0.0 } else { f64::INFINITY }));
+    }
+    let square = 1.0 - 2.0 * scaled * (trace / total) + scaled * scaled * (image / total);
+    // Overflow of the square: sizes that differ by more than 1e150.
+    let residual = if square.is_finite() {
+        square.max(0.0).sqrt()
+    } else {
+        f64::INFINITY
+    };
+    Ok((scale, residual))
+}
