@@ -1,6 +1,6 @@
 """Embedding-space mathematics: align two spaces, retrieve across them, trim a vocabulary."""
 
-from isomorph import _core, errors, runtime, vocab
+from isomorph import _core, errors, linalg, runtime, vocab
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 
@@ -15,6 +15,7 @@ __all__ = [
     "csls_both",
     "csls_radii",
     "errors",
+    "linalg",
     "mutual_nearest",
     "runtime",
     "topk",

@@ -21,6 +21,21 @@ class Run:
     progress: Progress = None
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a Procrustes fit of a stack of b problems gives, all float64, the stack first."""
+
+    matrix: Any
+    source_mean: Any
+    target_mean: Any
+    singular_values: Any
+    scale: Any
+    correlation: Any
+    residual: Any
+    determinant: Any
+    rank: Any
+
+
 class Backend(Protocol):
     """What the public functions need."""
 
@@ -48,4 +63,54 @@ class Backend(Protocol):
         self, source: Any, target: Any, k: int, source_radii: Any, target_radii: Any, run: Run
     ) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         """Give scores and indices of both directions, from one pass."""
+        ...
+
+    def svd(self, a: Any, run: Run) -> tuple[Any, Any, Any]:
+        """Give thin u (b, n, k), s (b, k) and vt (b, k, d) of a stack (b, n, d)."""
+        ...
+
+    def polar(self, a: Any, run: Run) -> tuple[Any, Any]:
+        """Give r (b, n, d) and h (b, d, d) of a stack (b, n, d)."""
+        ...
+
+    def procrustes(
+        self,
+        source: Any,
+        target: Any,
+        weights: Any,
+        *,
+        scale: bool,
+        translate: bool,
+        allow_reflection: bool,
+        run: Run,
+    ) -> Fitted:
+        """Fit source (b, n, d) to target (b, n, e); weights are float64 (b, n), or None."""
+        ...
+
+    def apply_affine(
+        self,
+        x: Any,
+        matrix: Any,
+        source_mean: Any,
+        target_mean: Any,
+        scale: Any,
+        out: Any,
+        run: Run,
+    ) -> Any:
+        """Give scale (x - source_mean) matrix + target_mean, (b, n, e), also written to `out`.
+
+        The means (b, d) and (b, e), or None, and scale (b,) are float64.
+        """
+        ...
+
+    def column_means(self, x: Any, run: Run) -> Any:
+        """Give the mean of each column, float64."""
+        ...
+
+    def column_norms(self, x: Any, run: Run) -> Any:
+        """Give the Euclidean norm of each column, float64."""
+        ...
+
+    def transform_rows(self, x: Any, operation: str, values: Any, run: Run) -> Any:
+        """Change each row: "unit", "subtract" or "divide" by `values` (float64), "centre row"."""
         ...

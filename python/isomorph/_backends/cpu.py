@@ -6,10 +6,11 @@ from typing import Any
 
 from isomorph import _core, runtime
 from isomorph._backends import Run
+from isomorph._backends.cpu_linalg import CpuLinalg
 from isomorph._progress import reporting
 
 
-class CpuBackend:
+class CpuBackend(CpuLinalg):
     """See :class:`isomorph._backends.Backend`."""
 
     def first_nonfinite_row(self, array: Any) -> int | None:
