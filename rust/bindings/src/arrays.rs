@@ -23,9 +23,7 @@ impl<'py, T: Element> Borrowed<'py, T> {
         let shape = array.shape().to_vec();
         // `readonly()` would panic on a conflict.
         let array = array.try_readonly().map_err(|error| {
-            DTypeError::new_err(format!(
-                "{name}: the array is being written elsewhere: {error}"
-            ))
+            DTypeError::new_err(format!("{name}: the array is being written elsewhere: {error}"))
         })?;
         Ok(Some(Self { array, shape }))
     }
@@ -51,10 +49,7 @@ impl<'py, T: Element> Borrowed<'py, T> {
 
     /// The array as a matrix; a stack is one matrix of all its rows.
     pub fn matrix(&self, name: &'static str) -> PyResult<MatRef<'_, T>> {
-        let (cols, rest) = self
-            .shape
-            .split_last()
-            .map_or((1, &[][..]), |(c, r)| (*c, r));
+        let (cols, rest) = self.shape.split_last().map_or((1, &[][..]), |(c, r)| (*c, r));
         let rows = rest.iter().product();
         Ok(MatRef::new(self.values(name)?, rows, cols).map_err(Fault::from)?)
     }

@@ -37,18 +37,13 @@ pub fn fail_for_tests(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
     let panics = how == "panic";
-    doorway::run(
-        py,
-        threads,
-        progress.as_ref(),
-        |control| -> Result<(), Fault> {
-            assert!(!panics, "asked to panic");
-            control.start(u64::MAX);
-            loop {
-                control.check()?;
-                control.advance(1);
-                std::thread::sleep(std::time::Duration::from_millis(1));
-            }
-        },
-    )
+    doorway::run(py, threads, progress.as_ref(), |control| -> Result<(), Fault> {
+        assert!(!panics, "asked to panic");
+        control.start(u64::MAX);
+        loop {
+            control.check()?;
+            control.advance(1);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    })
 }

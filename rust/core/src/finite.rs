@@ -1,5 +1,6 @@
 //! The check that every value is finite.
 
+use isomorph_kernels::Element;
 use rayon::prelude::*;
 
 use crate::matrix::MatRef;
@@ -9,29 +10,11 @@ use crate::{Error, Result};
 /// Rows of one task: large enough to pay for the task, small enough for Ctrl-C.
 const BLOCK: usize = 4096;
 
-/// float32 or float64.
-pub trait Real: Copy + Send + Sync {
-    /// Neither NaN nor infinite.
-    fn finite(self) -> bool;
-}
-
-impl Real for f32 {
-    fn finite(self) -> bool {
-        self.is_finite()
-    }
-}
-
-impl Real for f64 {
-    fn finite(self) -> bool {
-        self.is_finite()
-    }
-}
-
 /// The first row that has a NaN or an infinity. O(rows x cols), one read of the matrix.
 ///
 /// # Errors
 /// [`Error::Cancelled`] when asked to stop.
-pub fn first_nonfinite_row<T: Real>(
+pub fn first_nonfinite_row<T: Element>(
     matrix: MatRef<'_, T>,
     control: &Control,
 ) -> Result<Option<usize>> {
@@ -43,17 +26,11 @@ pub fn first_nonfinite_row<T: Real>(
             }
             let (start, end) = (block * BLOCK, ((block + 1) * BLOCK).min(matrix.rows()));
             // `&` instead of `&&` keeps the scan free of branches, so that it vectorises.
-            let sound = matrix
-                .slice(start, end)
-                .data()
-                .iter()
-                .fold(true, |ok, x| ok & x.finite());
+            let sound = matrix.slice(start, end).data().iter().fold(true, |ok, x| ok & x.finite());
             if sound {
                 return None;
             }
-            (start..end)
-                .find(|&i| !matrix.row(i).iter().all(|x| x.finite()))
-                .map(Ok)
+            (start..end).find(|&i| !matrix.row(i).iter().all(|x| x.finite())).map(Ok)
         })
         .find_first(Option::is_some)
         .flatten()
@@ -72,10 +49,7 @@ mod tests {
                 data[70 * 2 + lane] = bad;
                 data[70 * 4] = f32::NAN;
                 let matrix = MatRef::new(&data, 5, 70).unwrap();
-                assert_eq!(
-                    first_nonfinite_row(matrix, &Control::default()),
-                    Ok(Some(2))
-                );
+                assert_eq!(first_nonfinite_row(matrix, &Control::default()), Ok(Some(2)));
             }
         }
     }

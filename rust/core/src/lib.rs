@@ -7,6 +7,8 @@
 //! * [`linalg`]: factorisations of stacks;
 //! * [`runtime`]: the thread pool, cancellation and progress;
 //! * [`vocab`]: words by script.
+//! * [`neighbors`]: exact nearest neighbours and CSLS;
+//! * [`runtime`]: the thread pool, cancellation and progress.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -15,6 +17,7 @@ pub mod error;
 pub mod finite;
 pub mod linalg;
 pub mod matrix;
+pub mod neighbors;
 pub mod runtime;
 pub mod vocab;
 

@@ -41,9 +41,7 @@ impl Isa {
     /// Every instruction set that this CPU has, the slowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        std::iter::once(Self::portable())
-            .chain(Self::avx2())
-            .collect()
+        std::iter::once(Self::portable()).chain(Self::avx2()).collect()
     }
 
     /// The set used by default: the fastest one, unless `ISOMORPH_ISA` names another.
@@ -68,17 +66,13 @@ impl Isa {
     /// When there is no such set, or this CPU lacks it.
     pub fn named(name: &str) -> Result<Self, String> {
         let available = Self::available();
-        available
-            .iter()
-            .copied()
-            .find(|isa| isa.name() == name)
-            .ok_or_else(|| {
-                let names: Vec<_> = available.iter().map(|isa| isa.name()).collect();
-                format!(
-                    "{ISA_VARIABLE}: expected an instruction set of this CPU ({}), got {name:?}",
-                    names.join(", ")
-                )
-            })
+        available.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| {
+            let names: Vec<_> = available.iter().map(|isa| isa.name()).collect();
+            format!(
+                "{ISA_VARIABLE}: expected an instruction set of this CPU ({}), got {name:?}",
+                names.join(", ")
+            )
+        })
     }
 
     /// Its name, as `ISOMORPH_ISA` spells it.
@@ -111,9 +105,6 @@ mod tests {
             assert_eq!(Isa::named(isa.name()), Ok(isa));
         }
         let message = Isa::named("mmx").unwrap_err();
-        assert!(
-            message.contains("ISOMORPH_ISA") && message.contains("mmx"),
-            "{message}"
-        );
+        assert!(message.contains("ISOMORPH_ISA") && message.contains("mmx"), "{message}");
     }
 }

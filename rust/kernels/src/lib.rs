@@ -1,9 +1,28 @@
 //! SIMD arithmetic and nothing else: no threads, no Python, no allocation.
 //!
 //! An [`Isa`] value proves that the running CPU has the instructions; every operation takes one, so
-//! the feature test happens once and never in a loop.
+//! the feature test happens once and never in a loop. [`Element`] has the operations, for `f32` and
+//! `f64`:
+//!
+//! * a *tile* of dot products, compared with thresholds before it leaves the registers. Its error
+//!   is that of recursive summation, `γ_d Σ|x||y|` with `γ_d = du / (1 - du)`, fused or not: a
+//!   filter, never an answer;
+//! * the *canonical* dot product and squared distance, accumulated in `f64` in a fixed order of
+//!   eight lanes: the same bits on every instruction set.
 #![deny(missing_docs)]
 
+mod element;
 mod isa;
+mod peak;
+mod portable;
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
-pub use isa::Isa;
+pub use element::Element;
+pub use isa::{ISA_VARIABLE, Isa};
+pub use peak::fma_chains;
+pub use tile::{Hits, MAX_TILE, Side};
+
+#[cfg(test)]
+mod tests;

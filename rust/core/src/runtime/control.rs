@@ -25,11 +25,7 @@ impl Control {
     /// # Errors
     /// [`Error::Cancelled`] if so.
     pub fn check(&self) -> Result<()> {
-        if self.is_cancelled() {
-            Err(Error::Cancelled)
-        } else {
-            Ok(())
-        }
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
     /// Whether the job was asked to stop.
@@ -52,10 +48,7 @@ impl Control {
     /// Work done and work to do; the second is 0 before [`Control::start`].
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
-        (
-            self.done.load(Ordering::Relaxed),
-            self.total.load(Ordering::Relaxed),
-        )
+        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
     }
 }
 

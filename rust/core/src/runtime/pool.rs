@@ -25,10 +25,7 @@ fn registry() -> Arc<Registry> {
         if let Some(registry) = current.as_ref().filter(|r| r.process == process) {
             return Arc::clone(registry);
         }
-        let fresh = Arc::new(Registry {
-            process,
-            pools: Mutex::default(),
-        });
+        let fresh = Arc::new(Registry { process, pools: Mutex::default() });
         // Never dropped: in a forked child the pool's threads do not exist, and taking the pool
         // down would wait on their locks.
         std::mem::forget(Arc::clone(&fresh));
@@ -42,10 +39,7 @@ fn registry() -> Arc<Registry> {
 /// [`Error::Pool`] when the system refuses the threads.
 pub fn pool(threads: usize) -> Result<Arc<ThreadPool>> {
     let registry = registry();
-    let mut pools = registry
-        .pools
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut pools = registry.pools.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(pool) = pools.get(&threads) {
         return Ok(Arc::clone(pool));
     }
@@ -54,10 +48,7 @@ pub fn pool(threads: usize) -> Result<Arc<ThreadPool>> {
         .thread_name(|i| format!("isomorph-{i}"))
         .build()
         .map(Arc::new)
-        .map_err(|error| Error::Pool {
-            threads,
-            reason: error.to_string(),
-        })?;
+        .map_err(|error| Error::Pool { threads, reason: error.to_string() })?;
     pools.insert(threads, Arc::clone(&pool));
     Ok(pool)
 }

@@ -1,0 +1,18 @@
+//! Exact nearest neighbours and CSLS, never an n x m matrix.
+//!
+//! Every pair of rows has one *canonical* score (`score`). A fast tile of dot products, in the
+//! computing type, only filters: `prepare` turns rows into the tile's form and bounds its error,
+//! `scan` drives the tiles over blocks and lets the rows, or both sides at once, select;
+//! `reservoir` keeps what passed, rescores it canonically and raises the thresholds.
+
+mod prepare;
+mod reservoir;
+mod scan;
+mod score;
+mod search;
+
+pub use score::Metric;
+pub use search::{Selection, csls, csls_both, csls_radii, topk};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! Rows in the tile's form, and how far a tile's value can be from the canonical score.
+//!
+//! A tile computes `f(i, j) = x'_i . y'_j + b_j` in the computing type, where `x'` and `y'` are the
+//! rows shifted and scaled in `f64`, then rounded, so that no norm exceeds 1. For each row `i` it
+//! is an increasing affine function of the canonical score `s`, up to a bounded error:
+//!
+//! `|f(i, j) - (a_i s(i, j) + c_i)| <= e_i`
+//!
+//! | score  | x'                 | b_j             | a_i             | c_i          |
+//! |--------|--------------------|-----------------|-----------------|--------------|
+//! | cosine | x / \|x\|          | 0               | 1               | 0            |
+//! | dot    | x / \|x\|          | 0               | 1 / (\|x\| M)   | 0            |
+//! | l2     | (x - mean) / M     | -\|y'\|^2 / 2   | 1 / (2 M^2)     | \|x'\|^2 / 2 |
+//! | CSLS   | x / \|x\|          | -r_j / 2        | 1 / 2           | r_i / 2      |
+//!
+//! with M the largest norm (of the right rows for dot; of all shifted rows for l2). Seen from a
+//! column, for the scores that are symmetric (cosine and CSLS), the same holds with `b_i`.
+//!
+//! The error, with u the unit roundoff and d the columns: rounding x' and y' costs 2u, recursive
+//! summation `du / (1 - du)` (Higham 2002, section 3.1), bias, addition and the rounding of the
+//! score itself a few u times the largest magnitude there; the canonical score's own error matters
+//! only in `f64`, where it is at most 4du more. The rounding of a subnormal score is absolute:
+//! `a_i` times the smallest positive value.
+
+use isomorph_kernels::Element;
+use rayon::prelude::*;
+
+use super::score::{Metric, Rows, Scorer};
+
+/// The affine map from canonical scores to tile values, for one row or column.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Affine {
+    pub slope: f64,
+    pub offset: f64,
+    /// `e_i`.
+    pub error: f64,
+}
+
+impl Affine {
+    /// The largest value that the tile cannot exceed by a score under `score`: whatever scores
+    /// at least `score` has a tile value strictly above it.
+    pub(super) fn bar<T: Element>(&self, score: T) -> T {
+        let value = self.slope * score.to_f64() + self.offset - self.error;
+        T::from_f64(value).next_down()
+    }
+}
+
+/// One side in the tile's terms.
+pub(super) struct Form {
+    /// Subtracted from every row (l2 only).
+    centre: Option<Vec<f64>>,
+    /// Multiplies row `i`; 0 for rows that are not finite.
+    scale: Vec<f64>,
+    /// Added to the tile values of row `i` before the other side compares them; `-inf` for rows
+    /// that are not finite.
+    pub bias: Vec<f64>,
+    pub affine: Vec<Affine>,
+}
+
+/// Both sides.
+pub(super) struct Prepared {
+    pub left: Form,
+    pub right: Form,
+}
+
+impl Prepared {
+    pub(super) fn new<T: Element>(scorer: &Scorer<'_, T>) -> Self {
+        let (left, right) = (&scorer.left, &scorer.right);
+        match scorer.metric {
+            Metric::Cosine => cosine(scorer),
+            Metric::Dot => {
+                let left_sizes = sizes(left, None);
+                let right_sizes = sizes(right, None);
+                let scale = inverse(maximum(&right_sizes));
+                let error = error::<T>(left.cols(), 0.0);
+                let affine = left_sizes.iter().map(|&size| {
+                    let slope = inverse(size) * scale;
+                    Affine { slope, offset: 0.0, error: error + slope * T::SMALLEST }
+                });
+                Self {
+                    left: Form {
+                        centre: None,
+                        scale: left_sizes.iter().map(|&s| inverse(s)).collect(),
+                        bias: vec![0.0; left.len()],
+                        affine: affine.collect(),
+                    },
+                    right: Form {
+                        centre: None,
+                        scale: vec![scale; right.len()],
+                        bias: mask(right, |_| 0.0),
+                        affine: Vec::new(),
+                    },
+                }
+            }
+            Metric::L2 => l2(scorer),
+        }
+    }
+}
+
+fn cosine<T: Element>(scorer: &Scorer<'_, T>) -> Prepared {
+    let form = |rows: &Rows<'_, T>, radii: Option<&[T]>, largest_bias: f64| {
+        let half = |i: usize| radii.map_or(0.0, |radii| radii[i].to_f64() / 2.0);
+        let slope = if radii.is_some() { 0.5 } else { 1.0 };
+        let error = error::<T>(rows.cols(), largest_bias) + slope * T::SMALLEST;
+        Form {
+            centre: None,
+            scale: rows.norms.iter().map(|&norm| inverse(norm)).collect(),
+            bias: mask(rows, |i| -half(i)),
+            affine: (0..rows.len()).map(|i| Affine { slope, offset: half(i), error }).collect(),
+        }
+    };
+    let (r_left, r_right) = (scorer.radii.map(|r| r.left), scorer.radii.map(|r| r.right));
+    let largest_bias = [r_left, r_right]
+        .into_iter()
+        .flatten()
+        .flatten()
+        .fold(0.0, |largest: f64, r| largest.max(r.to_f64().abs() / 2.0));
+    Prepared {
+        left: form(&scorer.left, r_left, largest_bias),
+        right: form(&scorer.right, r_right, largest_bias),
+    }
+}
+
+fn l2<T: Element>(scorer: &Scorer<'_, T>) -> Prepared {
+    let (left, right) = (&scorer.left, &scorer.right);
+    // Any centre is right; this one keeps the norms, and with them the error, small for data far
+    // from the origin.
+    let centre = approximate_mean(right);
+    let (left_sizes, right_sizes) = (sizes(left, Some(&centre)), sizes(right, Some(&centre)));
+    let scale = inverse(maximum(&left_sizes).max(maximum(&right_sizes)));
+    let slope = scale * scale / 2.0;
+    let error = error::<T>(left.cols(), 0.5) + slope * T::SMALLEST;
+    let half_square = |size: f64| (size * scale) * (size * scale) / 2.0;
+    Prepared {
+        left: Form {
+            centre: Some(centre.clone()),
+            scale: vec![scale; left.len()],
+            bias: vec![0.0; left.len()],
+            affine: left_sizes
+                .iter()
+                .map(|&size| Affine { slope, offset: half_square(size), error })
+                .collect(),
+        },
+        right: Form {
+            centre: Some(centre),
+            scale: vec![scale; right.len()],
+            bias: mask(right, |j| -half_square(right_sizes[j])),
+            affine: Vec::new(),
+        },
+    }
+}
+
+/// The bound of the module's head; infinite (everything passes) where summation has none.
+fn error<T: Element>(cols: usize, largest_bias: f64) -> f64 {
+    let (u, d) = (T::UNIT_ROUNDOFF, cols as f64);
+    if d * u >= 0.5 {
+        return f64::INFINITY;
+    }
+    let own = if T::UNIT_ROUNDOFF < 1e-12 { 4.0 * d * u } else { 0.0 };
+    1.01 * (d * u / (1.0 - d * u) + own + u * (16.0 + 8.0 * largest_bias))
+}
+
+/// 1 / size; a row of size 0 keeps any scale, and a subnormal size one that is still finite.
+fn inverse(size: f64) -> f64 {
+    if size == 0.0 || size.is_nan() { 0.0 } else { (1.0 / size).min(1e300) }
+}
+
+fn maximum(sizes: &[f64]) -> f64 {
+    sizes.iter().fold(0.0, |largest: f64, &size| largest.max(size))
+}
+
+/// `value(i)` for rows that are finite, `-inf` for the others.
+fn mask<T: Element>(rows: &Rows<'_, T>, value: impl Fn(usize) -> f64) -> Vec<f64> {
+    let masked = |i| {
+        if rows.sound(i) { value(i) } else { f64::NEG_INFINITY }
+    };
+    (0..rows.len()).map(masked).collect()
+}
+
+/// Norms of the rows around `centre`, safe from overflow and underflow; 0 for unsound rows.
+fn sizes<T: Element>(rows: &Rows<'_, T>, centre: Option<&[f64]>) -> Vec<f64> {
+    (0..rows.len())
+        .into_par_iter()
+        .map(|i| {
+            if !rows.sound(i) {
+                return 0.0;
+            }
+            let shifted = |k: usize, x: T| x.to_f64() - centre.map_or(0.0, |centre| centre[k]);
+            let row = rows.row(i);
+            let values = || row.iter().enumerate().map(|(k, &x)| shifted(k, x));
+            let largest = values().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+            if largest == 0.0 {
+                return 0.0;
+            }
+            values().map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt() * largest
+        })
+        .collect()
+}
+
+/// The mean of up to 1,024 rows, spread over the matrix.
+fn approximate_mean<T: Element>(rows: &Rows<'_, T>) -> Vec<f64> {
+    let step = rows.len().div_ceil(1024).max(1);
+    let mut mean = vec![0.0; rows.cols()];
+    let sample: Vec<usize> = (0..rows.len()).step_by(step).filter(|&i| rows.sound(i)).collect();
+    for &i in &sample {
+        for (mean, x) in mean.iter_mut().zip(rows.row(i)) {
+            *mean += x.to_f64() / sample.len() as f64;
+        }
+    }
+    mean
+}
+
+/// Panels of `width` rows, each interleaved as the tile reads it.
+pub(super) struct Packed<T> {
+    pub values: Vec<T>,
+    /// One a row, those that fill the last panel included.
+    pub bias: Vec<T>,
+}
+
+impl Form {
+    /// Pack rows `start..end` in panels of `width`. What fills the last panel is zero, with a
+    /// bias of `-inf`, so that nothing selects it.
+    pub(super) fn pack<T: Element>(
+        &self,
+        rows: &Rows<'_, T>,
+        start: usize,
+        end: usize,
+        width: usize,
+    ) -> Packed<T> {
+        let depth = rows.cols();
+        let panels = (end - start).div_ceil(width);
+        let mut values = vec![T::default(); panels * width * depth];
+        values.par_chunks_mut(width * depth).enumerate().for_each(|(panel, out)| {
+            let first = start + panel * width;
+            for i in first..(first + width).min(end) {
+                if rows.sound(i) {
+                    self.interleave(rows.row(i), self.scale[i], out, i - first, width);
+                }
+            }
+        });
+        let mut bias = vec![T::NEG_INFINITY; panels * width];
+        for (out, &bias) in bias.iter_mut().zip(&self.bias[start..end]) {
+            *out = T::from_f64(bias);
+        }
+        Packed { values, bias }
+    }
+
+    fn interleave<T: Element>(
+        &self,
+        row: &[T],
+        scale: f64,
+        out: &mut [T],
+        lane: usize,
+        width: usize,
+    ) {
+        let out = out.iter_mut().skip(lane).step_by(width);
+        match &self.centre {
+            None => out.zip(row).for_each(|(out, x)| *out = T::from_f64(x.to_f64() * scale)),
+            Some(centre) => out.zip(row.iter().zip(centre)).for_each(|(out, (x, mean))| {
+                *out = T::from_f64((x.to_f64() - mean) * scale);
+            }),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Canonical scores: what a pair of rows scores, in one fixed order of operations.
+
+use std::borrow::Cow;
+
+use isomorph_kernels::{Element, Isa};
+use rayon::prelude::*;
+
+use crate::matrix::MatRef;
+use crate::runtime::Control;
+use crate::{Error, Result};
+
+/// What a score is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// `<x, y> / (|x| |y|)`, 0 where a row is zero.
+    Cosine,
+    /// `<x, y>`.
+    Dot,
+    /// `-|x - y|^2`.
+    L2,
+}
+
+impl Metric {
+    /// The metric of that public name.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for any other name.
+    pub fn named(name: &str) -> Result<Self> {
+        match name {
+            "cosine" => Ok(Self::Cosine),
+            "dot" => Ok(Self::Dot),
+            "l2" => Ok(Self::L2),
+            _ => Err(Error::Value {
+                argument: "metric",
+                expected: "cosine, dot or l2".to_string(),
+                got: name.to_string(),
+            }),
+        }
+    }
+}
+
+/// Squared norms outside these bounds are recomputed from rows scaled by a power of two, so that
+/// no `f64` cosine is lost to overflow or underflow. The exact bounds do not matter: scaling by a
+/// power of two changes no digit.
+const SAFE_SQUARES: std::ops::Range<f64> = (f64::MIN_POSITIVE * P122)..(f64::MAX / P122);
+/// 2^122: the bounds are 2^-900 and just under 2^902.
+const P122: f64 = (1u128 << 122) as f64;
+
+/// The rows of one side, with the norms that cosines divide by.
+pub(super) struct Rows<'a, T: Element> {
+    values: Cow<'a, [T]>,
+    rows: usize,
+    cols: usize,
+    /// Canonical norms of `values`; NaN marks a row that is not finite.
+    pub norms: Vec<f64>,
+}
+
+impl<'a, T: Element> Rows<'a, T> {
+    pub(super) fn new(
+        isa: Isa,
+        matrix: MatRef<'a, T>,
+        metric: Metric,
+        control: &Control,
+    ) -> Result<Self> {
+        let (rows, cols) = (matrix.rows(), matrix.cols());
+        let mut side = Self { values: Cow::Borrowed(matrix.data()), rows, cols, norms: Vec::new() };
+        let squares = side.squares(isa, control)?;
+        let unsafe_square = |(i, &square): (usize, &f64)| {
+            !SAFE_SQUARES.contains(&square) && {
+                let largest = largest(side.row(i));
+                largest.is_finite() && largest > 0.0
+            }
+        };
+        // An f32 value squared is always safe in f64; what remains is f64 with a metric that
+        // divides by norms.
+        let rescale = metric == Metric::Cosine && squares.iter().enumerate().any(unsafe_square);
+        side.norms = if rescale {
+            let mut scaled = matrix.data().to_vec();
+            scaled.par_chunks_mut(cols).for_each(scale_to_unit_exponent);
+            side.values = Cow::Owned(scaled);
+            side.squares(isa, control)?
+        } else {
+            squares
+        };
+        side.norms.iter_mut().for_each(|square| *square = square.sqrt());
+        side.mark_unsound_rows();
+        Ok(side)
+    }
+
+    fn squares(&self, isa: Isa, control: &Control) -> Result<Vec<f64>> {
+        const BLOCK: usize = 1024;
+        let mut squares = vec![0.0; self.rows];
+        squares.par_chunks_mut(BLOCK).enumerate().try_for_each(|(block, squares)| {
+            control.check()?;
+            for (i, square) in squares.iter_mut().enumerate() {
+                let row = self.row(block * BLOCK + i);
+                *square = T::dot(isa, row, row);
+            }
+            Ok(())
+        })?;
+        Ok(squares)
+    }
+
+    /// A norm that is not finite may still be an `f64` row whose square overflows, for a metric
+    /// that needs no norm: only the values decide.
+    fn mark_unsound_rows(&mut self) {
+        let (values, cols) = (&self.values, self.cols);
+        self.norms.par_iter_mut().enumerate().for_each(|(i, norm)| {
+            if !norm.is_finite() {
+                let row = &values[i * cols..(i + 1) * cols];
+                *norm = if row.iter().all(|x| x.finite()) { f64::INFINITY } else { f64::NAN };
+            }
+        });
+    }
+
+    pub(super) fn row(&self, i: usize) -> &[T] {
+        &self.values[i * self.cols..(i + 1) * self.cols]
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) const fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Whether every value of row `i` is zero.
+    pub(super) fn is_zero(&self, i: usize) -> bool {
+        self.norms[i] == 0.0 && largest(self.row(i)) == 0.0
+    }
+
+    /// Whether row `i` is finite; the others never select and are never selected.
+    pub(super) fn sound(&self, i: usize) -> bool {
+        !self.norms[i].is_nan()
+    }
+}
+
+/// The largest absolute value.
+pub(super) fn largest<T: Element>(row: &[T]) -> f64 {
+    row.iter().fold(0.0, |largest: f64, x| {
+        let x = x.to_f64().abs();
+        if x > largest || x.is_nan() { x } else { largest }
+    })
+}
+
+fn scale_to_unit_exponent<T: Element>(row: &mut [T]) {
+    let largest = largest(row);
+    if !largest.is_finite() || largest == 0.0 {
+        return;
+    }
+    let exponent = largest.log2().floor();
+    // In two steps, since 2^1074 is no f64.
+    let half = (exponent / 2.0).floor();
+    for part in [half, exponent - half] {
+        let factor = (-part).exp2();
+        for x in row.iter_mut() {
+            *x = T::from_f64(x.to_f64() * factor);
+        }
+    }
+}
+
+/// The radii of CSLS, of both sides.
+#[derive(Clone, Copy)]
+pub(super) struct Radii<'a, T> {
+    pub left: &'a [T],
+    pub right: &'a [T],
+}
+
+/// Canonical scores of the pairs of two sides.
+pub(super) struct Scorer<'a, T: Element> {
+    pub isa: Isa,
+    pub metric: Metric,
+    pub left: Rows<'a, T>,
+    pub right: Rows<'a, T>,
+    /// With radii the score is `2 cos - r_left - r_right`.
+    pub radii: Option<Radii<'a, T>>,
+}
+
+impl<T: Element> Scorer<'_, T> {
+    /// Whether a zero row scores 0 with everything.
+    pub(super) fn zero_row_scores_zero(&self) -> bool {
+        self.metric != Metric::L2 && self.radii.is_none()
+    }
+
+    /// The score of left row `i` and right row `j`, rounded once to the output type.
+    pub(super) fn score(&self, i: usize, j: usize) -> T {
+        let (x, y) = (self.left.row(i), self.right.row(j));
+        let value = match self.metric {
+            Metric::Dot => T::dot(self.isa, x, y),
+            Metric::L2 => 0.0 - T::squared_distance(self.isa, x, y),
+            Metric::Cosine => {
+                let norms = self.left.norms[i] * self.right.norms[j];
+                if norms == 0.0 { 0.0 } else { T::dot(self.isa, x, y) / norms }
+            }
+        };
+        let Some(radii) = self.radii else {
+            return T::from_f64(value);
+        };
+        // The cosine is rounded first: CSLS is defined on the cosines that users see.
+        let cosine = T::from_f64(value).to_f64();
+        T::from_f64((2.0 * cosine - radii.left[i].to_f64()) - radii.right[j].to_f64())
+    }
+}

@@ -1,0 +1,239 @@
+//! The engine against a plain sort of canonical scores.
+
+use isomorph_kernels::Element;
+
+use super::*;
+use crate::matrix::MatRef;
+use crate::runtime::{Control, pool};
+
+fn values<T: Element>(n: usize, seed: u64) -> Vec<T> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..n)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            T::from_f64((state >> 40) as f64 / (1u64 << 24) as f64 - 0.5)
+        })
+        .collect()
+}
+
+fn score<T: Element>(x: &[T], y: &[T], metric: Metric) -> T {
+    let sum = |f: &dyn Fn(f64, f64) -> f64| {
+        let mut lanes = [0.0; 8];
+        for (k, (x, y)) in x.iter().zip(y).enumerate() {
+            lanes[k % 8] += f(x.to_f64(), y.to_f64());
+        }
+        let [a, b, c, d, e, f, g, h] = lanes;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    };
+    let dot = |x: &[T], y: &[T]| {
+        let mut lanes = [0.0; 8];
+        for (k, (x, y)) in x.iter().zip(y).enumerate() {
+            lanes[k % 8] += x.to_f64() * y.to_f64();
+        }
+        let [a, b, c, d, e, f, g, h] = lanes;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    };
+    T::from_f64(match metric {
+        Metric::Dot => dot(x, y),
+        Metric::L2 => 0.0 - sum(&|x, y| (x - y) * (x - y)),
+        Metric::Cosine => {
+            let norms = dot(x, x).sqrt() * dot(y, y).sqrt();
+            if norms == 0.0 { 0.0 } else { dot(x, y) / norms }
+        }
+    })
+}
+
+fn oracle<T: Element>(
+    queries: MatRef<'_, T>,
+    corpus: MatRef<'_, T>,
+    k: usize,
+    metric: Metric,
+    exclude_self: bool,
+) -> Selection<T> {
+    let mut selection = Selection { scores: Vec::new(), indices: Vec::new() };
+    for i in 0..queries.rows() {
+        let mut all: Vec<_> = (0..corpus.rows())
+            .filter(|&j| !(exclude_self && i == j))
+            .map(|j| (score(queries.row(i), corpus.row(j), metric), j as i64))
+            .collect();
+        all.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap().then(a.1.cmp(&b.1)));
+        for (score, index) in all.into_iter().take(k) {
+            selection.scores.push(score);
+            selection.indices.push(index);
+        }
+    }
+    selection
+}
+
+fn matches<T: Element>(x: &[T], y: &[T], d: usize, k: usize) {
+    let (n, m) = (x.len() / d, y.len() / d);
+    let (x, y) = (MatRef::new(x, n, d).unwrap(), MatRef::new(y, m, d).unwrap());
+    let control = Control::default();
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        for exclude_self in [false, true] {
+            if exclude_self && (n != m || k == m) {
+                continue;
+            }
+            let expected = oracle(x, y, k, metric, exclude_self);
+            for threads in [1, 3] {
+                let got = pool(threads)
+                    .unwrap()
+                    .install(|| topk(x, y, k, metric, exclude_self, &control).unwrap());
+                assert!(got == expected, "{metric:?} n={n} m={m} d={d} k={k} {exclude_self}");
+            }
+        }
+    }
+    if k <= n.min(m) {
+        let means = |a: MatRef<'_, T>, b: MatRef<'_, T>| -> Vec<T> {
+            let best = oracle(a, b, k, Metric::Cosine, false).scores;
+            best.chunks(k)
+                .map(|row| row.iter().fold(0.0, |sum, s| sum + s.to_f64()) / k as f64)
+                .map(T::from_f64)
+                .collect()
+        };
+        for threads in [1, 3] {
+            let got = pool(threads).unwrap().install(|| csls_radii(x, y, k, &control).unwrap());
+            assert!(got == (means(x, y), means(y, x)), "radii n={n} m={m} d={d} k={k}");
+        }
+    }
+}
+
+fn shapes<T: Element>() {
+    for (n, m, d, k) in [
+        (1, 1, 1, 1),
+        (1, 40, 3, 40),
+        (7, 17, 8, 5),
+        (13, 33, 31, 10),
+        (70, 70, 5, 3),
+        (500, 900, 20, 10),
+        (40, 700, 9, 300),
+    ] {
+        matches::<T>(&values(n * d, 1), &values(m * d, 2), d, k);
+    }
+}
+
+#[test]
+fn equals_a_sort_of_canonical_scores_f32() {
+    shapes::<f32>();
+}
+
+#[test]
+fn equals_a_sort_of_canonical_scores_f64() {
+    shapes::<f64>();
+}
+
+#[test]
+fn ties_duplicates_and_zero_rows_are_settled_by_index() {
+    // Thousands of equal rows: everything survives the filter and is rescored.
+    let d = 6;
+    let mut corpus = vec![0.25f32; 3000 * d];
+    corpus[17 * d..18 * d].fill(0.0);
+    corpus[2999 * d] = 0.26;
+    let mut queries = values::<f32>(20 * d, 5);
+    queries[3 * d..4 * d].fill(0.0);
+    matches(&queries, &corpus, d, 10);
+    matches(&corpus[..600 * d], &corpus, d, 70);
+    // One-hot rows: the scores are 0 and 1.
+    let hot: Vec<f64> =
+        (0..200 * 16).map(|at| f64::from(u8::from(at % 16 == at / 16 % 16))).collect();
+    matches(&hot, &hot, 16, 20);
+}
+
+#[test]
+fn extreme_scales_lose_nothing() {
+    let d = 12;
+    for scale in [1e-44, 1e-30, 1e-20, 1e18] {
+        let x: Vec<f32> = values::<f32>(50 * d, 3).iter().map(|x| x * scale).collect();
+        let y: Vec<f32> = values::<f32>(300 * d, 4).iter().map(|x| x * scale).collect();
+        matches(&x, &y, d, 10);
+    }
+    // Norms from tiny to huge in one set, far from the origin.
+    let y: Vec<f32> = values::<f32>(300 * d, 4)
+        .iter()
+        .enumerate()
+        .map(|(at, x)| x * 10f32.powi((at / d % 20) as i32 - 10) + 1000.0)
+        .collect();
+    matches(&values::<f32>(40 * d, 9), &y, d, 10);
+}
+
+#[test]
+fn cosines_of_huge_and_tiny_doubles_equal_those_of_the_unscaled_rows() {
+    let d = 10;
+    let (x, y) = (values::<f64>(30 * d, 1), values::<f64>(200 * d, 2));
+    let control = Control::default();
+    let run = |x: &[f64], y: &[f64]| {
+        let (x, y) = (MatRef::new(x, 30, d).unwrap(), MatRef::new(y, 200, d).unwrap());
+        topk(x, y, 7, Metric::Cosine, false, &control).unwrap()
+    };
+    let plain = run(&x, &y);
+    for exponent in [-1000, -600, 600, 1000] {
+        let scaled: Vec<f64> = y.iter().map(|v| v * 2f64.powi(exponent)).collect();
+        assert!(run(&x, &scaled) == plain, "2^{exponent}");
+    }
+}
+
+#[test]
+fn overflow_is_an_error_and_rows_that_are_not_finite_are_left_out() {
+    let x = [1e30f32, 1e30, 1.0, 1.0];
+    let view = MatRef::new(&x, 2, 2).unwrap();
+    let control = Control::default();
+    let error = topk(view, view, 1, Metric::Dot, false, &control).unwrap_err();
+    assert!(matches!(error, crate::Error::ScoreOverflow { row: 0, .. }), "{error}");
+
+    let mut y = values::<f32>(40 * 3, 1);
+    y[5 * 3 + 1] = f32::NAN;
+    y[9 * 3] = f32::INFINITY;
+    let y = MatRef::new(&y, 40, 3).unwrap();
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        let got = topk(y, y, 40, metric, false, &control).unwrap();
+        for (i, row) in got.indices.chunks(40).enumerate() {
+            let found = row.iter().filter(|&&j| j >= 0).count();
+            assert_eq!(found, if i == 5 || i == 9 { 0 } else { 38 });
+            assert!(!row.contains(&5) && !row.contains(&9));
+        }
+    }
+}
+
+#[test]
+fn csls_equals_its_formula_in_both_directions() {
+    let (n, m, d, k) = (150, 700, 12, 4);
+    let (x, y) = (values::<f32>(n * d, 1), values::<f32>(m * d, 2));
+    let (x, y) = (MatRef::new(&x, n, d).unwrap(), MatRef::new(&y, m, d).unwrap());
+    let control = Control::default();
+    let (r, s) = csls_radii(x, y, 10, &control).unwrap();
+    let (forward, backward) = csls_both(x, y, k, &r, &s, &control).unwrap();
+    assert!(forward == csls(x, y, k, &r, &s, &control).unwrap());
+    let value = |i: usize, j: usize| {
+        let c = f64::from(score(x.row(i), y.row(j), Metric::Cosine));
+        ((2.0 * c - f64::from(r[i])) - f64::from(s[j])) as f32
+    };
+    let best = |mut all: Vec<(f32, i64)>| {
+        all.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap().then(a.1.cmp(&b.1)));
+        all.truncate(k);
+        all
+    };
+    for i in 0..n {
+        let all = best((0..m).map(|j| (value(i, j), j as i64)).collect());
+        let got: Vec<_> =
+            (i * k..(i + 1) * k).map(|at| (forward.scores[at], forward.indices[at])).collect();
+        assert_eq!(got, all);
+    }
+    for j in 0..m {
+        let all = best((0..n).map(|i| (value(i, j), i as i64)).collect());
+        let got: Vec<_> =
+            (j * k..(j + 1) * k).map(|at| (backward.scores[at], backward.indices[at])).collect();
+        assert_eq!(got, all);
+    }
+}
+
+#[test]
+fn a_cancelled_search_stops() {
+    let x = values::<f32>(100 * 4, 1);
+    let x = MatRef::new(&x, 100, 4).unwrap();
+    let control = Control::default();
+    control.cancel();
+    let error = topk(x, x, 1, Metric::Dot, false, &control).unwrap_err();
+    assert_eq!(error, crate::Error::Cancelled);
+}

@@ -1,0 +1,122 @@
+//! Every operation, on every instruction set of this CPU, against plain oracles.
+
+use crate::portable::sum_of_lanes;
+use crate::{Element, Hits, Isa, Side};
+
+/// Deterministic values in (-1, 1), of many magnitudes and both signs.
+fn values<T: Element>(n: usize, seed: u64) -> Vec<T> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..n)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let unit = (state >> 11) as f64 / (1u64 << 53) as f64 * 2.0 - 1.0;
+            T::from_f64(unit * 2f64.powi((state % 13) as i32 - 6))
+        })
+        .collect()
+}
+
+fn column<T: Element>(packed: &[T], width: usize, i: usize) -> Vec<T> {
+    packed.chunks_exact(width).map(|chunk| chunk[i]).collect()
+}
+
+const DEPTHS: [usize; 15] = [0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 300];
+
+fn tile_matches<T: Element>(isa: Isa) {
+    let (height, width) = (T::TILE_ROWS, T::TILE_COLUMNS);
+    for depth in DEPTHS {
+        let x = values::<T>(depth * height, 1 + depth as u64);
+        let y = values::<T>(depth * width, 99 + depth as u64);
+        let (row_bias, column_bias) = (values::<T>(height, 3), values::<T>(width, 4));
+        let (row_bar, column_bar) = (values::<T>(height, 5), values::<T>(width, 6));
+        let rows = Side { packed: &x, bias: &row_bias, threshold: &row_bar };
+        let columns = Side { packed: &y, bias: &column_bias, threshold: &column_bar };
+        for both in [false, true] {
+            let mut hits = Hits::default();
+            let any = T::tile(isa, &rows, &columns, both, &mut hits);
+            assert!(any, "depth {depth}: with thresholds around zero something passes");
+            for i in 0..height {
+                for j in 0..width {
+                    let (xi, yj) = (column(&x, height, i), column(&y, width, j));
+                    let exact: f64 = xi.iter().zip(&yj).map(|(a, b)| a.to_f64() * b.to_f64()).sum();
+                    let size: f64 =
+                        xi.iter().zip(&yj).map(|(a, b)| (a.to_f64() * b.to_f64()).abs()).sum();
+                    let du = (depth.max(1)) as f64 * T::UNIT_ROUNDOFF;
+                    let bound = du / (1.0 - du) * size * (1.0 + 1e-9) + 1e-15 * size;
+                    let score = hits.scores[i * width + j];
+                    assert!((score.to_f64() - exact).abs() <= bound, "{i} {j} {depth}");
+                    let row_passes = score.plus(column_bias[j]) > row_bar[i];
+                    assert_eq!(hits.for_rows[i] >> j & 1 == 1, row_passes);
+                    let column_passes = both && score.plus(row_bias[i]) > column_bar[j];
+                    assert_eq!(hits.for_columns[i] >> j & 1 == 1, column_passes);
+                }
+            }
+        }
+    }
+}
+
+fn nothing_passes_where_it_must_not<T: Element>(isa: Isa) {
+    let (height, width) = (T::TILE_ROWS, T::TILE_COLUMNS);
+    let ones = vec![T::from_f64(1.0); 5 * width];
+    let nan = vec![T::from_f64(f64::NAN); 5 * height];
+    let zeros = vec![T::default(); width];
+    let (low, high) = (vec![T::NEG_INFINITY; width], vec![T::INFINITY; width]);
+    let check = |x: &[T], row_bar: &[T], column_bias: &[T]| {
+        let rows = Side { packed: x, bias: &low[..height], threshold: &row_bar[..height] };
+        let columns = Side { packed: &ones, bias: column_bias, threshold: &low };
+        // The row bias of -inf keeps the columns from selecting, whatever their threshold.
+        assert!(!T::tile(isa, &rows, &columns, true, &mut Hits::default()));
+    };
+    check(&ones[..5 * height], &high, &zeros);
+    check(&ones[..5 * height], &low, &low);
+    check(&nan, &low, &zeros);
+}
+
+fn canonical_sums_are_the_same_bits<T: Element>(isa: Isa) {
+    for depth in DEPTHS {
+        let (x, y) = (values::<T>(depth, 7), values::<T>(depth, 8));
+        let (mut dot, mut distance) = ([0.0; 8], [0.0; 8]);
+        for k in 0..depth {
+            let (a, b) = (x[k].to_f64(), y[k].to_f64());
+            dot[k % 8] += a * b;
+            distance[k % 8] += (a - b) * (a - b);
+        }
+        assert_eq!(T::dot(isa, &x, &y).to_bits(), sum_of_lanes(dot).to_bits());
+        assert_eq!(T::dot(isa, &y, &x).to_bits(), sum_of_lanes(dot).to_bits());
+        let got = T::squared_distance(isa, &x, &y);
+        assert_eq!(got.to_bits(), sum_of_lanes(distance).to_bits());
+    }
+}
+
+macro_rules! on_every_isa {
+    ($($name:ident),*) => {$(
+        mod $name {
+            use crate::Isa;
+
+            #[test]
+            fn f32() {
+                for isa in Isa::available() {
+                    super::$name::<f32>(isa);
+                }
+            }
+
+            #[test]
+            fn f64() {
+                for isa in Isa::available() {
+                    super::$name::<f64>(isa);
+                }
+            }
+        }
+    )*};
+}
+
+on_every_isa!(tile_matches, nothing_passes_where_it_must_not, canonical_sums_are_the_same_bits);
+
+#[test]
+fn the_peak_counts_what_it_runs() {
+    for isa in Isa::available() {
+        let (operations, value) = crate::fma_chains(isa, 1000);
+        assert!(operations >= 1000 * 12 * 8 && value.is_finite(), "{}", isa.name());
+    }
+}
