@@ -7,6 +7,7 @@ mod doorway;
 mod errors;
 mod io;
 mod linalg;
+mod neighbors;
 mod runtime;
 mod vocab;
 
@@ -23,7 +24,9 @@ mod _core {
     #[pymodule_export]
     use super::linalg::{polar, svd};
     #[pymodule_export]
-    use super::runtime::{available_threads, build_info, fail_for_tests};
+    use super::neighbors::{csls, csls_both, csls_radii, topk};
+    #[pymodule_export]
+    use super::runtime::{available_threads, build_info, fail_for_tests, fma_peak};
     #[pymodule_export]
     use super::vocab::{script_counts, script_mask};
 }

@@ -47,3 +47,13 @@ pub fn fail_for_tests(
         }
     })
 }
+
+/// The float32 operations per second that `threads` threads reach together on registers, each
+/// running `steps` rounds of fused multiply-adds: the limit that benchmarks compare with.
+#[pyfunction]
+pub fn fma_peak(py: Python<'_>, threads: usize, steps: u64) -> PyResult<f64> {
+    let isa = Isa::chosen().map_err(PyValueError::new_err)?;
+    doorway::run(py, threads, None, |control| {
+        isomorph_core::runtime::fma_peak(isa, threads, steps, control)
+    })
+}

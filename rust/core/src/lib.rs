@@ -5,10 +5,9 @@
 //! * [`error`]: every way to fail, one variant a cause;
 //! * [`finite`]: the check for NaN and infinities;
 //! * [`linalg`]: factorisations of stacks;
+//! * [`neighbors`]: exact nearest neighbours and CSLS;
 //! * [`runtime`]: the thread pool, cancellation and progress;
 //! * [`vocab`]: words by script.
-//! * [`neighbors`]: exact nearest neighbours and CSLS;
-//! * [`runtime`]: the thread pool, cancellation and progress.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

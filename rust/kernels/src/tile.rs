@@ -40,7 +40,7 @@ impl<T: Copy + Default> Default for Hits<T> {
 /// The SIMD kernels rely on it: it runs before each of them.
 pub(crate) fn check<T>(rows: &Side<'_, T>, columns: &Side<'_, T>, height: usize, width: usize) {
     assert!(
-        rows.packed.len() % height == 0
+        rows.packed.len().is_multiple_of(height)
             && rows.packed.len() / height * width == columns.packed.len()
             && rows.bias.len() == height
             && rows.threshold.len() == height
