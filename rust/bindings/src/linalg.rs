@@ -83,9 +83,7 @@ fn polar_of<'py, T: Element + Scalar + Default>(
 ) -> PyResult<Bound<'py, PyTuple>> {
     let stack = stack(a, "a")?;
     let (b, n, d) = (stack.count, stack.rows, stack.cols);
-    let result = doorway::run(py, threads, progress, |control| {
-        linalg::polar(stack, control)
-    })?;
+    let result = doorway::run(py, threads, progress, |control| linalg::polar(stack, control))?;
     let r = array(py, result.r, &[b, n, d])?;
     (r, array(py, result.h, &[b, d, d])?).into_pyobject(py)
 }

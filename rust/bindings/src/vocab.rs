@@ -10,10 +10,7 @@ use crate::errors::Fault;
 
 /// The words as Rust strings; a surrogate, which no encoding can hold, becomes U+FFFD (no letter).
 fn owned(words: &[Bound<'_, PyString>]) -> Vec<String> {
-    words
-        .iter()
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect()
+    words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 /// Which words are written in the named scripts alone.

@@ -30,13 +30,8 @@ impl AtomicFile {
         let mut builder = Builder::new();
         builder.prefix(".isomorph-").suffix(".tmp");
         permit(&mut builder, &target);
-        let temporary = builder
-            .tempfile_in(folder_of(&target))
-            .map_err(Error::io(path))?;
-        Ok(Self {
-            path: target,
-            writer: BufWriter::with_capacity(1 << 18, temporary),
-        })
+        let temporary = builder.tempfile_in(folder_of(&target)).map_err(Error::io(path))?;
+        Ok(Self { path: target, writer: BufWriter::with_capacity(1 << 18, temporary) })
     }
 
     /// Append `bytes`.
@@ -53,13 +48,10 @@ impl AtomicFile {
     /// [`Error::Io`]; the destination is then as it was.
     pub fn commit(self) -> Result<()> {
         let Self { path, writer } = self;
-        let temporary = writer
-            .into_inner()
-            .map_err(|error| Error::io(&path)(error.into_error()))?;
+        let temporary =
+            writer.into_inner().map_err(|error| Error::io(&path)(error.into_error()))?;
         temporary.as_file().sync_all().map_err(Error::io(&path))?;
-        temporary
-            .persist(&path)
-            .map_err(|error| Error::io(&path)(error.error))?;
+        temporary.persist(&path).map_err(|error| Error::io(&path)(error.error))?;
         sync_folder(&path);
         Ok(())
     }

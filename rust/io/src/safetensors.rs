@@ -86,10 +86,7 @@ pub fn read_header(path: &Path) -> Result<Header> {
             Some((name, info.dtype.to_string(), info.shape.clone()))
         })
         .collect();
-    Ok(Header {
-        tensors,
-        metadata: sorted(&metadata),
-    })
+    Ok(Header { tensors, metadata: sorted(&metadata) })
 }
 
 /// Write `tensors` and `metadata` to `path`, which appears whole or not at all.
@@ -103,15 +100,10 @@ pub fn write(
     metadata: &BTreeMap<String, String>,
     watch: &dyn Watch,
 ) -> Result<()> {
-    let (header, order) = build_header(tensors, metadata).map_err(|reason| Error::Unwritable {
-        path: path.to_path_buf(),
-        reason,
-    })?;
+    let (header, order) = build_header(tensors, metadata)
+        .map_err(|reason| Error::Unwritable { path: path.to_path_buf(), reason })?;
     watch.start(
-        order
-            .iter()
-            .map(|tensor| (tensor.values.len() * tensor.values.width()) as u64)
-            .sum(),
+        order.iter().map(|tensor| (tensor.values.len() * tensor.values.width()) as u64).sum(),
     );
     let mut file = AtomicFile::create(path)?;
     file.write(&(header.len() as u64).to_le_bytes())?;
@@ -133,10 +125,7 @@ fn build_header<'a, 'b>(
     let mut entries = Vec::with_capacity(order.len() + 1);
     let mut parts = Vec::with_capacity(order.len());
     if !metadata.is_empty() {
-        entries.push(format!(
-            "\"__metadata__\":{}",
-            told(serde_json::to_string(metadata))?
-        ));
+        entries.push(format!("\"__metadata__\":{}", told(serde_json::to_string(metadata))?));
     }
     let mut offset = 0;
     for (name, tensor) in &order {
@@ -168,10 +157,7 @@ fn build_header<'a, 'b>(
             header.len()
         ));
     }
-    Ok((
-        header,
-        order.into_iter().map(|(_, tensor)| tensor).collect(),
-    ))
+    Ok((header, order.into_iter().map(|(_, tensor)| tensor).collect()))
 }
 
 fn told(json: serde_json::Result<String>) -> std::result::Result<String, String> {
@@ -198,11 +184,7 @@ fn dtype(values: ValuesRef<'_>) -> Dtype {
 /// Read and check the header, leaving `source` at the first tensor.
 fn read_metadata(source: &mut Source) -> Result<Metadata> {
     let path = source.path().to_path_buf();
-    let wrong = |offset, reason| Error::Safetensors {
-        path: path.clone(),
-        offset,
-        reason,
-    };
+    let wrong = |offset, reason| Error::Safetensors { path: path.clone(), offset, reason };
     if source.size() < PREFIX {
         return Err(wrong(
             0,
@@ -254,12 +236,7 @@ fn parse_header(buffer: &[u8]) -> std::result::Result<Metadata, String> {
 }
 
 fn sorted(metadata: &Metadata) -> BTreeMap<String, String> {
-    metadata
-        .metadata()
-        .iter()
-        .flatten()
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+    metadata.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// The number of values. The header's check has multiplied the same numbers, but lets a zero hide
@@ -268,9 +245,7 @@ fn count(source: &Source, name: &str, shape: &[usize]) -> Result<usize> {
     let extent = shape
         .iter()
         .filter(|&&dimension| dimension > 0)
-        .try_fold(1_usize, |product, &dimension| {
-            product.checked_mul(dimension)
-        });
+        .try_fold(1_usize, |product, &dimension| product.checked_mul(dimension));
     if extent.is_none_or(|extent| extent > isize::MAX as usize / 8) {
         return Err(Error::Safetensors {
             path: source.path().to_path_buf(),
@@ -320,17 +295,11 @@ mod tests {
     use super::*;
     use crate::Quiet;
 
-    fn sample() -> (
-        BTreeMap<String, TensorRef<'static>>,
-        BTreeMap<String, String>,
-    ) {
+    fn sample() -> (BTreeMap<String, TensorRef<'static>>, BTreeMap<String, String>) {
         let tensors = BTreeMap::from([
             (
                 "bytes".to_string(),
-                TensorRef {
-                    shape: vec![3],
-                    values: ValuesRef::U8(&[1, 2, 255]),
-                },
+                TensorRef { shape: vec![3], values: ValuesRef::U8(&[1, 2, 255]) },
             ),
             (
                 "matrix".to_string(),
@@ -339,13 +308,7 @@ mod tests {
                     values: ValuesRef::F64(&[1.5, -0.0, f64::MIN_POSITIVE, 1e300]),
                 },
             ),
-            (
-                "empty".to_string(),
-                TensorRef {
-                    shape: vec![0, 4],
-                    values: ValuesRef::F32(&[]),
-                },
-            ),
+            ("empty".to_string(), TensorRef { shape: vec![0, 4], values: ValuesRef::F32(&[]) }),
         ]);
         let metadata = BTreeMap::from([
             ("b".to_string(), "\"quoted\"\n".to_string()),
@@ -394,17 +357,11 @@ mod tests {
         let halves = [f16::from_f32(0.333), f16::MAX];
         let tensors = BTreeMap::from([(
             "h".to_string(),
-            TensorRef {
-                shape: vec![2],
-                values: ValuesRef::F16(&halves),
-            },
+            TensorRef { shape: vec![2], values: ValuesRef::F16(&halves) },
         )]);
         write(&path, &tensors, &BTreeMap::new(), &Quiet).unwrap();
         let (tensors, _) = read(&path, &Quiet).unwrap();
-        assert_eq!(
-            tensors["h"].values,
-            Values::F32(vec![halves[0].to_f32(), 65504.0])
-        );
+        assert_eq!(tensors["h"].values, Values::F32(vec![halves[0].to_f32(), 65504.0]));
     }
 
     #[test]
@@ -430,10 +387,7 @@ mod tests {
         let path = folder.path().join("x.safetensors");
         let tensors = BTreeMap::from([(
             "x".to_string(),
-            TensorRef {
-                shape: vec![5],
-                values: ValuesRef::F32(&[1.0]),
-            },
+            TensorRef { shape: vec![5], values: ValuesRef::F32(&[1.0]) },
         )]);
         let error = write(&path, &tensors, &BTreeMap::new(), &Quiet).unwrap_err();
         assert!(matches!(error, Error::Unwritable { .. }), "{error}");

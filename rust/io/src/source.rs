@@ -23,22 +23,14 @@ impl Source {
             return Err(Error::io(path)(std::io::ErrorKind::IsADirectory.into()));
         }
         if !found.is_file() {
-            return Err(Error::NotRegular {
-                path: path.to_path_buf(),
-            });
+            return Err(Error::NotRegular { path: path.to_path_buf() });
         }
         let file = File::open(path).map_err(Error::io(path))?;
         let size = file.metadata().map_err(Error::io(path))?.len();
         if size == 0 {
-            return Err(Error::Empty {
-                path: path.to_path_buf(),
-            });
+            return Err(Error::Empty { path: path.to_path_buf() });
         }
-        Ok(Self {
-            path: path.to_path_buf(),
-            file,
-            size,
-        })
+        Ok(Self { path: path.to_path_buf(), file, size })
     }
 
     /// Its path, as it was given.

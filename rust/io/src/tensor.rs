@@ -175,11 +175,7 @@ pub(crate) fn read<S: Scalar, T: Scalar>(
     while left > 0 {
         let block = &mut bytes[..left.min(BLOCK)];
         source.fill(block)?;
-        values.extend(
-            block
-                .chunks_exact(S::WIDTH)
-                .map(|value| convert(S::from_le(value))),
-        );
+        values.extend(block.chunks_exact(S::WIDTH).map(|value| convert(S::from_le(value))));
         left -= block.len();
         step(watch, source.path(), block.len() as u64)?;
     }

@@ -25,11 +25,5 @@ impl Watch for Quiet {
 
 /// Report `bytes` and stop if asked to.
 pub(crate) fn step(watch: &dyn Watch, path: &Path, bytes: u64) -> Result<()> {
-    if watch.advance(bytes) {
-        Ok(())
-    } else {
-        Err(Error::Cancelled {
-            path: path.to_path_buf(),
-        })
-    }
+    if watch.advance(bytes) { Ok(()) } else { Err(Error::Cancelled { path: path.to_path_buf() }) }
 }

@@ -106,11 +106,7 @@ impl Factor {
         if self.answer_for_zero() {
             return Ok(());
         }
-        let methods = [
-            Method::DivideAndConquer,
-            Method::QrIteration,
-            Method::Jacobi,
-        ];
+        let methods = [Method::DivideAndConquer, Method::QrIteration, Method::Jacobi];
         for method in methods {
             if method == Method::DivideAndConquer && self.s.len() < DIVIDE_FROM {
                 continue;
@@ -120,10 +116,7 @@ impl Factor {
                 return Ok(());
             }
         }
-        Err(Error::NoConvergence {
-            routine: "the singular value decomposition",
-            index: 0,
-        })
+        Err(Error::NoConvergence { routine: "the singular value decomposition", index: 0 })
     }
 
     /// Copy the matrix, column-major, scaled by a power of two so that its largest entry is in
@@ -183,11 +176,8 @@ impl Factor {
 
     fn attempt_jacobi(&mut self) -> bool {
         let wide = self.a.nrows() < self.a.ncols();
-        let (long, short) = if wide {
-            (&mut self.v, &mut self.u)
-        } else {
-            (&mut self.u, &mut self.v)
-        };
+        let (long, short) =
+            if wide { (&mut self.v, &mut self.u) } else { (&mut self.u, &mut self.v) };
         if wide {
             long.copy_from(self.a.transpose());
         } else {
@@ -234,19 +224,9 @@ impl Factor {
     /// its columns are orthonormal.
     pub fn orthonormal_part(&mut self) -> Mat<f64> {
         let (n, d) = self.a.shape();
-        let (left, right) = if n < d {
-            (&self.v, &self.u)
-        } else {
-            (&self.u, &self.v)
-        };
+        let (left, right) = if n < d { (&self.v, &self.u) } else { (&self.u, &self.v) };
         let mut r = Mat::zeros(n.max(d), self.s.len());
-        multiply(
-            &mut r,
-            Accum::Replace,
-            left.as_ref(),
-            right.transpose(),
-            1.0,
-        );
+        multiply(&mut r, Accum::Replace, left.as_ref(), right.transpose(), 1.0);
         // The errors of U and V add up; `false` cannot come from factors that passed their test.
         let target = target::<f64>(self.s.len());
         straighten(&mut r, &mut self.gram, &mut self.scratch, target);
@@ -315,14 +295,7 @@ fn straighten(q: &mut Mat<f64>, gram: &mut Mat<f64>, scratch: &mut Mat<f64>, tar
         }
         let mut old = scratch.as_mut().submatrix_mut(0, 0, q.nrows(), k);
         old.copy_from(&*q);
-        matmul(
-            q.as_mut(),
-            Accum::Add,
-            old.as_ref(),
-            gram.as_ref(),
-            -0.5,
-            Par::Seq,
-        );
+        matmul(q.as_mut(), Accum::Add, old.as_ref(), gram.as_ref(), -0.5, Par::Seq);
         // The step squares the error: below this it is rounding that is left, nothing to test.
         if error < 1e-9 {
             return true;
@@ -347,9 +320,7 @@ fn complete(q: &mut Mat<f64>, s: &mut [f64]) {
             for _ in 0..2 {
                 for other in (0..k).filter(|&other| other < j || s[other] > 0.0) {
                     let dot: f64 = x.iter().zip(q.col(other).iter()).map(|(a, b)| a * b).sum();
-                    x.iter_mut()
-                        .zip(q.col(other).iter())
-                        .for_each(|(a, b)| *a -= dot * b);
+                    x.iter_mut().zip(q.col(other).iter()).for_each(|(a, b)| *a -= dot * b);
                 }
             }
             let norm = x.iter().map(|a| a * a).sum::<f64>().sqrt();

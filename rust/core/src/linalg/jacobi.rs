@@ -44,11 +44,7 @@ pub(super) fn factorise(a: &mut Mat<f64>, s: &mut [f64], v: &mut Mat<f64>) -> bo
                 if !orthogonal {
                     converged = false;
                 }
-                let (c, s) = if orthogonal {
-                    (0.0, 1.0)
-                } else {
-                    rotation(alpha, beta, gamma)
-                };
+                let (c, s) = if orthogonal { (0.0, 1.0) } else { rotation(alpha, beta, gamma) };
                 rotate(a, p, q, c, s);
                 rotate(v, p, q, c, s);
             }

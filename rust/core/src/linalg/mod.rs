@@ -74,12 +74,7 @@ impl<'a, T> Stack<'a, T> {
     pub fn new(data: &'a [T], count: usize, rows: usize, cols: usize) -> Result<Self> {
         let expected = count.checked_mul(rows).and_then(|n| n.checked_mul(cols));
         if expected == Some(data.len()) {
-            Ok(Self {
-                data,
-                count,
-                rows,
-                cols,
-            })
+            Ok(Self { data, count, rows, cols })
         } else {
             Err(Error::Shape {
                 argument: "stack",

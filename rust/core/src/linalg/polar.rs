@@ -29,10 +29,7 @@ pub fn polar<T: Scalar + Default>(stack: Stack<'_, T>, control: &Control) -> Res
     let (n, d) = (stack.rows, stack.cols);
     let what = "the decomposition";
     let h_len = stack.count.saturating_mul(d).saturating_mul(d);
-    let mut result = Polar {
-        r: zeros(stack.count * n * d, what)?,
-        h: zeros(h_len, what)?,
-    };
+    let mut result = Polar { r: zeros(stack.count * n * d, what)?, h: zeros(h_len, what)? };
     if stack.count == 0 || n == 0 || d == 0 {
         return Ok(result);
     }
@@ -43,28 +40,16 @@ pub fn polar<T: Scalar + Default>(stack: Stack<'_, T>, control: &Control) -> Res
         |factor, (index, (r, h))| {
             control.check()?;
             let factor = factor.as_mut().map_err(|error| error.clone())?;
-            factor
-                .factorise(stack.get(index), "a")
-                .map_err(|error| in_stack(error, index, n))?;
+            factor.factorise(stack.get(index), "a").map_err(|error| in_stack(error, index, n))?;
             let nearest = factor.orthonormal_part();
             for (i, row) in r.chunks_exact_mut(d).enumerate() {
                 for (j, x) in row.iter_mut().enumerate() {
-                    *x = T::round(if n < d {
-                        nearest[(j, i)]
-                    } else {
-                        nearest[(i, j)]
-                    });
+                    *x = T::round(if n < d { nearest[(j, i)] } else { nearest[(i, j)] });
                 }
             }
             let stretched = Mat::from_fn(d, factor.s.len(), |i, j| factor.v[(i, j)] * factor.s[j]);
             let mut product = Mat::zeros(d, d);
-            multiply(
-                &mut product,
-                Accum::Replace,
-                stretched.as_ref(),
-                factor.v.transpose(),
-                1.0,
-            );
+            multiply(&mut product, Accum::Replace, stretched.as_ref(), factor.v.transpose(), 1.0);
             for i in 0..d {
                 for j in 0..=i {
                     let x = representable(factor.unscale.apply(product[(i, j)]))?;

@@ -13,11 +13,7 @@ impl PowerOfTwo {
     #[must_use]
     pub fn new(exponent: i32) -> Self {
         let half = exponent / 2;
-        Self {
-            exponent,
-            half: exp2(half),
-            rest: exp2(exponent - half),
-        }
+        Self { exponent, half: exp2(half), rest: exp2(exponent - half) }
     }
 
     /// The factor that brings `magnitude` into [1, 2); 1 for zero.
@@ -57,11 +53,7 @@ fn exponent_of(x: f64) -> i32 {
         return 0;
     }
     // 2^54 lifts every subnormal number into the normal range.
-    let (x, lift) = if x < f64::MIN_POSITIVE {
-        (x * exp2(54), 54)
-    } else {
-        (x, 0)
-    };
+    let (x, lift) = if x < f64::MIN_POSITIVE { (x * exp2(54), 54) } else { (x, 0) };
     // The mask leaves 11 bits, which fit.
     ((x.to_bits() >> 52) & 0x7ff) as i32 - 1023 - lift
 }
@@ -72,17 +64,7 @@ mod tests {
 
     #[test]
     fn every_magnitude_is_brought_next_to_one_and_back() {
-        for x in [
-            1.0,
-            1.5,
-            3.0,
-            1e300,
-            f64::MAX,
-            1e-300,
-            f64::MIN_POSITIVE,
-            5e-324,
-            1e-310,
-        ] {
+        for x in [1.0, 1.5, 3.0, 1e300, f64::MAX, 1e-300, f64::MIN_POSITIVE, 5e-324, 1e-310] {
             let factor = PowerOfTwo::normalising(x);
             let y = factor.apply(x);
             assert!((1.0..2.0).contains(&y), "{x:e} -> {y:e}");

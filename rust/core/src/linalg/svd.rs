@@ -49,9 +49,7 @@ pub fn svd<T: Scalar + Default>(stack: Stack<'_, T>, control: &Control) -> Resul
         |factor, (index, ((u, s), vt))| {
             control.check()?;
             let factor = factor.as_mut().map_err(|error| error.clone())?;
-            factor
-                .factorise(stack.get(index), "a")
-                .map_err(|error| in_stack(error, index, n))?;
+            factor.factorise(stack.get(index), "a").map_err(|error| in_stack(error, index, n))?;
             for (i, row) in u.chunks_exact_mut(k).enumerate() {
                 for (j, x) in row.iter_mut().enumerate() {
                     *x = T::round(factor.u[(i, j)]);
@@ -75,10 +73,9 @@ pub fn svd<T: Scalar + Default>(stack: Stack<'_, T>, control: &Control) -> Resul
 /// The error of one matrix as an error of the stack, whose rows are counted through.
 pub(super) fn in_stack(error: Error, index: usize, rows: usize) -> Error {
     match error {
-        Error::NonFinite { argument, row } => Error::NonFinite {
-            argument,
-            row: index * rows + row,
-        },
+        Error::NonFinite { argument, row } => {
+            Error::NonFinite { argument, row: index * rows + row }
+        }
         Error::NoConvergence { routine, .. } => Error::NoConvergence { routine, index },
         other => other,
     }

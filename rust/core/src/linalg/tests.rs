@@ -36,18 +36,11 @@ pub struct Case {
 fn case(name: &'static str, rows: usize, cols: usize, f: impl FnMut(usize, usize) -> f64) -> Case {
     let mut f = f;
     let values = (0..rows * cols).map(|p| f(p / cols, p % cols)).collect();
-    Case {
-        name,
-        rows,
-        cols,
-        values,
-    }
+    Case { name, rows, cols, values }
 }
 
 fn orthonormal(n: usize, random: &mut Random) -> faer::Mat<f64> {
-    faer::Mat::from_fn(n, n, |_, _| random.normal())
-        .qr()
-        .compute_Q()
+    faer::Mat::from_fn(n, n, |_, _| random.normal()).qr().compute_Q()
 }
 
 /// The matrices that break factorisations, n x n and some rectangular ones.
@@ -72,9 +65,7 @@ pub fn hard_cases(n: usize, random: &mut Random) -> Vec<Case> {
         case("ones", n, n, |_, _| 1.0),
         case("identity", n, n, |i, j| f64::from(u8::from(i == j))),
         case("nilpotent", n, n, |i, j| f64::from(u8::from(i + 1 == j))),
-        case("ascending diagonal", n, n, |i, j| {
-            if i == j { i as f64 } else { 0.0 }
-        }),
+        case("ascending diagonal", n, n, |i, j| if i == j { i as f64 } else { 0.0 }),
         case("small integers", n, n, |i, j| ((7 * i + 3 * j) % 5) as f64),
         case("Hilbert", n, n, |i, j| 1.0 / (i + j + 1) as f64),
         case("Kahan", n, n, |i, j| {
@@ -106,15 +97,9 @@ pub fn hard_cases(n: usize, random: &mut Random) -> Vec<Case> {
         case("rank one", n, n, |i, j| g[i] * g[j * n]),
         case("tall, rank one", 2 * n, n, |i, j| g[i % n] * g[j * n]),
         case("wide zero", n, 3 * n, |_, _| 0.0),
-        case("half rank", n, n, |i, j| {
-            (0..half).map(|k| g[i * n + k] * g[k * n + j]).sum()
-        }),
-        case("graded rows", n, n, |i, j| {
-            g[i * n + j] * power(10.0, -20.0 * i as f64 / nf)
-        }),
-        case("graded columns", n, n, |i, j| {
-            g[i * n + j] * power(10.0, -20.0 * j as f64 / nf)
-        }),
+        case("half rank", n, n, |i, j| (0..half).map(|k| g[i * n + k] * g[k * n + j]).sum()),
+        case("graded rows", n, n, |i, j| g[i * n + j] * power(10.0, -20.0 * i as f64 / nf)),
+        case("graded columns", n, n, |i, j| g[i * n + j] * power(10.0, -20.0 * j as f64 / nf)),
         case("graded columns, ascending", n, n, |i, j| {
             g[i * n + j] * power(10.0, -20.0 * (n - j) as f64 / nf)
         }),
@@ -157,10 +142,7 @@ fn skew<T: Scalar>(q: faer::MatRef<'_, f64>) -> f64 {
 
 /// Residual of a product, relative to |a|, in units of eps sqrt(max(n, d)).
 fn residual<T: Scalar>(a: &faer::Mat<f64>, product: &faer::Mat<f64>) -> f64 {
-    let (size, scale) = (
-        norm(entries(a)),
-        T::EPSILON * (a.nrows().max(a.ncols()) as f64).sqrt(),
-    );
+    let (size, scale) = (norm(entries(a)), T::EPSILON * (a.nrows().max(a.ncols()) as f64).sqrt());
     norm(entries(&(a - product))) / if size == 0.0 { 1.0 } else { size * scale }
 }
 
@@ -179,25 +161,16 @@ fn check_case<T: Scalar + Default>(case: &Case) {
     assert!(result.s.is_sorted_by(|a, b| a >= b), "{label}");
     assert!(result.s.iter().all(|s| s.widen() >= 0.0), "{label}");
     let us = faer::Mat::from_fn(n, k, |i, j| u[(i, j)] * result.s[j].widen());
-    let figures = [
-        skew::<T>(u.as_ref()),
-        skew::<T>(vt.transpose()),
-        residual::<T>(&a, &(us * &vt)),
-    ];
+    let figures =
+        [skew::<T>(u.as_ref()), skew::<T>(vt.transpose()), residual::<T>(&a, &(us * &vt))];
     assert!(figures.iter().all(|x| *x <= BOUND), "{label}: {figures:?}");
 
     let result = polar(stack, &Control::default()).unwrap();
     let (r, h) = (matrix(&result.r, n, d), matrix(&result.h, d, d));
     let orthonormal = if n < d { r.transpose() } else { r.as_ref() };
     let figures = [skew::<T>(orthonormal), residual::<T>(&a, &(&r * &h))];
-    assert!(
-        figures.iter().all(|x| *x <= BOUND),
-        "{label}: polar {figures:?}"
-    );
-    assert!(
-        (0..d).all(|i| (0..d).all(|j| h[(i, j)] == h[(j, i)])),
-        "{label}"
-    );
+    assert!(figures.iter().all(|x| *x <= BOUND), "{label}: polar {figures:?}");
+    assert!((0..d).all(|i| (0..d).all(|j| h[(i, j)] == h[(j, i)])), "{label}");
 }
 
 #[test]
@@ -229,17 +202,11 @@ fn the_ends_of_the_range_are_scaled_away() {
 fn a_singular_value_that_does_not_fit_is_an_error() {
     let values = vec![f32::MAX; 16];
     let stack = Stack::new(&values, 1, 4, 4).unwrap();
-    assert!(matches!(
-        svd(stack, &Control::default()),
-        Err(Error::Value { .. })
-    ));
+    assert!(matches!(svd(stack, &Control::default()), Err(Error::Value { .. })));
     let m = f32::MAX;
     let values = [m, m, m, -m];
     let stack = Stack::new(&values, 1, 2, 2).unwrap();
-    assert!(matches!(
-        polar(stack, &Control::default()),
-        Err(Error::Value { .. })
-    ));
+    assert!(matches!(polar(stack, &Control::default()), Err(Error::Value { .. })));
 }
 
 #[test]
@@ -248,10 +215,7 @@ fn empty_stacks_and_empty_matrices_have_empty_factors() {
         let stack = Stack::<f64>::new(&[], count, n, d).unwrap();
         let result = svd(stack, &Control::default()).unwrap();
         assert!(result.u.is_empty() && result.s.is_empty() && result.vt.is_empty());
-        assert_eq!(
-            polar(stack, &Control::default()).unwrap().h.len(),
-            count * d * d
-        );
+        assert_eq!(polar(stack, &Control::default()).unwrap().h.len(), count * d * d);
     }
     assert!(Stack::<f64>::new(&[1.0], 2, 1, 1).is_err());
 }
@@ -262,13 +226,7 @@ fn a_nan_is_named_with_its_row_in_the_stack() {
     values[2 * 8 + 3 * 2 + 1] = f64::NAN;
     let stack = Stack::new(&values, 3, 4, 2).unwrap();
     let error = svd(stack, &Control::default()).unwrap_err();
-    assert_eq!(
-        error,
-        Error::NonFinite {
-            argument: "a",
-            row: 11
-        }
-    );
+    assert_eq!(error, Error::NonFinite { argument: "a", row: 11 });
 }
 
 #[test]
@@ -279,12 +237,7 @@ fn bytes_do_not_depend_on_threads() {
     let stack = Stack::new(&values, count, n, d).unwrap();
     let run = |threads| {
         let pool = pool(threads).unwrap();
-        pool.install(|| {
-            (
-                svd(stack, &Control::default()),
-                polar(stack, &Control::default()),
-            )
-        })
+        pool.install(|| (svd(stack, &Control::default()), polar(stack, &Control::default())))
     };
     let one = run(1);
     for threads in [2, 3, 7] {
@@ -292,10 +245,7 @@ fn bytes_do_not_depend_on_threads() {
     }
     for (i, single) in values.chunks_exact(n * d).enumerate() {
         let alone = svd(Stack::new(single, 1, n, d).unwrap(), &Control::default()).unwrap();
-        assert_eq!(
-            alone.u,
-            one.0.as_ref().unwrap().u[i * n * d..(i + 1) * n * d]
-        );
+        assert_eq!(alone.u, one.0.as_ref().unwrap().u[i * n * d..(i + 1) * n * d]);
     }
 }
 

@@ -118,16 +118,14 @@ pub fn mask<S: AsRef<str> + Sync>(
 ) -> Result<Vec<bool>> {
     control.start(words.len() as u64);
     let mut kept = vec![false; words.len()];
-    kept.par_chunks_mut(BLOCK)
-        .zip(words.par_chunks(BLOCK))
-        .try_for_each(|(kept, words)| {
-            control.check()?;
-            for (kept, word) in kept.iter_mut().zip(words) {
-                *kept = written_in(word.as_ref(), set).unwrap_or(without_script);
-            }
-            control.advance(words.len() as u64);
-            Ok(())
-        })?;
+    kept.par_chunks_mut(BLOCK).zip(words.par_chunks(BLOCK)).try_for_each(|(kept, words)| {
+        control.check()?;
+        for (kept, word) in kept.iter_mut().zip(words) {
+            *kept = written_in(word.as_ref(), set).unwrap_or(without_script);
+        }
+        control.advance(words.len() as u64);
+        Ok(())
+    })?;
     Ok(kept)
 }
 
@@ -145,22 +143,16 @@ pub fn counts<S: AsRef<str> + Sync>(
     for block in words.chunks(BLOCK) {
         control.check()?;
         for word in block {
-            let mut names: Vec<_> = word
-                .as_ref()
-                .chars()
-                .filter_map(own_script)
-                .map(Script::full_name)
-                .collect();
+            let mut names: Vec<_> =
+                word.as_ref().chars().filter_map(own_script).map(Script::full_name).collect();
             names.sort_unstable();
             names.dedup();
             *totals.entry(names).or_default() += 1;
         }
         control.advance(block.len() as u64);
     }
-    let mut totals: Vec<_> = totals
-        .into_iter()
-        .map(|(names, count)| (names.join("+"), count))
-        .collect();
+    let mut totals: Vec<_> =
+        totals.into_iter().map(|(names, count)| (names.join("+"), count)).collect();
     totals.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     Ok(totals)
 }
@@ -222,12 +214,7 @@ mod tests {
         let kept = mask(&words, &set(&["Latin"]), false, &control).unwrap();
         assert_eq!(kept, [true, false, false, false, true]);
         let found = counts(&words, &control).unwrap();
-        let expected = [
-            ("Latin", 2),
-            ("", 1),
-            ("Cyrillic", 1),
-            ("Cyrillic+Latin", 1),
-        ];
+        let expected = [("Latin", 2), ("", 1), ("Cyrillic", 1), ("Cyrillic+Latin", 1)];
         assert_eq!(found.len(), 4);
         for ((name, count), (wanted, times)) in found.iter().zip(expected) {
             assert_eq!((name.as_str(), *count), (wanted, times));
