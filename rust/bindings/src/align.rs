@@ -29,18 +29,9 @@ pub fn procrustes<'py>(
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let options = Options {
-        scale,
-        translate,
-        rotation_only,
-    };
-    let weights = weights
-        .map(|w| Borrowed::<f64>::expect(w, "weights", "float64"))
-        .transpose()?;
-    let (source, target) = (
-        Floats::new(source, "source")?,
-        Floats::new(target, "target")?,
-    );
+    let options = Options { scale, translate, rotation_only };
+    let weights = weights.map(|w| Borrowed::<f64>::expect(w, "weights", "float64")).transpose()?;
+    let (source, target) = (Floats::new(source, "source")?, Floats::new(target, "target")?);
     let problem = Problem {
         weights: weights.as_ref().map(|w| w.values("weights")).transpose()?,
         options,
@@ -83,10 +74,7 @@ impl Problem<'_> {
         result.set_item("matrix", join(|f| &f.matrix, &[b, d, e])?)?;
         result.set_item("source_mean", join(|f| &f.source_mean, &[b, d])?)?;
         result.set_item("target_mean", join(|f| &f.target_mean, &[b, e])?)?;
-        result.set_item(
-            "singular_values",
-            join(|f| &f.singular_values, &[b, d.min(e)])?,
-        )?;
+        result.set_item("singular_values", join(|f| &f.singular_values, &[b, d.min(e)])?)?;
         result.set_item("scale", each(|f| f.scale)?)?;
         result.set_item("correlation", each(|f| f.correlation)?)?;
         result.set_item("residual", each(|f| f.residual)?)?;
@@ -134,20 +122,13 @@ pub fn apply_affine<'py>(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
     let doubles = |array: Option<&Bound<'py, PyAny>>, name| {
-        array
-            .map(|a| Borrowed::<f64>::expect(a, name, "float64"))
-            .transpose()
+        array.map(|a| Borrowed::<f64>::expect(a, name, "float64")).transpose()
     };
-    let (source_mean, target_mean) = (
-        doubles(source_mean, "source_mean")?,
-        doubles(target_mean, "target_mean")?,
-    );
+    let (source_mean, target_mean) =
+        (doubles(source_mean, "source_mean")?, doubles(target_mean, "target_mean")?);
     let scale = Borrowed::<f64>::expect(scale, "scale", "float64")?;
     let values = |array: &'_ Option<Borrowed<'py, f64>>, name| {
-        array
-            .as_ref()
-            .map(|a| a.values(name).map(<[f64]>::to_vec))
-            .transpose()
+        array.as_ref().map(|a| a.values(name).map(<[f64]>::to_vec)).transpose()
     };
     let parts = Parts {
         source_mean: values(&source_mean, "source_mean")?,
@@ -247,9 +228,7 @@ pub fn transform_rows<'py>(
     out: &Bound<'py, PyAny>,
     threads: usize,
 ) -> PyResult<()> {
-    let values = values
-        .map(|v| Borrowed::<f64>::expect(v, "values", "float64"))
-        .transpose()?;
+    let values = values.map(|v| Borrowed::<f64>::expect(v, "values", "float64")).transpose()?;
     let values = match &values {
         Some(values) => values.values("values")?,
         None => &[],
@@ -277,7 +256,5 @@ fn transform<'py, T: Element + Scalar>(
     let x = x.matrix("x")?;
     let mut out = writable::<T>(out, "out")?;
     let out = contiguous(&mut out, "out")?;
-    doorway::run(py, threads, None, |control| {
-        align::transform_rows(x, operation, out, control)
-    })
+    doorway::run(py, threads, None, |control| align::transform_rows(x, operation, out, control))
 }

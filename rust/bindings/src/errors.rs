@@ -70,7 +70,6 @@ fn os_error(path: &Path, error: &io::Error) -> PyErr {
     // The same on every system that CPython supports.
     const EISDIR: i32 = 21;
     let path = path.as_os_str().to_os_string();
-    let error = innermost(error);
     let text = error.to_string();
     let reason = text.split(" (os error").next().unwrap_or("").to_string();
     match error.raw_os_error() {
@@ -80,14 +79,5 @@ fn os_error(path: &Path, error: &io::Error) -> PyErr {
             PyIsADirectoryError::new_err((EISDIR, "Is a directory", path))
         }
         None => PyOSError::new_err(format!("{}: {text}", path.to_string_lossy())),
-    }
-}
-
-/// Below the wrappers that libraries put around a system's error.
-fn innermost(error: &io::Error) -> &io::Error {
-    let wrapped = error.get_ref().and_then(std::error::Error::source);
-    match wrapped.and_then(|inner| inner.downcast_ref()) {
-        Some(inner) => innermost(inner),
-        None => error,
     }
 }

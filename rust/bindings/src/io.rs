@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use half::f16;
 use isomorph_core::runtime::Control;
-use isomorph_io::Watch;
 use isomorph_io::safetensors::{self, TensorRef};
 use isomorph_io::tensor::{Values, ValuesRef};
+use isomorph_io::text::{self, InvalidUtf8, Params, ReadOptions, Vectors};
+use isomorph_io::{Duplicates, Watch, Words};
 use numpy::{Element, PyArray1, PyArrayMethods};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::arrays::Borrowed;
 use crate::doorway;
@@ -140,4 +142,86 @@ fn shaped<'py, T: Element>(
     shape: &[usize],
 ) -> PyResult<Bound<'py, PyAny>> {
     Ok(PyArray1::from_vec(py, values).reshape(shape)?.into_any())
+}
+
+/// Read a text file: the words, their vectors, and how many rows there were before repeated words
+/// were dropped.
+#[pyfunction]
+#[pyo3(signature = (path, *, limit, header, duplicates, errors, threads, progress))]
+#[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+pub fn read_text<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    limit: Option<usize>,
+    header: Option<bool>,
+    duplicates: &str,
+    errors: &str,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyAny>, usize)> {
+    let options = ReadOptions {
+        limit,
+        header,
+        duplicates: duplicates_policy(duplicates)?,
+        invalid_utf8: invalid_utf8(errors)?,
+        params: Params::default(),
+    };
+    let read = doorway::run(py, threads, progress.as_ref(), |control| {
+        text::read(&path, &options, &Watcher(control))
+    })?;
+    let shape = [read.words.len(), read.dimension];
+    Ok((PyList::new(py, read.words.iter())?, shaped(py, read.vectors, &shape)?, read.rows_read))
+}
+
+/// Write words and their vectors (float32, C-contiguous) as text.
+#[pyfunction]
+#[pyo3(signature = (path, words, vectors, *, gzip, threads, progress))]
+pub fn write_text(
+    py: Python<'_>,
+    path: PathBuf,
+    words: &Bound<'_, PyList>,
+    vectors: &Bound<'_, PyAny>,
+    gzip: bool,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<()> {
+    let words = packed(words)?;
+    let array = Borrowed::<f32>::expect(vectors, "vectors", "float32")?;
+    let vectors = Vectors {
+        words: &words,
+        values: array.values("vectors")?,
+        dimension: array.shape().last().copied().unwrap_or(0),
+    };
+    doorway::run(py, threads, progress.as_ref(), |control| {
+        text::write(&path, vectors, gzip, Params::default(), &Watcher(control))
+    })
+}
+
+fn packed(words: &Bound<'_, PyList>) -> PyResult<Words> {
+    let mut packed = Words::default();
+    for word in words {
+        packed.push(word.cast::<PyString>()?.to_str()?);
+    }
+    Ok(packed)
+}
+
+fn duplicates_policy(name: &str) -> PyResult<Duplicates> {
+    match name {
+        "first" => Ok(Duplicates::First),
+        "last" => Ok(Duplicates::Last),
+        "error" => Ok(Duplicates::Error),
+        other => Err(PyValueError::new_err(format!(
+            "duplicates: expected 'first', 'last' or 'error', got {other:?}"
+        ))),
+    }
+}
+
+fn invalid_utf8(name: &str) -> PyResult<InvalidUtf8> {
+    match name {
+        "strict" => Ok(InvalidUtf8::Error),
+        "replace" => Ok(InvalidUtf8::Replace),
+        other => Err(PyValueError::new_err(format!(
+            "errors: expected 'strict' or 'replace', got {other:?}"
+        ))),
+    }
 }

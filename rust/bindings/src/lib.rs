@@ -20,7 +20,7 @@ mod _core {
     #[pymodule_export]
     use super::arrays::first_nonfinite_row;
     #[pymodule_export]
-    use super::io::{read_safetensors, write_safetensors};
+    use super::io::{read_safetensors, read_text, write_safetensors, write_text};
     #[pymodule_export]
     use super::linalg::{polar, svd};
     #[pymodule_export]

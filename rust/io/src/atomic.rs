@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub struct AtomicFile {
     path: PathBuf,
-    writer: BufWriter<NamedTempFile>,
+    writer: BufWriter<NamedTempFile<File>>,
 }
 
 impl AtomicFile {
@@ -27,10 +27,14 @@ impl AtomicFile {
         if target.is_dir() {
             return Err(Error::io(path)(std::io::ErrorKind::IsADirectory.into()));
         }
-        let mut builder = Builder::new();
-        builder.prefix(".isomorph-").suffix(".tmp");
-        permit(&mut builder, &target);
-        let temporary = builder.tempfile_in(folder_of(&target)).map_err(Error::io(path))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        permit(&mut options, &target);
+        let temporary = Builder::new()
+            .prefix(".isomorph-")
+            .suffix(".tmp")
+            .make_in(folder_of(&target), |name| options.open(name))
+            .map_err(Error::io(path))?;
         Ok(Self { path: target, writer: BufWriter::with_capacity(1 << 18, temporary) })
     }
 
@@ -70,14 +74,14 @@ impl Write for AtomicFile {
 /// Temporary files are private by default. Ours becomes the user's file: it gets the mode of the
 /// file it replaces, or the usual one, of which the kernel takes away what the umask forbids.
 #[cfg(unix)]
-fn permit(builder: &mut Builder<'_, '_>, target: &Path) {
-    use std::os::unix::fs::PermissionsExt;
+fn permit(options: &mut OpenOptions, target: &Path) {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let mode = std::fs::metadata(target).map_or(0o666, |found| found.permissions().mode() & 0o777);
-    builder.permissions(std::fs::Permissions::from_mode(mode));
+    options.mode(mode);
 }
 
 #[cfg(not(unix))]
-fn permit(_builder: &mut Builder<'_, '_>, _target: &Path) {}
+fn permit(_options: &mut OpenOptions, _target: &Path) {}
 
 /// Make the rename itself durable. Best effort: the file is whole either way, and not every
 /// system can sync a folder.

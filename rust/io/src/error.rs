@@ -26,6 +26,198 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A gzip stream that is cut short or damaged.
+    #[error("{}: byte {offset}: the gzip data are cut short or damaged: {reason}", path.display())]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// How many compressed bytes had been read.
+        offset: u64,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// A header announces vectors of dimension 0.
+    #[error("{}: line {line}: the header says dimension 0; expected at least 1", path.display())]
+    DimensionZero {
+        /// The file.
+        path: PathBuf,
+        /// The header's line.
+        line: u64,
+    },
+    /// A header announces vectors that no line can hold.
+    #[error("{}: line {line}: the header says dimension {dimension}; expected at most {limit}", path.display())]
+    DimensionTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The header's line.
+        line: u64,
+        /// What it says.
+        dimension: u64,
+        /// The most that is allowed.
+        limit: u64,
+    },
+    /// The caller says that there is a header, and there is none.
+    #[error("{}: line {line}: expected a header of two integers (rows and dimension), got {text:?}", path.display())]
+    NoHeader {
+        /// The file.
+        path: PathBuf,
+        /// The line where it should be.
+        line: u64,
+        /// Its beginning.
+        text: String,
+    },
+    /// A header announces more rows than the file has bytes for.
+    #[error("{}: line {line}: the header says {rows} rows of {dimension} numbers, which take at least {needed} bytes, but only {got} follow; the file is cut short, or line {line} is a vector itself (then read it with header=False)", path.display())]
+    HeaderExceedsFile {
+        /// The file.
+        path: PathBuf,
+        /// The header's line.
+        line: u64,
+        /// The rows it announces.
+        rows: u64,
+        /// The numbers in each.
+        dimension: u64,
+        /// The bytes that they take at least.
+        needed: u128,
+        /// The bytes after the header.
+        got: u64,
+    },
+    /// The header announces another dimension than the first row has.
+    #[error("{}: line {line}: expected {expected} numbers, as the header says, got {got}; if the first line is a vector itself, read the file with header=False", path.display())]
+    HeaderDimension {
+        /// The file.
+        path: PathBuf,
+        /// The line of the first row.
+        line: u64,
+        /// The header's dimension.
+        expected: usize,
+        /// The numbers in the first row.
+        got: usize,
+    },
+    /// The file ends before the header's last row.
+    #[error("{}: line {line}: the header says {expected} rows, but the file ends here after {got}; it is cut short", path.display())]
+    RowsMissing {
+        /// The file.
+        path: PathBuf,
+        /// The last line.
+        line: u64,
+        /// The header's rows.
+        expected: u64,
+        /// The rows in the file.
+        got: u64,
+    },
+    /// The file goes on after the header's last row.
+    #[error("{}: line {line}: the header says {expected} rows, but here is another one", path.display())]
+    RowsExtra {
+        /// The file.
+        path: PathBuf,
+        /// The line of the first row too many.
+        line: u64,
+        /// The header's rows.
+        expected: u64,
+    },
+    /// The first line of a file without a header has no numbers.
+    #[error("{}: line {line}: expected a word and its numbers, or a header of two integers, got {text:?}", path.display())]
+    NoNumbers {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+        /// Its beginning.
+        text: String,
+    },
+    /// A line has too few numbers.
+    #[error("{}: line {line}: too few numbers: expected a word and {expected} numbers, got {got}", path.display())]
+    TooFewNumbers {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        got: usize,
+    },
+    /// A line has too many numbers.
+    #[error("{}: line {line}: too many numbers: expected a word and {expected} numbers, got {got}", path.display())]
+    TooManyNumbers {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        got: usize,
+    },
+    /// A line begins with a separator and has numbers only.
+    #[error("{}: line {line}: expected a word before the numbers, got none", path.display())]
+    NoWord {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+    },
+    /// A field is not a decimal number.
+    #[error("{}: line {line}: expected a decimal number, got {text:?}", path.display())]
+    NotNumber {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+        /// The field.
+        text: String,
+    },
+    /// A number is NaN, infinite, or too large for float32.
+    #[error("{}: line {line}: expected a finite number within the range of float32, got {text:?}", path.display())]
+    NonFinite {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+        /// The field.
+        text: String,
+    },
+    /// Bytes that are not UTF-8.
+    #[error("{}: line {line}: not valid UTF-8: {text:?}; save the file as UTF-8, or pass errors=\"replace\"", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+        /// The word, with U+FFFD where it is invalid.
+        text: String,
+    },
+    /// NUL bytes: not a text file.
+    #[error("{}: line {line}: expected text, got binary data (a word2vec or fastText .bin file must be exported as text first)", path.display())]
+    Binary {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+    },
+    /// A line without an end.
+    #[error("{}: line {line}: longer than {limit} bytes; this is not a file of word vectors", path.display())]
+    LineTooLong {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: u64,
+        /// The longest allowed.
+        limit: usize,
+    },
+    /// A word occurs twice, and the caller has forbidden that.
+    #[error("{}: line {line}: the word {word:?} is already on line {first}; keep one with duplicates=\"first\" or \"last\"", path.display())]
+    Duplicate {
+        /// The file.
+        path: PathBuf,
+        /// The line of the second.
+        line: u64,
+        /// The line of the first.
+        first: u64,
+        /// The word.
+        word: String,
+    },
     /// The safetensors header is broken, or does not describe the bytes that follow it.
     #[error("{}: byte {offset}: not a valid safetensors file: {reason}", path.display())]
     Safetensors {

@@ -12,7 +12,10 @@ pub mod error;
 pub mod safetensors;
 mod source;
 pub mod tensor;
+pub mod text;
 mod watch;
+pub mod words;
 
 pub use error::{Error, Result};
 pub use watch::{Quiet, Watch};
+pub use words::{Duplicates, Words};

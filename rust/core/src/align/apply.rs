@@ -93,9 +93,7 @@ impl<T: Scalar + Default> One<'_, T> {
         let mut accumulate = Accum::Replace;
         if let Some(mean) = self.target_mean {
             for row in out.chunks_exact_mut(e) {
-                row.iter_mut()
-                    .zip(mean)
-                    .for_each(|(y, t)| *y = T::round(*t));
+                row.iter_mut().zip(mean).for_each(|(y, t)| *y = T::round(*t));
             }
             accumulate = Accum::Add;
         }

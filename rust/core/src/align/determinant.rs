@@ -10,12 +10,8 @@ pub(super) fn sign(matrix: &Mat<f64>) -> f64 {
     let d = matrix.nrows();
     let mut lu = matrix.clone();
     let (mut forward, mut backward) = (vec![0usize; d], vec![0usize; d]);
-    let mut memory = MemBuffer::new(lu_in_place_scratch::<usize, f64>(
-        d,
-        d,
-        Par::Seq,
-        faer::prelude::default(),
-    ));
+    let mut memory =
+        MemBuffer::new(lu_in_place_scratch::<usize, f64>(d, d, Par::Seq, faer::prelude::default()));
     lu_in_place(
         lu.as_mut(),
         &mut forward,
@@ -25,11 +21,7 @@ pub(super) fn sign(matrix: &Mat<f64>) -> f64 {
         faer::prelude::default(),
     );
     let negative_pivots = (0..d).filter(|&i| lu[(i, i)] < 0.0).count();
-    if (negative_pivots + transpositions(&forward)).is_multiple_of(2) {
-        1.0
-    } else {
-        -1.0
-    }
+    if (negative_pivots + transpositions(&forward)).is_multiple_of(2) { 1.0 } else { -1.0 }
 }
 
 /// How many transpositions make the permutation: its length less its number of cycles.

@@ -63,10 +63,7 @@ struct Sums {
 
 impl Sums {
     fn new(columns: usize) -> Self {
-        Self {
-            linear: vec![0.0; columns],
-            square: vec![0.0; columns],
-        }
+        Self { linear: vec![0.0; columns], square: vec![0.0; columns] }
     }
 
     fn add(&mut self, other: &Self) {
@@ -93,11 +90,7 @@ pub fn cross_moments<T: Scalar>(
     centre: bool,
     control: &Control,
 ) -> Result<CrossMoments> {
-    let (n, d, e) = (
-        pairs.source.rows(),
-        pairs.source.cols(),
-        pairs.target.cols(),
-    );
+    let (n, d, e) = (pairs.source.rows(), pairs.source.cols(), pairs.target.cols());
     if pairs.target.rows() != n {
         return Err(Error::Shape {
             argument: "target",
@@ -112,11 +105,7 @@ pub fn cross_moments<T: Scalar>(
     let mut source = side(pairs.source, "source")?;
     let mut target = side(pairs.target, "target")?;
 
-    let mut total = Block {
-        cross: Mat::zeros(d, e),
-        source: Sums::new(d),
-        target: Sums::new(e),
-    };
+    let mut total = Block { cross: Mat::zeros(d, e), source: Sums::new(d), target: Sums::new(e) };
     let blocks = n.div_ceil(BLOCK);
     // A wave bounds the memory: its blocks run side by side, then are added in order.
     let wave = rayon::current_num_threads().max(1);
@@ -148,12 +137,7 @@ pub fn cross_moments<T: Scalar>(
         source.square = total.source.square.iter().sum();
         target.square = total.target.square.iter().sum();
     }
-    Ok(CrossMoments {
-        cross: total.cross,
-        source,
-        target,
-        weight,
-    })
+    Ok(CrossMoments { cross: total.cross, source, target, weight })
 }
 
 fn finish_side(side: &mut SideMoments, sums: &Sums, weight: f64) {
@@ -197,9 +181,7 @@ fn scaled_weights(weights: Option<&[f64]>, n: usize) -> Result<Option<Vec<f64>>>
 }
 
 fn sum_in_blocks(n: usize, weights: Option<&[f64]>) -> f64 {
-    weights.map_or(n as f64, |weights| {
-        weights.chunks(BLOCK).map(|b| b.iter().sum::<f64>()).sum()
-    })
+    weights.map_or(n as f64, |weights| weights.chunks(BLOCK).map(|b| b.iter().sum::<f64>()).sum())
 }
 
 fn prepare_side<T: Scalar>(
@@ -218,11 +200,7 @@ fn prepare_side<T: Scalar>(
     } else {
         vec![0.0; matrix.cols()]
     };
-    Ok(SideMoments {
-        scale,
-        mean,
-        square: 0.0,
-    })
+    Ok(SideMoments { scale, mean, square: 0.0 })
 }
 
 /// The power of two that keeps squares of the values in range; float32's squares fit float64 as
@@ -252,10 +230,7 @@ fn range_scale<T: Scalar>(
         return Ok(PowerOfTwo::normalising(largest));
     }
     let bad = matrix.data().iter().position(|x| !x.widen().is_finite());
-    Err(Error::NonFinite {
-        argument: name,
-        row: bad.unwrap_or(0) / matrix.cols().max(1),
-    })
+    Err(Error::NonFinite { argument: name, row: bad.unwrap_or(0) / matrix.cols().max(1) })
 }
 
 /// Weighted column sums of `f` of the scaled values.
@@ -323,16 +298,8 @@ fn block_moments<T: Scalar>(
     target: &SideMoments,
     block: usize,
 ) -> Block {
-    let (n, d, e) = (
-        pairs.source.rows(),
-        pairs.source.cols(),
-        pairs.target.cols(),
-    );
-    let mut sums = Block {
-        cross: Mat::zeros(d, e),
-        source: Sums::new(d),
-        target: Sums::new(e),
-    };
+    let (n, d, e) = (pairs.source.rows(), pairs.source.cols(), pairs.target.cols());
+    let mut sums = Block { cross: Mat::zeros(d, e), source: Sums::new(d), target: Sums::new(e) };
     let (start, end) = (block * BLOCK, ((block + 1) * BLOCK).min(n));
     let panel = PANEL.min(end - start);
     let (mut x, mut y) = (vec![0.0; panel * d], vec![0.0; panel * e]);
@@ -394,20 +361,10 @@ pub(super) fn projected_square<T: Scalar>(
             }
             let mut image = Mat::zeros(e, count);
             let x = Dense::from_column_major_slice(&x, d, count);
-            matmul(
-                image.as_mut(),
-                Accum::Replace,
-                r.transpose(),
-                x,
-                1.0,
-                Par::Seq,
-            );
+            matmul(image.as_mut(), Accum::Replace, r.transpose(), x, 1.0, Par::Seq);
             let squares = (0..count).map(|j| image.col(j).squared_norm_l2());
             let weights = weights.as_ref().map(|w| &w[rows]);
-            Ok(squares
-                .enumerate()
-                .map(|(j, s)| weights.map_or(s, |w| w[j] * s))
-                .sum())
+            Ok(squares.enumerate().map(|(j, s)| weights.map_or(s, |w| w[j] * s)).sum())
         })
         .collect::<Result<_>>()?;
     Ok(blocks.iter().sum())

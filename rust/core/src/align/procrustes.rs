@@ -72,10 +72,7 @@ pub fn procrustes<T: Scalar>(
         return Err(Error::Shape {
             argument: "source, target",
             expected: "at least one row and one column".to_string(),
-            got: format!(
-                "{n} x {} and {} x {}",
-                source.cols, target.rows, target.cols
-            ),
+            got: format!("{n} x {} and {} x {}", source.cols, target.rows, target.cols),
         });
     }
     if let Some(weights) = weights.filter(|w| w.len() != count * n) {
@@ -95,10 +92,9 @@ pub fn procrustes<T: Scalar>(
                 weights: weights.map(|w| &w[index * n..(index + 1) * n]),
             };
             fit(pairs, options, control).map_err(|error| match error {
-                Error::NonFinite { argument, row } => Error::NonFinite {
-                    argument,
-                    row: index * n + row,
-                },
+                Error::NonFinite { argument, row } => {
+                    Error::NonFinite { argument, row: index * n + row }
+                }
                 other => other,
             })
         })
@@ -120,12 +116,7 @@ fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> R
     if options.rotation_only && sign < 0.0 {
         // The cheapest reflection to undo is along the smallest singular value.
         let last = values.len() - 1;
-        factor
-            .u
-            .as_mut()
-            .col_mut(last)
-            .iter_mut()
-            .for_each(|x| *x = -*x);
+        factor.u.as_mut().col_mut(last).iter_mut().for_each(|x| *x = -*x);
         r = orthonormal(&mut factor, false);
         trace -= 2.0 * values[last];
         sign = 1.0;
@@ -195,10 +186,6 @@ fn scale_and_residual(
     }
     let square = 1.0 - 2.0 * scaled * (trace / total) + scaled * scaled * (image / total);
     // Overflow of the square: sizes that differ by more than 1e150.
-    let residual = if square.is_finite() {
-        square.max(0.0).sqrt()
-    } else {
-        f64::INFINITY
-    };
+    let residual = if square.is_finite() { square.max(0.0).sqrt() } else { f64::INFINITY };
     Ok((scale, residual))
 }

@@ -51,15 +51,13 @@ pub fn transform_rows<T: Scalar>(
     if out.is_empty() {
         return Ok(());
     }
-    (out.par_chunks_mut(ROWS * d))
-        .zip(x.data().par_chunks(ROWS * d))
-        .try_for_each(|(out, x)| {
-            control.check()?;
-            for (y, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
-                transform_row(x, operation, y);
-            }
-            Ok(())
-        })
+    (out.par_chunks_mut(ROWS * d)).zip(x.data().par_chunks(ROWS * d)).try_for_each(|(out, x)| {
+        control.check()?;
+        for (y, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+            transform_row(x, operation, y);
+        }
+        Ok(())
+    })
 }
 
 fn transform_row<T: Scalar>(x: &[T], operation: RowOperation<'_>, y: &mut [T]) {
@@ -67,8 +65,7 @@ fn transform_row<T: Scalar>(x: &[T], operation: RowOperation<'_>, y: &mut [T]) {
     match operation {
         RowOperation::Unit => unit(x, y),
         RowOperation::Subtract(values) => {
-            each.zip(values)
-                .for_each(|((y, x), v)| *y = T::round(x.widen() - v));
+            each.zip(values).for_each(|((y, x), v)| *y = T::round(x.widen() - v));
         }
         RowOperation::Divide(values) => each.zip(values).for_each(|((y, x), v)| {
             *y = T::round(x.widen() / if *v == 0.0 { 1.0 } else { *v });
@@ -86,18 +83,14 @@ fn unit<T: Scalar>(x: &[T], y: &mut [T]) {
     let square = lanes(x, |x| x.widen() * x.widen());
     if SAFE_SQUARES.contains(&square) {
         let norm = square.sqrt();
-        y.iter_mut()
-            .zip(x)
-            .for_each(|(y, x)| *y = T::round(x.widen() / norm));
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = T::round(x.widen() / norm));
         return;
     }
     let largest = x.iter().fold(0.0f64, |m, x| m.max(x.widen().abs()));
     let scale = PowerOfTwo::normalising(if largest.is_finite() { largest } else { 1.0 });
     let norm = lanes(x, |x| scale.apply(x.widen()).powi(2)).sqrt();
     let norm = if norm == 0.0 { 1.0 } else { norm };
-    y.iter_mut()
-        .zip(x)
-        .for_each(|(y, x)| *y = T::round(scale.apply(x.widen()) / norm));
+    y.iter_mut().zip(x).for_each(|(y, x)| *y = T::round(scale.apply(x.widen()) / norm));
 }
 
 /// A sum in eight lanes, which vectorise, added in a fixed order.

@@ -1,0 +1,429 @@
+//! The parallel reader.
+//!
+//! Every worker, in turn and under a lock, takes the next chunk of lines and the part of the result
+//! where its rows belong; then it parses without looking at the others. With a header the rows go
+//! straight into the result; without one, or from compressed text, whose header cannot be checked
+//! against the file's size, each chunk's rows wait in a piece of their own until their number is
+//! known. What is read, and which error is reported, depends on neither chunks nor threads.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::source::Text;
+use crate::tensor::allocate;
+use crate::text::feed::{self, Buffer, Feed};
+use crate::text::line::{self, Fault};
+use crate::text::plan::{Plan, plan};
+use crate::text::{InvalidUtf8, ReadOptions};
+use crate::watch::step;
+use crate::words::{Words, unique_rows};
+use crate::{Error, Result, Watch};
+
+/// Word vectors read from text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextVectors {
+    /// The words.
+    pub words: Words,
+    /// Their vectors, one after the other.
+    pub vectors: Vec<f32>,
+    /// Numbers in a vector.
+    pub dimension: usize,
+    /// Rows read from the file, before repeated words were dropped.
+    pub rows_read: usize,
+}
+
+/// Read `path`, plain or gzip text, on the threads of rayon's current pool.
+///
+/// Each number is rounded correctly to float64 and that to float32. Peak memory: the result and
+/// less than a megabyte for each thread; for a file without a header or a compressed one, twice
+/// the result.
+///
+/// # Errors
+/// Most of [`Error`]; the one that stands first in the file.
+pub fn read(path: &Path, options: &ReadOptions, watch: &dyn Watch) -> Result<TextVectors> {
+    let text = Text::open(path)?;
+    watch.start(text.size());
+    let direct = !text.is_gzip();
+    let mut feed = Feed::new(text, options.params.chunk, options.params.longest_line);
+    let plan = plan(&mut feed, options)?;
+    let mut vectors = Vec::new();
+    if let (true, Some(_), Some(rows)) = (direct, &plan.header, plan.rows) {
+        vectors = zeros(rows * plan.dimension, path)?;
+    }
+    let whole = (!vectors.is_empty()).then_some(&mut vectors[..]);
+    let job = Reader {
+        path,
+        options,
+        plan: &plan,
+        watch,
+        queue: Mutex::new(Queue::new(feed, &plan, whole)),
+        parts: Mutex::default(),
+        failure: Mutex::default(),
+        failed: AtomicBool::new(false),
+    };
+    rayon::scope(|scope| {
+        for _ in 0..rayon::current_num_threads() {
+            scope.spawn(|_| job.work());
+        }
+    });
+    if let Some((_, error)) = into_inner(job.failure) {
+        return Err(error);
+    }
+    let queue = into_inner(job.queue);
+    let (rows, lines) = (queue.rows, queue.feed.lines());
+    if let (Some(header), Some(wanted)) = (plan.header, plan.rows)
+        && rows < wanted
+    {
+        return Err(Error::RowsMissing {
+            path: path.to_path_buf(),
+            line: lines,
+            expected: header.rows,
+            got: rows as u64,
+        });
+    }
+    let mut parts = into_inner(job.parts);
+    parts.sort_unstable_by_key(|part| part.first_row);
+    if vectors.is_empty() {
+        vectors = join(&mut parts, rows * plan.dimension, path)?;
+    }
+    let mut words = Words::with_capacity(&parts.iter().map(|part| &part.words).collect::<Vec<_>>());
+    for part in &parts {
+        words.append(&part.words);
+    }
+    finish(words, vectors, &plan, &parts, options, path)
+}
+
+/// Drop repeated words.
+fn finish(
+    mut words: Words,
+    mut vectors: Vec<f32>,
+    plan: &Plan,
+    parts: &[Part],
+    options: &ReadOptions,
+    path: &Path,
+) -> Result<TextVectors> {
+    let rows_read = words.len();
+    let kept = unique_rows(&words, options.duplicates).map_err(|repeated| Error::Duplicate {
+        path: path.to_path_buf(),
+        line: line_of(parts, repeated.again),
+        first: line_of(parts, repeated.first),
+        word: repeated.word,
+    })?;
+    if let Some(kept) = kept {
+        for (to, &from) in kept.iter().enumerate() {
+            let from = from * plan.dimension;
+            vectors.copy_within(from..from + plan.dimension, to * plan.dimension);
+        }
+        vectors.truncate(kept.len() * plan.dimension);
+        vectors.shrink_to_fit();
+        words = words.take(&kept);
+    }
+    Ok(TextVectors { words, vectors, dimension: plan.dimension, rows_read })
+}
+
+/// `count` zeros whose pages the system provides when they are first written, by whichever thread.
+fn zeros(count: usize, path: &Path) -> Result<Vec<f32>> {
+    // `vec!` would abort where there is no room; this asks first.
+    allocate::<f32>(count, path)?;
+    Ok(vec![0.0; count])
+}
+
+/// The pieces, one after the other. Each is freed as soon as it is copied.
+fn join(parts: &mut [Part], count: usize, path: &Path) -> Result<Vec<f32>> {
+    let mut vectors = zeros(count, path)?;
+    let mut rest = &mut vectors[..];
+    let mut places = Vec::with_capacity(parts.len());
+    for part in parts.iter_mut() {
+        let (place, after) = rest.split_at_mut(part.own.len().min(rest.len()));
+        rest = after;
+        places.push((std::mem::take(&mut part.own), place));
+    }
+    places.into_par_iter().for_each(|(own, place)| place.copy_from_slice(&own[..place.len()]));
+    Ok(vectors)
+}
+
+/// The rows of one chunk.
+#[derive(Debug)]
+struct Part {
+    first_row: usize,
+    first_line: u64,
+    /// For each blank line, how many rows of the chunk come before it.
+    blanks: Vec<usize>,
+    words: Words,
+    /// The vectors, if they could not go straight into the result.
+    own: Vec<f32>,
+}
+
+impl Part {
+    fn line_of(&self, row: usize) -> u64 {
+        let inside = row - self.first_row;
+        let blanks = self.blanks.iter().filter(|&&before| before <= inside);
+        self.first_line + inside as u64 + blanks.count() as u64
+    }
+}
+
+/// The line of a row. `parts` are sorted by row.
+fn line_of(parts: &[Part], row: usize) -> u64 {
+    let after = parts.partition_point(|part| part.first_row <= row);
+    after.checked_sub(1).map_or(0, |at| parts[at].line_of(row))
+}
+
+/// What a worker takes under the lock.
+struct Chunk<'a> {
+    index: usize,
+    first_row: usize,
+    first_line: u64,
+    rows: usize,
+    /// Bytes of the buffer that hold them.
+    length: usize,
+    /// Bytes of the file read since the last chunk.
+    progress: u64,
+    /// Where the rows go.
+    place: Option<&'a mut [f32]>,
+}
+
+/// The serial part: chunks in order, and where their rows go.
+struct Queue<'a> {
+    feed: Feed,
+    dimension: usize,
+    wanted: Option<usize>,
+    limited: bool,
+    header_rows: u64,
+    whole: Option<&'a mut [f32]>,
+    rows: usize,
+    chunks: usize,
+    reported: u64,
+    ended: bool,
+    pending: Option<Error>,
+}
+
+impl<'a> Queue<'a> {
+    fn new(feed: Feed, plan: &Plan, whole: Option<&'a mut [f32]>) -> Self {
+        Self {
+            feed,
+            dimension: plan.dimension,
+            wanted: plan.rows,
+            limited: plan.limited,
+            header_rows: plan.header.map_or(0, |header| header.rows),
+            whole,
+            rows: 0,
+            chunks: 0,
+            reported: 0,
+            ended: false,
+            pending: None,
+        }
+    }
+
+    fn next(&mut self, buffer: &mut Buffer) -> Result<Option<Chunk<'a>>> {
+        loop {
+            if let Some(error) = self.pending.take() {
+                return Err(error);
+            }
+            if self.ended || !self.feed.next(buffer)? {
+                self.ended = true;
+                return Ok(None);
+            }
+            let first_line = self.feed.lines() + 1;
+            let (rows, length) = self.count(buffer);
+            if rows > 0 {
+                return Ok(Some(self.chunk(rows, length, first_line)));
+            }
+        }
+    }
+
+    /// How many rows of the buffer are wanted, and in how many bytes they lie.
+    fn count(&mut self, buffer: &Buffer) -> (usize, usize) {
+        let room = self.wanted.map_or(usize::MAX, |wanted| wanted - self.rows);
+        let (mut rows, mut length, mut lines) = (0, 0, 0);
+        let mut beyond = false;
+        if room == 0 && self.limited {
+            self.ended = true;
+            return (0, 0);
+        }
+        for line in feed::lines(buffer.text()) {
+            if !line::is_blank(line) {
+                if rows == room {
+                    beyond = true;
+                    break;
+                }
+                rows += 1;
+            }
+            lines += 1;
+            length += line.len() + 1;
+        }
+        if beyond {
+            self.ended = self.limited;
+            if !self.limited {
+                self.pending = Some(Error::RowsExtra {
+                    path: self.feed.text().path().to_path_buf(),
+                    line: self.feed.lines() + lines + 1,
+                    expected: self.header_rows,
+                });
+            }
+        }
+        self.feed.count(lines);
+        // The last line of a file may lack its line feed, which was counted.
+        (rows, length.min(buffer.text().len()))
+    }
+
+    fn chunk(&mut self, rows: usize, length: usize, first_line: u64) -> Chunk<'a> {
+        let place = self.whole.take().map(|whole| {
+            let (place, rest) = whole.split_at_mut(rows * self.dimension);
+            self.whole = Some(rest);
+            place
+        });
+        let position = self.feed.text().position();
+        let chunk = Chunk {
+            index: self.chunks,
+            first_row: self.rows,
+            first_line,
+            rows,
+            length,
+            progress: position - self.reported,
+            place,
+        };
+        self.chunks += 1;
+        self.rows += rows;
+        self.reported = position;
+        chunk
+    }
+}
+
+/// What the workers share.
+struct Reader<'a> {
+    path: &'a Path,
+    options: &'a ReadOptions,
+    plan: &'a Plan,
+    watch: &'a dyn Watch,
+    queue: Mutex<Queue<'a>>,
+    parts: Mutex<Vec<Part>>,
+    /// The first error and the chunk it is in.
+    failure: Mutex<Option<(usize, Error)>>,
+    failed: AtomicBool,
+}
+
+impl Reader<'_> {
+    fn work(&self) {
+        let mut buffer = Buffer::default();
+        while !self.failed.load(Ordering::Relaxed) {
+            let mut queue = lock(&self.queue);
+            let index = queue.chunks;
+            let next = queue.next(&mut buffer);
+            drop(queue);
+            let (index, outcome) = match next {
+                Ok(None) => return,
+                Ok(Some(chunk)) => (chunk.index, self.parse(chunk, &buffer)),
+                Err(error) => (index, Err(error)),
+            };
+            match outcome {
+                Ok(part) => lock(&self.parts).push(part),
+                Err(error) => self.fail(index, error),
+            }
+        }
+    }
+
+    /// Keep the error that comes first in the file. Every chunk before it was handed out before
+    /// it, so whoever has one of them will still report what is wrong there.
+    fn fail(&self, index: usize, error: Error) {
+        let mut failure = lock(&self.failure);
+        if failure.as_ref().is_none_or(|(first, _)| index < *first) {
+            *failure = Some((index, error));
+        }
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    fn parse(&self, chunk: Chunk<'_>, buffer: &Buffer) -> Result<Part> {
+        step(self.watch, self.path, chunk.progress)?;
+        let dimension = self.plan.dimension;
+        let text = &buffer.text()[..chunk.length];
+        let mut part = Part {
+            first_row: chunk.first_row,
+            first_line: chunk.first_line,
+            blanks: Vec::new(),
+            words: Words::default(),
+            own: Vec::new(),
+        };
+        let place = if let Some(place) = chunk.place {
+            place
+        } else {
+            // No more than the text can hold, whatever the dimension is said to be: the first
+            // line that is too short for it comes before these rows are used up.
+            let rows = chunk.rows.min(text.len() / (2 * dimension));
+            part.own = vec![0.0; rows * dimension];
+            &mut part.own
+        };
+        let mut places = place.chunks_exact_mut(dimension);
+        let mut rows = 0;
+        for (number, line) in feed::lines(text).enumerate() {
+            if line::is_blank(line) {
+                part.blanks.push(rows);
+                continue;
+            }
+            let word = match places.next() {
+                Some(row) if !line::is_too_short(line, dimension) => line::parse(line, row),
+                _ => Err(line::too_few(line, dimension)),
+            };
+            let at = chunk.first_line + number as u64;
+            let first = chunk.first_row + rows == 0;
+            let word = word.map_err(|fault| self.name(fault, line, at, first))?;
+            self.push(word, line, at, &mut part.words)?;
+            rows += 1;
+        }
+        Ok(part)
+    }
+
+    fn push(&self, word: &[u8], line: &[u8], at: u64, words: &mut Words) -> Result<()> {
+        match std::str::from_utf8(word) {
+            Ok(word) => words.push(word),
+            Err(_) if self.options.invalid_utf8 == InvalidUtf8::Replace => {
+                words.push(&String::from_utf8_lossy(word));
+            }
+            Err(_) if line.contains(&0) => {
+                return Err(Error::Binary { path: self.owned_path(), line: at });
+            }
+            Err(_) => {
+                return Err(Error::NotUtf8 {
+                    path: self.owned_path(),
+                    line: at,
+                    text: line::shown(word),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn owned_path(&self) -> PathBuf {
+        self.path.to_path_buf()
+    }
+
+    /// The error for a fault of a line.
+    fn name(&self, fault: Fault, text: &[u8], line: u64, first: bool) -> Error {
+        let path = self.owned_path();
+        let expected = self.plan.dimension;
+        match fault {
+            Fault::NonFinite { field: text } => Error::NonFinite { path, line, text },
+            _ if text.contains(&0) => Error::Binary { path, line },
+            Fault::NotNumber { field: text } => Error::NotNumber { path, line, text },
+            Fault::NoWord => Error::NoWord { path, line },
+            Fault::Count { got } if first && self.plan.header.is_some() => {
+                Error::HeaderDimension { path, line, expected, got }
+            }
+            Fault::Count { got } if got < expected => {
+                Error::TooFewNumbers { path, line, expected, got }
+            }
+            Fault::Count { got } => Error::TooManyNumbers { path, line, expected, got },
+        }
+    }
+}
+
+/// A panic elsewhere is reported elsewhere; the data behind the lock are whole either way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn into_inner<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
