@@ -1,23 +1,29 @@
 """Embedding-space mathematics: align two spaces, retrieve across them, trim a vocabulary."""
 
-from isomorph import _core, errors, linalg, runtime, vocab
+from isomorph import _core, align, errors, linalg, runtime, transforms, vocab
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
+from isomorph.align import Alignment, LinearMap, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 
 __version__: str = _core.build_info()["version"]
 
 __all__ = [
     "CSLS",
+    "Alignment",
     "Coverage",
+    "LinearMap",
     "Neighbors",
     "Pairs",
+    "align",
     "csls",
     "csls_both",
     "csls_radii",
     "errors",
     "linalg",
     "mutual_nearest",
+    "procrustes",
     "runtime",
     "topk",
+    "transforms",
     "vocab",
 ]
