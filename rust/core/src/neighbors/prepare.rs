@@ -212,10 +212,22 @@ fn approximate_mean<T: Element>(rows: &Rows<'_, T>) -> Vec<f64> {
 
 /// Panels of `width` rows, each interleaved as the tile reads it.
 pub(super) struct Packed<T> {
-    pub values: Vec<T>,
+    storage: Vec<T>,
+    /// Where the first panel begins, so that it begins a cache line.
+    offset: usize,
     /// One a row, those that fill the last panel included.
     pub bias: Vec<T>,
 }
+
+impl<T> Packed<T> {
+    /// Panel `number`, of `length` values.
+    pub(super) fn panel(&self, number: usize, length: usize) -> &[T] {
+        &self.storage[self.offset + number * length..][..length]
+    }
+}
+
+/// Bytes of a cache line: a load of a register must not cross two.
+const CACHE_LINE: usize = 64;
 
 impl Form {
     /// Pack rows `start..end` in panels of `width`. What fills the last panel is zero, with a
@@ -229,7 +241,9 @@ impl Form {
     ) -> Packed<T> {
         let depth = rows.cols();
         let panels = (end - start).div_ceil(width);
-        let mut values = vec![T::default(); panels * width * depth];
+        let mut storage = vec![T::default(); panels * width * depth + CACHE_LINE / size_of::<T>()];
+        let offset = storage.as_ptr().align_offset(CACHE_LINE).min(CACHE_LINE / size_of::<T>());
+        let values = &mut storage[offset..][..panels * width * depth];
         values.par_chunks_mut(width * depth).enumerate().for_each(|(panel, out)| {
             let first = start + panel * width;
             for i in first..(first + width).min(end) {
@@ -242,7 +256,7 @@ impl Form {
         for (out, &bias) in bias.iter_mut().zip(&self.bias[start..end]) {
             *out = T::from_f64(bias);
         }
-        Packed { values, bias }
+        Packed { storage, offset, bias }
     }
 
     fn interleave<T: Element>(

@@ -139,15 +139,14 @@ impl<T: Element> Scan<'_, '_, T> {
                 let row_end = (row_chunk + CHUNK_ROWS / height).min(row_panels);
                 for panel in chunk..chunk_end {
                     let at = first_panel + panel;
-                    let packed = &column_block.packed.values[at * width * depth..][..width * depth];
+                    let packed = column_block.packed.panel(at, width * depth);
                     let bias = &column_block.packed.bias[at * width..][..width];
                     for row_panel in row_chunk..row_end {
                         let row_at = rows.start / height + row_panel;
                         let row_bias = &row_block.packed.bias[row_at * height..][..height];
                         let biases = Biases { left: row_bias, right: bias };
                         let left = Side {
-                            packed: &row_block.packed.values[row_at * height * depth..]
-                                [..height * depth],
+                            packed: row_block.packed.panel(row_at, height * depth),
                             bias: row_bias,
                             threshold: rows.panel(row_panel),
                         };
