@@ -188,17 +188,20 @@ impl<T: Element> Scorer<'_, T> {
         let (x, y) = (self.left.row(i), self.right.row(j));
         let value = match self.metric {
             Metric::Dot => T::dot(self.isa, x, y),
-            Metric::L2 => 0.0 - T::squared_distance(self.isa, x, y),
+            Metric::L2 => -T::squared_distance(self.isa, x, y),
             Metric::Cosine => {
                 let norms = self.left.norms[i] * self.right.norms[j];
                 if norms == 0.0 { 0.0 } else { T::dot(self.isa, x, y) / norms }
             }
         };
-        let Some(radii) = self.radii else {
-            return T::from_f64(value);
-        };
+        let Some(radii) = self.radii else { return rounded(value) };
         // The cosine is rounded first: CSLS is defined on the cosines that users see.
-        let cosine = T::from_f64(value).to_f64();
-        T::from_f64((2.0 * cosine - radii.left[i].to_f64()) - radii.right[j].to_f64())
+        let cosine = rounded::<T>(value).to_f64();
+        rounded((2.0 * cosine - radii.left[i].to_f64()) - radii.right[j].to_f64())
     }
+}
+
+/// Rounded to nearest; adding zero leaves one zero, so that equal scores have equal bytes.
+fn rounded<T: Element>(value: f64) -> T {
+    T::from_f64(value).plus(T::default())
 }
