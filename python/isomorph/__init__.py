@@ -1,6 +1,6 @@
 """Embedding-space mathematics: align two spaces, retrieve across them, trim a vocabulary."""
 
-from isomorph import _core, align, errors, linalg, runtime, transforms, vocab
+from isomorph import _core, align, errors, linalg, metrics, runtime, transforms, vocab
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
 from isomorph.align import Alignment, LinearMap, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
@@ -20,6 +20,7 @@ __all__ = [
     "csls_radii",
     "errors",
     "linalg",
+    "metrics",
     "mutual_nearest",
     "procrustes",
     "runtime",
