@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "first_nonfinite_row",
     "polar",
     "read_safetensors",
+    "script_counts",
+    "script_mask",
     "svd",
     "write_safetensors",
 ]
@@ -29,6 +32,10 @@ def polar(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, 
 def read_safetensors(
     path: _Path, progress: _Progress = None
 ) -> tuple[dict[str, _Array], dict[str, str]]: ...
+def script_counts(words: list[str]) -> list[tuple[str, int]]: ...
+def script_mask(
+    words: list[str], names: list[str], without_script: bool, threads: int
+) -> NDArray[np.bool_]: ...
 def svd(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, ...]: ...
 def write_safetensors(
     path: _Path, tensors: Mapping[str, _Array], metadata: Mapping[str, str]

@@ -110,6 +110,7 @@ def bootstrap_mean(
     >>> low < 0.7 < high
     True
     """
+    check_bootstrap(confidence, resamples, seed)
     column = _values("values", values)
     means = resampled_means(column[:, None], resamples=resamples, seed=seed)[:, 0]
     return percentile_interval(means, confidence)
