@@ -1,22 +1,27 @@
 //! Embedding files.
 
-use std::collections::BTreeMap;
+mod tensors;
+
 use std::path::PathBuf;
 
 use half::f16;
 use isomorph_core::runtime::Control;
-use isomorph_io::safetensors::{self, TensorRef};
-use isomorph_io::tensor::{Values, ValuesRef};
+use isomorph_io::npy;
+use isomorph_io::tensor::ValuesRef;
 use isomorph_io::text::{self, InvalidUtf8, Params, ReadOptions, Vectors};
-use isomorph_io::{Duplicates, Watch, Words};
-use numpy::{Element, PyArray1, PyArrayMethods};
+use isomorph_io::words;
+use isomorph_io::{Duplicates, Error, Watch, Words};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyList, PyString};
 
 use crate::arrays::Borrowed;
 use crate::doorway;
+use crate::errors::Fault;
 use crate::errors::python::DTypeError;
+use tensors::{into_array, shaped};
+
+pub use tensors::{read_safetensors, safetensors_header, write_safetensors};
 
 /// A job's control, as the files' crate sees it.
 struct Watcher<'a>(&'a Control);
@@ -30,118 +35,6 @@ impl Watch for Watcher<'_> {
         self.0.advance(bytes);
         !self.0.is_cancelled()
     }
-}
-
-macro_rules! arrays {
-    ($($variant:ident($type:ty)),* $(,)?) => {
-        /// A borrowed array of any type that a safetensors file can hold.
-        enum AnyArray<'py> {
-            $($variant(Borrowed<'py, $type>)),*
-        }
-
-        impl<'py> AnyArray<'py> {
-            fn new(array: &Bound<'py, PyAny>) -> PyResult<Self> {
-                $(if let Some(array) = Borrowed::new(array, "tensors")? {
-                    return Ok(Self::$variant(array));
-                })*
-                Err(DTypeError::new_err(
-                    "tensors: expected NumPy arrays of bool, integers, float16, float32 or float64",
-                ))
-            }
-
-            fn tensor(&self) -> PyResult<TensorRef<'_>> {
-                match self {
-                    $(Self::$variant(array) => Ok(TensorRef {
-                        shape: array.shape().to_vec(),
-                        values: ValuesRef::$variant(array.values("tensors")?),
-                    })),*
-                }
-            }
-        }
-    };
-}
-
-arrays!(
-    F32(f32),
-    F64(f64),
-    F16(f16),
-    I8(i8),
-    I16(i16),
-    I32(i32),
-    I64(i64),
-    U8(u8),
-    U16(u16),
-    U32(u32),
-    U64(u64),
-    Bool(bool),
-);
-
-/// Write named arrays (C-contiguous) and string metadata; the file appears whole or not at all.
-#[pyfunction]
-pub fn write_safetensors(
-    py: Python<'_>,
-    path: PathBuf,
-    tensors: BTreeMap<String, Bound<'_, PyAny>>,
-    metadata: BTreeMap<String, String>,
-) -> PyResult<()> {
-    let arrays = tensors
-        .iter()
-        .map(|(name, array)| Ok((name.clone(), AnyArray::new(array)?)))
-        .collect::<PyResult<BTreeMap<_, _>>>()?;
-    let tensors = arrays
-        .iter()
-        .map(|(name, array)| Ok((name.clone(), array.tensor()?)))
-        .collect::<PyResult<BTreeMap<_, _>>>()?;
-    doorway::run(py, 1, None, |control| {
-        safetensors::write(&path, &tensors, &metadata, &Watcher(control))
-    })
-}
-
-/// Read all arrays and the metadata. float16 and bfloat16 come as float32.
-#[pyfunction]
-#[pyo3(signature = (path, progress=None))]
-pub fn read_safetensors(
-    py: Python<'_>,
-    path: PathBuf,
-    progress: Option<Py<PyAny>>,
-) -> PyResult<(Bound<'_, PyDict>, BTreeMap<String, String>)> {
-    let (tensors, metadata) = doorway::run(py, 1, progress.as_ref(), |control| {
-        safetensors::read(&path, &Watcher(control))
-    })?;
-    let arrays = PyDict::new(py);
-    for (name, tensor) in tensors {
-        arrays.set_item(name, into_array(py, tensor.values, &tensor.shape)?)?;
-    }
-    Ok((arrays, metadata))
-}
-
-fn into_array<'py>(
-    py: Python<'py>,
-    values: Values,
-    shape: &[usize],
-) -> PyResult<Bound<'py, PyAny>> {
-    match values {
-        Values::F32(values) => shaped(py, values, shape),
-        Values::F64(values) => shaped(py, values, shape),
-        Values::I8(values) => shaped(py, values, shape),
-        Values::I16(values) => shaped(py, values, shape),
-        Values::I32(values) => shaped(py, values, shape),
-        Values::I64(values) => shaped(py, values, shape),
-        Values::U8(values) => shaped(py, values, shape),
-        Values::U16(values) => shaped(py, values, shape),
-        Values::U32(values) => shaped(py, values, shape),
-        Values::U64(values) => shaped(py, values, shape),
-        Values::Bool(values) => shaped(py, values, shape),
-    }
-}
-
-/// A NumPy array that takes over `values`.
-fn shaped<'py, T: Element>(
-    py: Python<'py>,
-    values: Vec<T>,
-    shape: &[usize],
-) -> PyResult<Bound<'py, PyAny>> {
-    Ok(PyArray1::from_vec(py, values).reshape(shape)?.into_any())
 }
 
 /// Read a text file: the words, their vectors, and how many rows there were before repeated words
@@ -194,6 +87,99 @@ pub fn write_text(
     };
     doorway::run(py, threads, progress.as_ref(), |control| {
         text::write(&path, vectors, gzip, Params::default(), &Watcher(control))
+    })
+}
+
+/// What the first line of a text file says: rows (None without a header), dimension, whether the
+/// file is compressed.
+#[pyfunction]
+pub fn text_header(path: PathBuf, header: Option<bool>) -> PyResult<(Option<u64>, usize, bool)> {
+    let options = ReadOptions { header, ..ReadOptions::default() };
+    let header = text::read_header(&path, &options).map_err(Fault::from)?;
+    Ok((header.rows, header.dimension, header.gzip))
+}
+
+/// Read an npy matrix, or its first rows; float16 comes as float32.
+#[pyfunction]
+#[pyo3(signature = (path, *, limit, progress))]
+pub fn read_npy(
+    py: Python<'_>,
+    path: PathBuf,
+    limit: Option<usize>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'_, PyAny>> {
+    let matrix = doorway::run(py, 1, progress.as_ref(), |control| {
+        npy::read(&path, limit, &Watcher(control))
+    })?;
+    into_array(py, matrix.values, &[matrix.rows, matrix.columns])
+}
+
+/// Rows, columns and type of an npy matrix, checked against the file's size.
+#[pyfunction]
+pub fn npy_header(path: PathBuf) -> PyResult<(usize, usize, &'static str)> {
+    let header = npy::read_header(&path).map_err(Fault::from)?;
+    Ok((header.rows, header.columns, header.float.name()))
+}
+
+/// Write a C-contiguous matrix of float16, float32 or float64.
+#[pyfunction]
+#[pyo3(signature = (path, array, *, progress))]
+pub fn write_npy(
+    py: Python<'_>,
+    path: PathBuf,
+    array: &Bound<'_, PyAny>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<()> {
+    let save = |shape: &[usize], values: ValuesRef<'_>| {
+        let &[rows, columns] = shape else {
+            return Err(DTypeError::new_err("array: expected a matrix"));
+        };
+        doorway::run(py, 1, progress.as_ref(), |control| {
+            npy::write(&path, values, rows, columns, &Watcher(control))
+        })
+    };
+    if let Some(array) = Borrowed::<f16>::new(array, "array")? {
+        return save(array.shape(), ValuesRef::F16(array.values("array")?));
+    }
+    if let Some(array) = Borrowed::<f32>::new(array, "array")? {
+        return save(array.shape(), ValuesRef::F32(array.values("array")?));
+    }
+    let array = Borrowed::<f64>::expect(array, "array", "float16, float32 or float64")?;
+    save(array.shape(), ValuesRef::F64(array.values("array")?))
+}
+
+/// Read a list of words, one a line.
+#[pyfunction]
+pub fn read_words<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    errors: &str,
+) -> PyResult<Bound<'py, PyList>> {
+    let invalid_utf8 = invalid_utf8(errors)?;
+    let words = doorway::run(py, 1, None, |control| {
+        words::read_list(&path, invalid_utf8, &Watcher(control))
+    })?;
+    PyList::new(py, words.iter())
+}
+
+/// Write a list of words, one a line.
+#[pyfunction]
+pub fn write_words(py: Python<'_>, path: PathBuf, words: &Bound<'_, PyList>) -> PyResult<()> {
+    let words = packed(words)?;
+    doorway::run(py, 1, None, |_| words::write_list(&path, &words))
+}
+
+/// The rows that stay when repeated words are dropped; None if there are none. `path` is where
+/// the words come from, for the error.
+#[pyfunction]
+pub fn unique_rows(
+    path: PathBuf,
+    words: &Bound<'_, PyList>,
+    duplicates: &str,
+) -> PyResult<Option<Vec<usize>>> {
+    words::unique_rows(&packed(words)?, duplicates_policy(duplicates)?).map_err(|repeated| {
+        let words::Repeated { word, first, again } = repeated;
+        Fault::from(Error::DuplicateRow { path, row: again, first, word }).into()
     })
 }
 

@@ -20,7 +20,10 @@ mod _core {
     #[pymodule_export]
     use super::arrays::first_nonfinite_row;
     #[pymodule_export]
-    use super::io::{read_safetensors, read_text, write_safetensors, write_text};
+    use super::io::{
+        npy_header, read_npy, read_safetensors, read_text, read_words, safetensors_header,
+        text_header, unique_rows, write_npy, write_safetensors, write_text, write_words,
+    };
     #[pymodule_export]
     use super::linalg::{polar, svd};
     #[pymodule_export]

@@ -218,6 +218,78 @@ pub enum Error {
         /// The word.
         word: String,
     },
+    /// A word occurs twice in a list, and the caller has forbidden that.
+    #[error("{}: row {row}: the word {word:?} is already in row {first}; keep one with duplicates=\"first\" or \"last\"", path.display())]
+    DuplicateRow {
+        /// The file.
+        path: PathBuf,
+        /// The row of the second, from 0.
+        row: usize,
+        /// The row of the first.
+        first: usize,
+        /// The word.
+        word: String,
+    },
+    /// The file does not begin as npy files do.
+    #[error("{}: byte 0: not an npy file: expected the bytes \\x93NUMPY, got {got:?}", path.display())]
+    NotNpy {
+        /// The file.
+        path: PathBuf,
+        /// What it begins with.
+        got: String,
+    },
+    /// An npy version from the future.
+    #[error("{}: byte 6: npy version {major}.{minor} is not known; expected 1.0, 2.0 or 3.0", path.display())]
+    NpyVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its major version.
+        major: u8,
+        /// Its minor version.
+        minor: u8,
+    },
+    /// The npy header is cut short or malformed.
+    #[error("{}: byte {offset}: the npy header is not valid: {reason}", path.display())]
+    NpyHeader {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The array has a type that vectors do not have.
+    #[error("{}: the array has type {descr}; expected float16, float32 or float64", path.display())]
+    NpyType {
+        /// The file.
+        path: PathBuf,
+        /// Its type, as the header writes it.
+        descr: String,
+    },
+    /// The array is not a matrix.
+    #[error("{}: the array has shape {shape:?}; expected a matrix of rows x dimension", path.display())]
+    NpyShape {
+        /// The file.
+        path: PathBuf,
+        /// Its shape.
+        shape: Vec<u64>,
+    },
+    /// The header and the size of the file disagree.
+    #[error("{}: byte {offset}: the npy header says shape {shape:?} of {descr}, which takes {expected} bytes, but {got} follow", path.display())]
+    NpySize {
+        /// The file.
+        path: PathBuf,
+        /// Where the values begin.
+        offset: u64,
+        /// The shape in the header.
+        shape: Vec<u64>,
+        /// The type in the header.
+        descr: String,
+        /// The bytes that the header promises.
+        expected: u128,
+        /// The bytes that there are.
+        got: u64,
+    },
     /// The safetensors header is broken, or does not describe the bytes that follow it.
     #[error("{}: byte {offset}: not a valid safetensors file: {reason}", path.display())]
     Safetensors {

@@ -9,6 +9,7 @@
 
 pub mod atomic;
 pub mod error;
+pub mod npy;
 pub mod safetensors;
 mod source;
 pub mod tensor;

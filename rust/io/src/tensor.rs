@@ -23,6 +23,10 @@ pub trait Scalar: Copy + Default + Send + Sync + 'static {
 
     /// Append its little-endian bytes.
     fn put_le(self, out: &mut Vec<u8>);
+
+    /// With its bytes in the opposite order.
+    #[must_use]
+    fn swapped(self) -> Self;
 }
 
 macro_rules! scalar {
@@ -41,6 +45,13 @@ macro_rules! scalar {
             fn put_le(self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
+
+            #[inline]
+            fn swapped(self) -> Self {
+                let mut bytes = self.to_le_bytes();
+                bytes.reverse();
+                <$type>::from_le_bytes(bytes)
+            }
         }
     )*};
 }
@@ -56,6 +67,10 @@ impl Scalar for bool {
 
     fn put_le(self, out: &mut Vec<u8>) {
         out.push(u8::from(self));
+    }
+
+    fn swapped(self) -> Self {
+        self
     }
 }
 

@@ -1,8 +1,16 @@
 //! Lists of words: packed, read from a file, searched for duplicates.
 
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use std::hash::{BuildHasher, RandomState};
+
+use crate::atomic::AtomicFile;
+use crate::source::Text;
+use crate::text::InvalidUtf8;
+use crate::watch::step;
+use crate::{Error, Result, Watch};
 
 /// Words in the order of their rows, one after the other in one string.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,7 +117,10 @@ pub struct Repeated {
 ///
 /// # Errors
 /// The first repeated word, if `policy` is [`Duplicates::Error`].
-pub fn unique_rows(words: &Words, policy: Duplicates) -> Result<Option<Vec<usize>>, Repeated> {
+pub fn unique_rows(
+    words: &Words,
+    policy: Duplicates,
+) -> std::result::Result<Option<Vec<usize>>, Repeated> {
     let hasher = RandomState::new();
     let hash = |row: usize| hasher.hash_one(words.get(row));
     let mut seen = HashTable::with_capacity(words.len());
@@ -147,6 +158,71 @@ pub fn unique_rows(words: &Words, policy: Duplicates) -> Result<Option<Vec<usize
     Ok(Some((0..words.len()).filter(|&row| stays[row]).collect()))
 }
 
+/// Read a list of words, one a line, plain or gzip text. A line is a word as it stands, spaces
+/// included; only the line feed, or CRLF, ends it. An empty file is an empty list.
+///
+/// # Errors
+/// [`Error::NotUtf8`], [`Error::Gzip`], [`Error::Io`], [`Error::NotRegular`],
+/// [`Error::Cancelled`].
+pub fn read_list(path: &Path, invalid_utf8: InvalidUtf8, watch: &dyn Watch) -> Result<Words> {
+    let mut text = match Text::open(path) {
+        Ok(text) => text,
+        Err(Error::Empty { .. }) => return Ok(Words::default()),
+        Err(error) => return Err(error),
+    };
+    watch.start(text.size());
+    let mut bytes = Vec::new();
+    let mut block = vec![0; 1 << 18];
+    loop {
+        let before = text.position();
+        let count = text.fill(&mut block)?;
+        bytes.extend_from_slice(&block[..count]);
+        step(watch, path, text.position() - before)?;
+        if count < block.len() {
+            break;
+        }
+    }
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    let mut words = Words::default();
+    for (number, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match std::str::from_utf8(line) {
+            Ok(word) => words.push(word),
+            Err(_) if invalid_utf8 == InvalidUtf8::Replace => {
+                words.push(&String::from_utf8_lossy(line));
+            }
+            Err(_) => {
+                return Err(Error::NotUtf8 {
+                    path: path.to_path_buf(),
+                    line: number as u64 + 1,
+                    text: String::from_utf8_lossy(line).into_owned(),
+                });
+            }
+        }
+    }
+    Ok(words)
+}
+
+/// Write a list of words, one a line; the file appears whole or not at all.
+///
+/// # Errors
+/// [`Error::Unwritable`] for a word that could not be read back; [`Error::Io`].
+pub fn write_list(path: &Path, words: &Words) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    for (row, word) in words.iter().enumerate() {
+        if word.contains('\n') || word.ends_with('\r') || row == 0 && word.starts_with('\u{feff}') {
+            return Err(Error::Unwritable {
+                path: path.to_path_buf(),
+                reason: format!("row {row}: the word {word:?} could not be read back from a list"),
+            });
+        }
+        file.write(word.as_bytes())?;
+        file.write(b"\n")?;
+    }
+    file.commit()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +236,20 @@ mod tests {
         let error = rows(Duplicates::Error).unwrap_err();
         assert_eq!((error.word.as_str(), error.first, error.again), ("a", 0, 2));
         assert_eq!(unique_rows(&words.take(&[0, 1, 3]), Duplicates::Error), Ok(None));
+    }
+
+    #[test]
+    fn a_list_comes_back_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("words.txt");
+        for list in [vec![], vec![""], vec!["a", " b ", "", "\u{2028}", "c\rd", ""]] {
+            let words: Words = list.into_iter().collect();
+            write_list(&path, &words).unwrap();
+            assert_eq!(read_list(&path, InvalidUtf8::Error, &crate::Quiet).unwrap(), words);
+        }
+        std::fs::write(&path, "\u{feff}a\r\nb").unwrap();
+        let read = read_list(&path, InvalidUtf8::Error, &crate::Quiet).unwrap();
+        assert_eq!(read.iter().collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod plan;
 mod read;
 mod write;
 
-pub use read::{TextVectors, read};
+pub use read::{TextHeader, TextVectors, read, read_header};
 pub use write::{Vectors, write};
 
 use crate::words::Duplicates;

@@ -96,6 +96,30 @@ pub fn read(path: &Path, options: &ReadOptions, watch: &dyn Watch) -> Result<Tex
     finish(words, vectors, &plan, &parts, options, path)
 }
 
+/// What the first line of a text file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextHeader {
+    /// Rows, if there is a header.
+    pub rows: Option<u64>,
+    /// Numbers in a vector.
+    pub dimension: usize,
+    /// Whether the file is compressed.
+    pub gzip: bool,
+}
+
+/// Look at the first line of `path` only.
+///
+/// # Errors
+/// As [`read`], as far as the first line shows it.
+pub fn read_header(path: &Path, options: &ReadOptions) -> Result<TextHeader> {
+    let text = Text::open(path)?;
+    let gzip = text.is_gzip();
+    let mut feed = Feed::new(text, options.params.chunk, options.params.longest_line);
+    let plan = plan(&mut feed, options)?;
+    let rows = plan.header.map(|header| header.rows);
+    Ok(TextHeader { rows, dimension: plan.dimension, gzip })
+}
+
 /// Drop repeated words.
 fn finish(
     mut words: Words,
