@@ -1,6 +1,10 @@
 """Embedding-space mathematics: align two spaces, retrieve across them, trim a vocabulary."""
 
+<<<<<<< HEAD
 from isomorph import _core, align, errors, linalg, metrics, runtime, transforms, vocab
+=======
+from isomorph import _core, align, errors, io, linalg, runtime, transforms, vocab
+>>>>>>> 2d32219 (Load and save embeddings, load dictionaries, inspect files)
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
 from isomorph.align import Alignment, LinearMap, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
@@ -19,6 +23,7 @@ __all__ = [
     "csls_both",
     "csls_radii",
     "errors",
+    "io",
     "linalg",
     "metrics",
     "mutual_nearest",

@@ -12,12 +12,22 @@ __all__ = [
     "build_info",
     "fail_for_tests",
     "first_nonfinite_row",
+    "npy_header",
     "polar",
+    "read_npy",
     "read_safetensors",
+    "read_text",
+    "read_words",
+    "safetensors_header",
     "script_counts",
     "script_mask",
     "svd",
+    "text_header",
+    "unique_rows",
+    "write_npy",
     "write_safetensors",
+    "write_text",
+    "write_words",
 ]
 
 _Array: TypeAlias = NDArray[Any]
@@ -28,15 +38,44 @@ def available_threads() -> int: ...
 def build_info() -> dict[str, Any]: ...
 def fail_for_tests(how: str, threads: int = 1, progress: _Progress = None) -> None: ...
 def first_nonfinite_row(array: _Array, threads: int) -> int | None: ...
+def npy_header(path: _Path) -> tuple[int, int, str]: ...
 def polar(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, ...]: ...
+def read_npy(path: _Path, *, limit: int | None, progress: _Progress) -> _Array: ...
 def read_safetensors(
-    path: _Path, progress: _Progress = None
+    path: _Path, progress: _Progress = None, names: list[str] | None = None
 ) -> tuple[dict[str, _Array], dict[str, str]]: ...
+def read_text(
+    path: _Path,
+    *,
+    limit: int | None,
+    header: bool | None,
+    duplicates: str,
+    errors: str,
+    threads: int,
+    progress: _Progress,
+) -> tuple[list[str], _Array, int]: ...
+def read_words(path: _Path, errors: str) -> list[str]: ...
+def safetensors_header(
+    path: _Path,
+) -> tuple[list[tuple[str, str, list[int]]], dict[str, str]]: ...
 def script_counts(words: list[str]) -> list[tuple[str, int]]: ...
 def script_mask(
     words: list[str], names: list[str], without_script: bool, threads: int
 ) -> NDArray[np.bool_]: ...
 def svd(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, ...]: ...
+def text_header(path: _Path, header: bool | None) -> tuple[int | None, int, bool]: ...
+def unique_rows(path: _Path, words: list[str], duplicates: str) -> list[int] | None: ...
+def write_npy(path: _Path, array: _Array, *, progress: _Progress) -> None: ...
 def write_safetensors(
     path: _Path, tensors: Mapping[str, _Array], metadata: Mapping[str, str]
 ) -> None: ...
+def write_text(
+    path: _Path,
+    words: list[str],
+    vectors: _Array,
+    *,
+    gzip: bool,
+    threads: int,
+    progress: _Progress,
+) -> None: ...
+def write_words(path: _Path, words: list[str]) -> None: ...

@@ -46,7 +46,7 @@ pub struct Header {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Read every tensor of `path`, and the metadata.
+/// Read the tensors of `path`, all or the named ones, and the metadata.
 ///
 /// The header is checked against the size of the file before anything is allocated for a tensor.
 ///
@@ -55,6 +55,7 @@ pub struct Header {
 /// [`Error::NotRegular`], [`Error::Memory`], [`Error::Cancelled`].
 pub fn read(
     path: &Path,
+    names: Option<&[String]>,
     watch: &dyn Watch,
 ) -> Result<(BTreeMap<String, Tensor>, BTreeMap<String, String>)> {
     let mut source = Source::open(path)?;
@@ -64,6 +65,10 @@ pub fn read(
     // In the order of the file, which the header's check has found to be without gaps.
     for name in metadata.offset_keys() {
         if let Some(info) = metadata.info(&name) {
+            if names.is_some_and(|names| !names.contains(&name)) {
+                source.skip((info.data_offsets.1 - info.data_offsets.0) as u64)?;
+                continue;
+            }
             let values = read_values(&mut source, &name, info, watch)?;
             let shape = info.shape.clone();
             tensors.insert(name, Tensor { shape, values });
@@ -323,7 +328,7 @@ mod tests {
         let path = folder.path().join("x.safetensors");
         let (tensors, metadata) = sample();
         write(&path, &tensors, &metadata, &Quiet).unwrap();
-        let (read_tensors, read_metadata) = read(&path, &Quiet).unwrap();
+        let (read_tensors, read_metadata) = read(&path, None, &Quiet).unwrap();
         assert_eq!(read_metadata, metadata);
         assert_eq!(read_tensors["matrix"].shape, [2, 2]);
         assert_eq!(
@@ -360,7 +365,7 @@ mod tests {
             TensorRef { shape: vec![2], values: ValuesRef::F16(&halves) },
         )]);
         write(&path, &tensors, &BTreeMap::new(), &Quiet).unwrap();
-        let (tensors, _) = read(&path, &Quiet).unwrap();
+        let (tensors, _) = read(&path, None, &Quiet).unwrap();
         assert_eq!(tensors["h"].values, Values::F32(vec![halves[0].to_f32(), 65504.0]));
     }
 
@@ -373,7 +378,7 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         for cut in 0..bytes.len() {
             std::fs::write(&path, &bytes[..cut]).unwrap();
-            let error = read(&path, &Quiet).unwrap_err();
+            let error = read(&path, None, &Quiet).unwrap_err();
             assert!(
                 matches!(error, Error::Safetensors { .. } | Error::Empty { .. }),
                 "{cut}: {error}"

@@ -1,7 +1,7 @@
 //! A file opened for reading, its size known.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,6 +48,12 @@ impl Source {
     /// Its size in bytes when it was opened.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Leave out the next `count` bytes.
+    pub fn skip(&mut self, count: u64) -> Result<()> {
+        // A file of the operating system is never longer than an i64 can say.
+        self.file.seek_relative(count as i64).map_err(Error::io(&self.path))
     }
 
     /// Fill `bytes` with what comes next.

@@ -81,16 +81,17 @@ pub fn write_safetensors(
     })
 }
 
-/// Read all arrays and the metadata. float16 and bfloat16 come as float32.
+/// Read all arrays, or the named ones, and the metadata. float16 and bfloat16 come as float32.
 #[pyfunction]
-#[pyo3(signature = (path, progress=None))]
+#[pyo3(signature = (path, progress=None, names=None))]
 pub fn read_safetensors(
     py: Python<'_>,
     path: PathBuf,
     progress: Option<Py<PyAny>>,
+    names: Option<Vec<String>>,
 ) -> PyResult<(Bound<'_, PyDict>, BTreeMap<String, String>)> {
     let (tensors, metadata) = doorway::run(py, 1, progress.as_ref(), |control| {
-        safetensors::read(&path, &Watcher(control))
+        safetensors::read(&path, names.as_deref(), &Watcher(control))
     })?;
     let arrays = PyDict::new(py);
     for (name, tensor) in tensors {

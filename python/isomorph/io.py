@@ -1,0 +1,465 @@
+"""Files of word vectors and of word pairs.
+
+Three formats, told apart by their suffix:
+
+* **text** (``.vec``, ``.txt``, ``.vec.gz`` and whatever is not one of the next two): word2vec's and
+  fastText's text, with or without a header line of two integers.
+* **npy** (``.npy``): a matrix, with its words in a text file beside it, one a line. The words of
+  ``en.npy`` and of ``en.float16.npy`` are in ``en.words.txt``.
+* **safetensors** (``.safetensors``): a tensor ``vectors`` and a tensor ``words`` (UTF-8 bytes, each
+  word followed by a line feed), and the metadata ``format`` and ``format_version``.
+
+Nothing in a file is executed. What a header claims is checked against the size of the file before
+memory is allocated for it. Files are written beside their destination and renamed: they appear
+whole or not at all.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from isomorph import _core, _files, runtime
+from isomorph._files import Format, PathLike
+from isomorph._progress import Progress, reporting
+from isomorph._results import Coverage, Pairs, Unpackable
+from isomorph.errors import DictionaryError, DTypeError, FormatError, ShapeError
+
+__all__ = ["Embeddings", "inspect", "load", "load_dictionary", "save"]
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings(Unpackable):
+    """Words and their vectors; unpacks as ``words, vectors = embeddings``.
+
+    Attributes
+    ----------
+    words : sequence of str
+        One for each row.
+    vectors : array of shape (n, d)
+        Row i belongs to ``words[i]``.
+
+    Raises
+    ------
+    ShapeError
+        If `vectors` is not a matrix, or the number of words is another than that of rows.
+    """
+
+    words: Sequence[str]
+    vectors: Any
+    _unpacks: ClassVar[tuple[str, ...]] = ("words", "vectors")
+
+    def __post_init__(self) -> None:
+        shape = tuple(getattr(self.vectors, "shape", ()))
+        if len(shape) != 2:
+            raise ShapeError(f"vectors: expected a matrix, got shape {shape}")
+        if isinstance(self.words, str) or len(self.words) != shape[0]:
+            got = "one string" if isinstance(self.words, str) else f"{len(self.words):,}"
+            raise ShapeError(f"words: expected {shape[0]:,} words, one for each row, got {got}")
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The row of each word, the first one of a repeated word. Built when first used."""
+        rows = range(len(self.words) - 1, -1, -1)
+        return dict(zip(reversed(self.words), rows, strict=True))
+
+    def take(self, rows: Any) -> Embeddings:
+        """Return the embeddings of the given rows, in the given order.
+
+        Parameters
+        ----------
+        rows : array_like of int, or bool of shape (n,)
+            Row numbers, or a mask.
+        """
+        rows = np.asarray(rows)
+        if rows.dtype == np.bool_:
+            if rows.shape != (len(self),):
+                raise ShapeError(f"rows: expected a mask of shape ({len(self)},), got {rows.shape}")
+            rows = np.flatnonzero(rows)
+        elif rows.size == 0:
+            rows = rows.astype(np.int64)
+        if rows.ndim != 1:
+            raise ShapeError(f"rows: expected one dimension, got shape {rows.shape}")
+        if not np.issubdtype(rows.dtype, np.integer):
+            raise DTypeError(f"rows: expected integers or a mask, got {rows.dtype}")
+        return Embeddings([self.words[row] for row in rows.tolist()], self.vectors[rows])
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.index
+
+    def __repr__(self) -> str:
+        rows, dimension = self.vectors.shape
+        first = ", ".join(repr(word) for word in self.words[:4])
+        more = ", ..." if rows > 4 else ""
+        dtype = getattr(self.vectors, "dtype", "")
+        return f"Embeddings({rows:,} words x {dimension}, {dtype}: {first}{more})"
+
+
+def load(
+    path: PathLike,
+    *,
+    limit: int | None = None,
+    duplicates: str = "first",
+    words: PathLike | Sequence[str] | None = None,
+    header: bool | None = None,
+    errors: str = "strict",
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Embeddings:
+    r"""Read word vectors.
+
+    Text is read in parallel. Only the ASCII space and the tab separate fields, in any number; so
+    no-break spaces and other Unicode white space stay in the words. With d the dimension, the
+    last d fields of a line are its numbers, and all before them is the word, which may contain
+    spaces; but a word whose last part is a number is reported as a line with too many numbers.
+    Blank lines are skipped. Each number is rounded correctly to float64 and that to float32, as
+    ``np.float32(float(text))`` is. Numbers are decimal; ``nan`` and ``inf`` are refused.
+
+    Parameters
+    ----------
+    path : path
+        See :mod:`isomorph.io` for the formats. Text may be compressed with gzip, whatever its
+        suffix.
+    limit : int, optional
+        Read only the first rows of the file: so many, repeated words among them.
+    duplicates : {"first", "last", "error"}, default "first"
+        Which row of a repeated word stays, in its own place. MUSE and fastText keep the first,
+        VecMap uses the last.
+    words : path or sequence of str, optional
+        The words of an ``.npy`` file, if they are not in the file beside it.
+    header : bool, optional
+        Whether the first line of text is a header. By default it is if it has two fields and both
+        are made of ASCII digits. (So only vectors of dimension 1 can be in doubt.)
+    errors : {"strict", "replace"}, default "strict"
+        What to do with words that are not UTF-8: refuse, or put U+FFFD for the invalid bytes.
+    threads : int, optional
+        See :mod:`isomorph.runtime`. The result does not depend on it.
+    progress : bool or callable, optional
+        True for a bar on standard error, or a callable of ``(done, total)``.
+
+    Returns
+    -------
+    Embeddings
+        Vectors are float32; float64 if an ``.npy`` or ``.safetensors`` file has them so. float16
+        and bfloat16 are widened.
+
+    Raises
+    ------
+    FormatError
+        Whatever is wrong with the file, with its name and the line, row or byte.
+    OSError
+        `FileNotFoundError` and the like, as from `open`.
+
+    Notes
+    -----
+    Peak memory is the result and less than a megabyte a thread. Text without a header, or
+    compressed text, takes up to twice the result, and so does an ``.npy`` file in Fortran order.
+
+    Examples
+    --------
+    >>> import isomorph as iso
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp(), "en.vec")
+    >>> _ = path.write_text("2 3\ncat 0.1 0.2 0.3\ndog 0.2 0.1 0.3\n")
+    >>> iso.io.load(path)
+    Embeddings(2 words x 3, float32: 'cat', 'dog')
+    """
+    name = os.fspath(path)
+    limit = _limit(limit)
+    _one_of("duplicates", duplicates, ("first", "last", "error"))
+    _one_of("errors", errors, ("strict", "replace"))
+    kind = _files.format_of(name)
+    if words is not None and kind != "npy":
+        raise ValueError(f"words: a {kind} file has its words inside; expected None")
+    workers = runtime.resolve_threads(threads)
+    with reporting(progress, f"read {Path(name).name}") as report:
+        if kind == "text":
+            found, vectors, _ = _core.read_text(
+                name,
+                limit=limit,
+                header=header,
+                duplicates=duplicates,
+                errors=errors,
+                threads=workers,
+                progress=report,
+            )
+            return Embeddings(found, vectors)
+        if kind == "npy":
+            found, origin, vectors = _files.read_npy(name, words, limit, errors, report)
+        else:
+            origin = name
+            found, vectors = _files.read_safetensors(name, ["vectors", "words"], report)
+            if limit is not None:
+                found, vectors = found[:limit], vectors[:limit].copy()
+    _files.check_finite(name, found, vectors, workers)
+    kept = _core.unique_rows(origin, found, duplicates)
+    embeddings = Embeddings(found, vectors)
+    return embeddings if kept is None else embeddings.take(kept)
+
+
+def save(
+    embeddings: Embeddings,
+    path: PathLike,
+    *,
+    format: Format | None = None,  # noqa: A002  (the clearest name there is)
+    dtype: DTypeLike | None = None,
+    metadata: Mapping[str, str] | None = None,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> None:
+    """Write word vectors; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        Or anything that unpacks as ``words, vectors``. Values must be finite.
+    path : path
+        Its suffix says the format: ``.vec``, ``.txt`` (both also with ``.gz``), ``.npy``,
+        ``.safetensors``. An ``.npy`` file gets its words beside it: ``en.npy`` and
+        ``en.float16.npy`` both ``en.words.txt``.
+    format : {"text", "npy", "safetensors"}, optional
+        For other suffixes.
+    dtype : {"float16", "float32", "float64"}, optional
+        The type of the values in the file. By default that in the name of an ``.npy`` file
+        (``en.float16.npy``), else that of the vectors. Text is always float32, written with the
+        fewest digits that give the same float32 back.
+    metadata : mapping of str to str, optional
+        More entries for the metadata of a ``.safetensors`` file.
+    threads : int, optional
+        See :mod:`isomorph.runtime`. The file does not depend on it.
+    progress : bool or callable, optional
+        True for a bar on standard error, or a callable of ``(done, total)``.
+
+    Raises
+    ------
+    FormatError
+        A word that the format cannot hold (with a line feed; empty, in text), or a value that is
+        not finite in the file's type.
+    OSError
+        As from `open`; a full disk.
+    """
+    words, vectors = Embeddings(*embeddings)
+    name = os.fspath(path)
+    kind = _files.format_to_write(name, format)
+    if metadata is not None and kind != "safetensors":
+        raise ValueError(f"metadata: a {kind} file has none; expected None")
+    words = list(words)
+    values = _files.values_to_write(name, kind, words, vectors, dtype)
+    with reporting(progress, f"write {Path(name).name}") as report:
+        if kind == "text":
+            _core.write_text(
+                name,
+                words,
+                values,
+                gzip=name.endswith(".gz"),
+                threads=runtime.resolve_threads(threads),
+                progress=report,
+            )
+        elif kind == "npy":
+            _core.write_words(_files.words_path(name), words)
+            _core.write_npy(name, values, progress=report)
+        else:
+            _files.write_safetensors(name, words, values, metadata or {})
+
+
+def load_dictionary(
+    path: PathLike,
+    source: Embeddings | Mapping[str, int] | Sequence[str],
+    target: Embeddings | Mapping[str, int] | Sequence[str],
+    *,
+    lowercase: bool = False,
+    oov: str = "drop",
+    reverse: bool = False,
+    errors: str = "strict",
+) -> Pairs:
+    """Read word pairs, as rows of two vocabularies.
+
+    A line has a source word and a target word. With a tab in it, tabs separate, and the entries
+    may contain spaces; without, spaces do. Only ASCII spaces and tabs count, in any number, also
+    at the ends. A source may have several translations, one a line. Blank lines are skipped; a
+    pair that stands twice is kept twice.
+
+    Parameters
+    ----------
+    path : path
+        Text in UTF-8, plain or compressed with gzip.
+    source, target : Embeddings, mapping of word to row, or sequence of words
+        The vocabularies. Of a repeated word the first row counts.
+    lowercase : bool, default False
+        Look the dictionary's words up in lower case. (The vocabularies stay as they are.)
+    oov : {"drop", "error"}, default "drop"
+        What to do with pairs of which a word is in neither vocabulary.
+    reverse : bool, default False
+        The file has the target word first.
+    errors : {"strict", "replace"}, default "strict"
+        What to do with bytes that are not UTF-8.
+
+    Returns
+    -------
+    Pairs
+        Rows in the order of the file, int64, and the ``coverage``: how many pairs and how many
+        distinct source words of the dictionary were found.
+
+    Raises
+    ------
+    FormatError
+        A line with another number of entries than two, with file and line; no pair at all.
+    DictionaryError
+        No pair is in the vocabularies; with ``oov="error"``, any pair is not.
+    OSError
+        As from `open`.
+    """
+    _one_of("oov", oov, ("drop", "error"))
+    _one_of("errors", errors, ("strict", "replace"))
+    name = os.fspath(path)
+    source_rows, target_rows = _index("source", source), _index("target", target)
+    rows: list[tuple[int, int]] = []
+    found: set[str] = set()
+    sources: set[str] = set()
+    total = 0
+    missing: tuple[int, str, str] | None = None
+    for line, left, right in _files.read_pairs(name, errors):
+        if reverse:
+            left, right = right, left
+        if lowercase:
+            left, right = left.lower(), right.lower()
+        total += 1
+        sources.add(left)
+        row, other = source_rows.get(left), target_rows.get(right)
+        if row is not None and other is not None:
+            rows.append((row, other))
+            found.add(left)
+        elif missing is None:
+            missing = line, *(("source", left) if row is None else ("target", right))
+    if total == 0:
+        raise FormatError(f"{name}: expected pairs of words, one a line, got none")
+    if missing is not None and (oov == "error" or not rows):
+        line, side, word = missing
+        count = total - len(rows)
+        advice = "" if rows else "; are the languages, their order and the case of the words right?"
+        raise DictionaryError(
+            f"{name}: {count:,} of {total:,} pairs have a word that is not in the vocabulary: "
+            f"the first is {word!r} on line {line}, which is not in {side}{advice}"
+        )
+    pairs = np.array(rows, dtype=np.int64).reshape(-1, 2)
+    return Pairs(
+        np.ascontiguousarray(pairs[:, 0]),
+        np.ascontiguousarray(pairs[:, 1]),
+        coverage=Coverage(len(found), len(sources), len(rows), total),
+    )
+
+
+def inspect(
+    path: PathLike,
+    *,
+    words: PathLike | Sequence[str] | None = None,
+    full: bool = False,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Say what is in a file of word vectors, from its header and its first rows.
+
+    Parameters
+    ----------
+    path : path
+        See :func:`load`.
+    words : path or sequence of str, optional
+        See :func:`load`.
+    full : bool, default False
+        Read and check the whole file.
+    threads : int, optional
+        See :mod:`isomorph.runtime`.
+
+    Returns
+    -------
+    dict
+        ``format``, ``rows``, ``dimension``, ``dtype`` (in the file), ``first_words``,
+        ``duplicates`` (rows with a word that came before), ``compressed``, ``metadata``. None is
+        what cannot be said without `full`: the rows of text without a header, and the duplicates
+        of text.
+
+    Raises
+    ------
+    FormatError, OSError
+        As :func:`load`.
+    """
+    name = os.fspath(path)
+    kind = _files.format_of(name)
+    answer: dict[str, Any] = {"path": name, "format": kind, "compressed": False, "metadata": {}}
+    shown = 10
+    found: Sequence[str]
+    repeated: int | None
+    if kind == "text":
+        rows, dimension, answer["compressed"] = _core.text_header(name, None)
+        limit = None if full else shown
+        found, _, count = _core.read_text(
+            name,
+            limit=limit,
+            header=None,
+            duplicates="first",
+            errors="replace",
+            threads=runtime.resolve_threads(threads),
+            progress=None,
+        )
+        repeated = None
+        if full:
+            rows, repeated = count, count - len(found)
+        dtype = "text"
+    elif kind == "npy":
+        rows, dimension, dtype = _core.npy_header(name)
+        found, _ = _files.words_of(name, words, "replace")
+    else:
+        (rows, dimension), dtype, answer["metadata"] = _files.safetensors_header(name)
+        found = _files.read_safetensors(name, ["words"], None)[0]
+    if kind != "text":
+        repeated = len(found) - len(set(found))
+        if full:
+            load(name, words=words, threads=threads)
+    return answer | {
+        "rows": rows,
+        "dimension": dimension,
+        "dtype": dtype,
+        "duplicates": repeated,
+        "first_words": list(found[:shown]),
+    }
+
+
+def _index(name: str, vocabulary: Embeddings | Mapping[str, int] | Sequence[str]) -> Any:
+    if isinstance(vocabulary, Embeddings):
+        return vocabulary.index
+    if isinstance(vocabulary, Mapping):
+        return vocabulary
+    if isinstance(vocabulary, str) or not isinstance(vocabulary, Sequence):
+        kind = type(vocabulary).__name__
+        raise TypeError(
+            f"{name}: expected Embeddings, a mapping or a sequence of words, got {kind}"
+        )
+    return dict(zip(reversed(vocabulary), range(len(vocabulary) - 1, -1, -1), strict=True))
+
+
+def _limit(value: int | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise ValueError(f"limit: expected an integer of 1 or more, or None, got {value!r}")
+    return number
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
