@@ -1,10 +1,16 @@
 """Embedding-space mathematics: align two spaces, retrieve across them, trim a vocabulary."""
 
-<<<<<<< HEAD
-from isomorph import _core, align, errors, linalg, metrics, runtime, transforms, vocab
-=======
-from isomorph import _core, align, errors, io, linalg, runtime, transforms, vocab
->>>>>>> 2d32219 (Load and save embeddings, load dictionaries, inspect files)
+from isomorph import (
+    _core,
+    align,
+    errors,
+    io,
+    linalg,
+    metrics,
+    runtime,
+    transforms,
+    vocab,
+)
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
 from isomorph.align import Alignment, LinearMap, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
