@@ -1,6 +1,7 @@
 """How good a map is: word translation with intervals, hubness, and whether CSLS helps."""
 
 from isomorph.metrics.conventions import CONVENTIONS, Convention
+from isomorph.metrics.files import FileEvaluation, evaluate_files
 from isomorph.metrics.hubness import Hub, Hubness, hubness
 from isomorph.metrics.intervals import (
     Interval,
@@ -10,16 +11,22 @@ from isomorph.metrics.intervals import (
     wilson,
 )
 from isomorph.metrics.retrieval import WordTranslation, word_translation
+from isomorph.metrics.verdict import Fold, Verdict, csls_verdict
 
 __all__ = [
     "CONVENTIONS",
     "Convention",
+    "FileEvaluation",
+    "Fold",
     "Hub",
     "Hubness",
     "Interval",
     "PairedDifference",
+    "Verdict",
     "WordTranslation",
     "bootstrap_mean",
+    "csls_verdict",
+    "evaluate_files",
     "hubness",
     "paired_difference",
     "wilson",

@@ -74,3 +74,27 @@ def distinct_in_order(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArr
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return values[order], rank[inverse.ravel()]
+
+
+def mean_of_best(scores: Any) -> Any:
+    """Mean of each row of retrieved scores (n, k): the radius of CSLS, to the byte.
+
+    From the largest down, in float64, over those that were found; rounded once.
+    """
+    if isinstance(scores, np.ndarray):
+        xp: Any = np
+    else:
+        import array_api_compat
+
+        xp = array_api_compat.array_namespace(scores)
+    total = xp.zeros_like(scores[:, 0], dtype=xp.float64)
+    count = xp.zeros_like(total)
+    for column in range(scores.shape[1]):
+        value = scores[:, column].astype(np.float64) if xp is np else xp.astype(
+            scores[:, column], xp.float64
+        )
+        found = xp.isfinite(value)
+        total = total + xp.where(found, value, xp.zeros_like(value))
+        count = count + xp.where(found, xp.ones_like(total), xp.zeros_like(total))
+    mean = total / xp.where(count == 0, xp.ones_like(count), count)
+    return mean.astype(scores.dtype) if xp is np else xp.astype(mean, scores.dtype)
