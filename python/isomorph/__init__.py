@@ -14,6 +14,7 @@ from isomorph import (
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
 from isomorph.align import Alignment, LinearMap, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
+from isomorph.translation import translate
 
 __version__: str = _core.build_info()["version"]
 
@@ -37,5 +38,6 @@ __all__ = [
     "runtime",
     "topk",
     "transforms",
+    "translate",
     "vocab",
 ]

@@ -192,7 +192,7 @@ def translate(
         "progress": progress,
     }
     rows = np.array([source.index[word] for word in known], dtype=np.int64)
-    plain = {"check_finite": check_finite, "threads": threads}
+    plain: dict[str, Any] = {"check_finite": check_finite, "threads": threads}
     to_source, to_target = _sides(map, plain)
     y = to_target(target.vectors)
     if method == "nn":
@@ -273,7 +273,7 @@ def near_spellings(word: str, source: Embeddings, *, n: int = 3) -> tuple[str, .
 
 
 def _sides(map: LinearMap | Alignment | None, options: dict[str, Any]) -> tuple[Any, Any]:  # noqa: A002
-    """What is done to source vectors and to target vectors."""
+    """Give what is done to source vectors, and to target vectors."""
     from isomorph.align import Alignment
 
     if isinstance(map, Alignment):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from isomorph import Coverage, Pairs
-from isomorph.metrics import word_translation
+from isomorph.metrics import csls_verdict, word_translation
 
 #: Pair: training pairs, test sources found and all, P@1/5/10 by nearest neighbour and by CSLS.
 TABLE = {
@@ -34,8 +34,12 @@ def unit(rows: np.ndarray) -> np.ndarray:
 def read_vectors(folder: Path, language: str) -> tuple[dict[str, int], np.ndarray]:
     words = (folder / f"{language}.words.txt").read_text(encoding="utf-8").splitlines()
     rows = np.load(folder / f"{language}.float16.npy").astype(np.float32)
+    return {word: row for row, word in enumerate(words)}, rows
+
+
+def unit_center_unit(rows: np.ndarray) -> np.ndarray:
     rows = unit(rows)
-    return {word: row for row, word in enumerate(words)}, unit(rows - rows.mean(axis=0))
+    return unit(rows - rows.mean(axis=0))
 
 
 def read_words(path: Path) -> Words:
@@ -73,6 +77,7 @@ def test_the_reference_table(pair: str, shared_data: Path) -> None:
         known(words, source_words, target_words)
         for words in dictionaries(shared_data / "dictionaries", pair)
     )
+    x, y = unit_center_unit(x), unit_center_unit(y)
     u, _, v = np.linalg.svd(x[train.source].T @ y[train.target])
     mapped = x @ (u @ v)
     pairs, (found, total), *expected = TABLE[pair]
@@ -88,3 +93,24 @@ def test_the_reference_table(pair: str, shared_data: Path) -> None:
         mapped, y, test, method="nn", convention="fasttext", at=(1,), resamples=10
     )
     assert strict.total == total
+
+
+@pytest.mark.parametrize(
+    ("pair", "decision"),
+    [
+        ("si_ppmi-en", "hurts"),
+        ("en-fr", "helps"),
+        pytest.param("en-fi", "helps", marks=pytest.mark.slow),
+        pytest.param("en-ru", "helps", marks=pytest.mark.slow),
+    ],
+)
+def test_the_verdict_is_that_of_the_test_words(pair: str, decision: str, shared_data: Path) -> None:
+    (source_words, x), (target_words, y) = (
+        read_vectors(shared_data / "vectors", language) for language in pair.split("-")
+    )
+    train, _ = dictionaries(shared_data / "dictionaries", pair)
+    verdict = csls_verdict(x, y, known(train, source_words, target_words))
+    assert verdict.decision == decision
+    nn, csls = (float(figures.split()[0]) for figures in TABLE[pair][2:])
+    # Where the table, made with the test words, has the sign and about the size.
+    assert abs(100 * verdict.difference - (csls - nn)) < 4

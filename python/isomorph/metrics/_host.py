@@ -90,8 +90,10 @@ def mean_of_best(scores: Any) -> Any:
     total = xp.zeros_like(scores[:, 0], dtype=xp.float64)
     count = xp.zeros_like(total)
     for column in range(scores.shape[1]):
-        value = scores[:, column].astype(np.float64) if xp is np else xp.astype(
-            scores[:, column], xp.float64
+        value = (
+            scores[:, column].astype(np.float64)
+            if xp is np
+            else xp.astype(scores[:, column], xp.float64)
         )
         found = xp.isfinite(value)
         total = total + xp.where(found, value, xp.zeros_like(value))

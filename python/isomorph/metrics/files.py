@@ -251,8 +251,7 @@ class _Loaded:
 
     def same_rows(self, other: _Loaded) -> bool:
         return all(
-            list(mine.words) == list(theirs.words)
-            and np.array_equal(mine.vectors, theirs.vectors)
+            list(mine.words) == list(theirs.words) and np.array_equal(mine.vectors, theirs.vectors)
             for mine, theirs in ((self.source, other.source), (self.target, other.target))
         )
 
