@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 __all__ = [
     "available_threads",
     "build_info",
+    "csls",
+    "csls_both",
+    "csls_radii",
     "fail_for_tests",
     "first_nonfinite_row",
+    "fma_peak",
     "npy_header",
     "polar",
     "read_npy",
@@ -23,6 +27,7 @@ __all__ = [
     "script_mask",
     "svd",
     "text_header",
+    "topk",
     "unique_rows",
     "write_npy",
     "write_safetensors",
@@ -37,7 +42,29 @@ _Progress: TypeAlias = Callable[[int, int], object] | None
 def available_threads() -> int: ...
 def build_info() -> dict[str, Any]: ...
 def fail_for_tests(how: str, threads: int = 1, progress: _Progress = None) -> None: ...
+def csls(
+    source: _Array,
+    target: _Array,
+    k: int,
+    source_radii: _Array,
+    target_radii: _Array,
+    threads: int,
+    progress: _Progress,
+) -> tuple[_Array, _Array]: ...
+def csls_both(
+    source: _Array,
+    target: _Array,
+    k: int,
+    source_radii: _Array,
+    target_radii: _Array,
+    threads: int,
+    progress: _Progress,
+) -> tuple[tuple[_Array, _Array], tuple[_Array, _Array]]: ...
+def csls_radii(
+    source: _Array, target: _Array, neighborhood: int, threads: int, progress: _Progress
+) -> tuple[_Array, _Array]: ...
 def first_nonfinite_row(array: _Array, threads: int) -> int | None: ...
+def fma_peak(threads: int, steps: int) -> float: ...
 def npy_header(path: _Path) -> tuple[int, int, str]: ...
 def polar(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, ...]: ...
 def read_npy(path: _Path, *, limit: int | None, progress: _Progress) -> _Array: ...
@@ -64,6 +91,15 @@ def script_mask(
 ) -> NDArray[np.bool_]: ...
 def svd(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, ...]: ...
 def text_header(path: _Path, header: bool | None) -> tuple[int | None, int, bool]: ...
+def topk(
+    queries: _Array,
+    corpus: _Array,
+    k: int,
+    metric: str,
+    exclude_self: bool,
+    threads: int,
+    progress: _Progress,
+) -> tuple[_Array, _Array]: ...
 def unique_rows(path: _Path, words: list[str], duplicates: str) -> list[int] | None: ...
 def write_npy(path: _Path, array: _Array, *, progress: _Progress) -> None: ...
 def write_safetensors(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 
 class Unpackable:
-    """Lets a dataclass unpack: ``scores, indices = topk(...)``. Fields in ``_unpacks``, in order."""
+    """Lets a dataclass unpack: ``scores, indices = topk(...)``, in the order of ``_unpacks``."""
 
     __slots__ = ()
     _unpacks: ClassVar[tuple[str, ...]]

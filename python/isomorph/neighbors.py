@@ -107,7 +107,8 @@ def topk(
     k = _count("k", k, m - bool(exclude_self), "rows to choose from")
     run = Run(runtime.resolve_threads(threads), progress)
     ready = arguments.ready(check_finite=check_finite)
-    scores, indices = ready.backend.topk(*ready.arrays, k, metric, bool(exclude_self), run)
+    x, y = ready.arrays
+    scores, indices = ready.backend.topk(x, y, k, metric, bool(exclude_self), run)
     return Neighbors(scores, indices, metric)
 
 
@@ -156,7 +157,8 @@ def csls_radii(
     arguments, neighborhood = _csls_arguments(source, target, neighborhood)
     run = Run(runtime.resolve_threads(threads), progress)
     ready = arguments.ready(check_finite=check_finite)
-    return ready.backend.csls_radii(*ready.arrays, neighborhood, run)
+    x, y = ready.arrays
+    return ready.backend.csls_radii(x, y, neighborhood, run)
 
 
 def csls(
@@ -223,7 +225,8 @@ def csls(
     _check_radii(arguments, source_radii, target_radii)
     ready = arguments.ready(check_finite=check_finite)
     radii = _radii(ready, neighborhood, source_radii, target_radii, run)
-    scores, indices = ready.backend.csls(*ready.arrays, k, *radii, run)
+    x, y = ready.arrays
+    scores, indices = ready.backend.csls(x, y, k, *radii, run)
     return Neighbors(scores, indices, "csls")
 
 
@@ -265,7 +268,8 @@ def csls_both(
     _check_radii(arguments, source_radii, target_radii)
     ready = arguments.ready(check_finite=check_finite)
     radii = _radii(ready, neighborhood, source_radii, target_radii, run)
-    forward, backward = ready.backend.csls_both(*ready.arrays, k, *radii, run)
+    x, y = ready.arrays
+    forward, backward = ready.backend.csls_both(x, y, k, *radii, run)
     return CSLS(Neighbors(*forward, "csls"), Neighbors(*backward, "csls"), *radii)
 
 
@@ -311,14 +315,16 @@ def mutual_nearest(
     run = Run(runtime.resolve_threads(threads), progress)
     ready = arguments.ready(check_finite=check_finite)
     xp = arguments.array_namespace()
+    x, y = ready.arrays
     if method == "csls":
-        radii = ready.backend.csls_radii(*ready.arrays, neighborhood, run)
+        radii = ready.backend.csls_radii(x, y, neighborhood, run)
     else:
         # With radii of zero the score is twice the cosine: the same order, ties included.
-        radii = tuple(
-            xp.zeros(x.shape[0], dtype=x.dtype, **arguments.device_of(x)) for x in ready.arrays
+        radii = (
+            xp.zeros(x.shape[0], dtype=x.dtype, **arguments.device_of(x)),
+            xp.zeros(y.shape[0], dtype=y.dtype, **arguments.device_of(y)),
         )
-    forward, backward = ready.backend.csls_both(*ready.arrays, 1, *radii, run)
+    forward, backward = ready.backend.csls_both(x, y, 1, *radii, run)
     there, back = forward[1][:, 0], backward[1][:, 0]
     rows = xp.arange(there.shape[0], dtype=there.dtype, **arguments.device_of(there))
     found = there >= 0
@@ -378,8 +384,11 @@ def _radii(
     """Give the radii that were given, made ready, and compute those that were not."""
     radii = [source_radii, target_radii]
     if source_radii is None or target_radii is None:
-        computed = ready.backend.csls_radii(*ready.arrays, neighborhood, run)
-        radii = [own if given is None else given for own, given in zip(computed, radii, strict=True)]
+        x, y = ready.arrays
+        computed = ready.backend.csls_radii(x, y, neighborhood, run)
+        radii = [
+            own if given is None else given for own, given in zip(computed, radii, strict=True)
+        ]
     made = []
     for name, array in zip(("source_radii", "target_radii"), radii, strict=True):
         converted = ready.convert(array)

@@ -64,9 +64,7 @@ def test_given_radii_are_used_and_absent_ones_computed(
     np.testing.assert_allclose(moved.scores, whole.scores - 1, atol=1e-15)
 
 
-def test_mutual_nearest_agrees_with_both_directions(
-    backend: str, rng: np.random.Generator
-) -> None:
+def test_mutual_nearest_agrees_with_both_directions(backend: str, rng: np.random.Generator) -> None:
     x, y = rng.standard_normal((60, 5)), rng.standard_normal((45, 5))
     for method in ("csls", "nn"):
         source, target, scores = iso.mutual_nearest(x, y, method=method)
@@ -76,9 +74,7 @@ def test_mutual_nearest_agrees_with_both_directions(
         else:
             there, back = iso.topk(x, y, k=1), iso.topk(y, x, k=1)
         expected = [
-            (i, there.indices[i, 0])
-            for i in range(60)
-            if back.indices[there.indices[i, 0], 0] == i
+            (i, there.indices[i, 0]) for i in range(60) if back.indices[there.indices[i, 0], 0] == i
         ]
         assert list(zip(source.tolist(), target.tolist(), strict=True)) == expected
         assert scores.tobytes() == there.scores[source, 0].tobytes()

@@ -16,6 +16,7 @@ pub mod error;
 pub mod finite;
 pub mod linalg;
 pub mod matrix;
+mod memory;
 pub mod neighbors;
 pub mod runtime;
 pub mod vocab;

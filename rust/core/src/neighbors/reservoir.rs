@@ -12,6 +12,8 @@ use isomorph_kernels::Element;
 use rayon::prelude::*;
 
 use super::prepare::Affine;
+use crate::Result;
+use crate::memory::filled;
 
 /// A value (of the tile, or canonical once settled) and the other side's row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -60,18 +62,13 @@ impl<T: Element> Reservoirs<T> {
     }
 
     /// Empty lists of `rows` rows, with thresholds in panels of `width`.
-    pub(super) fn new(rows: usize, k: usize, width: usize) -> Self {
+    pub(super) fn new(rows: usize, k: usize, width: usize) -> Result<Self> {
         let capacity = k + k.max(SLACK);
-        let mut thresholds = vec![T::INFINITY; rows.next_multiple_of(width)];
+        let mut thresholds = filled(T::INFINITY, rows.next_multiple_of(width))?;
         thresholds[..rows].fill(T::NEG_INFINITY);
-        Self {
-            k,
-            capacity,
-            entries: vec![Entry::default(); rows * capacity],
-            states: vec![State::default(); rows],
-            thresholds,
-            width,
-        }
+        let entries = filled(Entry::default(), rows.saturating_mul(capacity))?;
+        let states = filled(State::default(), rows)?;
+        Ok(Self { k, capacity, entries, states, thresholds, width })
     }
 
     /// Close row `i` with an answer that is already known, so that nothing more is selected.
@@ -118,10 +115,10 @@ impl<T: Element> Reservoirs<T> {
         mut self,
         affine: impl Fn(usize) -> Affine + Sync,
         score: impl Fn(usize, usize) -> T + Sync,
-    ) -> Vec<Option<Entry<T>>> {
+    ) -> Result<Vec<Option<Entry<T>>>> {
         const ROWS: usize = 64;
         let (k, rows) = (self.k, self.states.len());
-        let mut best = vec![None; rows * k];
+        let mut best = filled(None, rows * k)?;
         let group_rows = ROWS.next_multiple_of(self.width);
         self.groups(group_rows).into_par_iter().zip(best.par_chunks_mut(group_rows * k)).for_each(
             |(mut group, best)| {
@@ -135,7 +132,7 @@ impl<T: Element> Reservoirs<T> {
                 }
             },
         );
-        best
+        Ok(best)
     }
 }
 

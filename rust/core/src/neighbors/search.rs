@@ -7,6 +7,7 @@ use super::reservoir::{Entry, Reservoirs};
 use super::scan::{ColumnBlocks, Scan, block_rows};
 use super::score::{Metric, Radii, Rows, Scorer};
 use crate::matrix::MatRef;
+use crate::memory::reserved;
 use crate::runtime::Control;
 use crate::{Error, Result};
 
@@ -132,10 +133,10 @@ fn rows_select<T: Element>(
     let step = block_rows::<T>(n, scorer.left.cols(), T::TILE_ROWS)
         .min(by_lists.next_multiple_of(T::TILE_ROWS));
     let mut columns = ColumnBlocks::new(m, scorer.right.cols());
-    let mut selection = Selection::with_capacity(n, k);
+    let mut selection = Selection::with_capacity(n, k)?;
     for start in (0..n).step_by(step) {
         let end = (start + step).min(n);
-        let mut rows = Reservoirs::new(end - start, k, T::TILE_ROWS);
+        let mut rows = Reservoirs::new(end - start, k, T::TILE_ROWS)?;
         for i in start..end {
             close_known(&mut rows, i - start, i, scorer, Direction::Rows, |j| {
                 !(exclude_self && i == j)
@@ -143,7 +144,7 @@ fn rows_select<T: Element>(
         }
         scan.rows_select(start, end, &mut rows, &mut columns)?;
         let best =
-            rows.finish(|i| prepared.left.affine[start + i], |i, j| scorer.score(start + i, j));
+            rows.finish(|i| prepared.left.affine[start + i], |i, j| scorer.score(start + i, j))?;
         selection.append(&best, k, start, "queries")?;
     }
     Ok(selection)
@@ -158,8 +159,8 @@ fn both_select<T: Element>(
     let scan = Scan { scorer, prepared, exclude_self: false, control };
     let (left, right) = (&scorer.left, &scorer.right);
     control.start(left.len() as u64 * right.len() as u64);
-    let mut rows = Reservoirs::new(left.len(), k, T::TILE_ROWS);
-    let mut columns = Reservoirs::new(right.len(), k, T::TILE_COLUMNS);
+    let mut rows = Reservoirs::new(left.len(), k, T::TILE_ROWS)?;
+    let mut columns = Reservoirs::new(right.len(), k, T::TILE_COLUMNS)?;
     for i in 0..left.len() {
         close_known(&mut rows, i, i, scorer, Direction::Rows, |_| true);
     }
@@ -167,8 +168,8 @@ fn both_select<T: Element>(
         close_known(&mut columns, j, j, scorer, Direction::Columns, |_| true);
     }
     scan.both_select(&mut rows, &mut columns)?;
-    let rows = rows.finish(|i| prepared.left.affine[i], |i, j| scorer.score(i, j));
-    let columns = columns.finish(|j| prepared.right.affine[j], |j, i| scorer.score(i, j));
+    let rows = rows.finish(|i| prepared.left.affine[i], |i, j| scorer.score(i, j))?;
+    let columns = columns.finish(|j| prepared.right.affine[j], |j, i| scorer.score(i, j))?;
     Ok((rows, columns))
 }
 
@@ -259,8 +260,9 @@ fn check_radii<T: Element>(
 }
 
 impl<T: Element> Selection<T> {
-    fn with_capacity(n: usize, k: usize) -> Self {
-        Self { scores: Vec::with_capacity(n * k), indices: Vec::with_capacity(n * k) }
+    fn with_capacity(n: usize, k: usize) -> Result<Self> {
+        let len = n.saturating_mul(k);
+        Ok(Self { scores: reserved(len)?, indices: reserved(len)? })
     }
 
     fn append(
@@ -291,7 +293,7 @@ fn selection<T: Element>(
     k: usize,
     argument: &'static str,
 ) -> Result<Selection<T>> {
-    let mut selection = Selection::with_capacity(best.len() / k, k);
+    let mut selection = Selection::with_capacity(best.len() / k, k)?;
     selection.append(best, k, 0, argument)?;
     Ok(selection)
 }

@@ -1,0 +1,43 @@
+"""Every case under pytest-benchmark: checked once, ratios to peers and to the limit beside it.
+
+``pytest benches --benchmark-only`` measures at full size; ``pytest benches --benchmark-disable``
+is the smoke run of CI: small sizes, only whether everything runs and is right.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from isomorph.benchmark import all_cases, measure
+
+NAMES = (
+    "topk",
+    "csls_radii",
+    *(
+        f"svd {stack} {dtype}"
+        for dtype in ("float32", "float64")
+        for stack in ("64 x 300^2", "256 x 64^2", "1024 x 16^2")
+    ),
+    "read .vec",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_case(name: str, benchmark: Any) -> None:
+    size = "full" if benchmark.enabled else "smoke"
+    for case in all_cases(size, only=name):
+        if benchmark.enabled:
+            result = measure(case, rounds=3)
+            benchmark.extra_info.update(
+                over_limit=result.over_limit,
+                limit=result.limit_name,
+                faster_than=result.speedups,
+                extra_bytes=result.extra_bytes,
+            )
+            benchmark.pedantic(case.ours, rounds=3)
+        else:
+            case.check(benchmark(case.ours))
+            for peer in case.peers.values():
+                peer()

@@ -1,0 +1,40 @@
+//! Allocations whose size comes from the caller: refused with an error, never an abort.
+
+use crate::{Error, Result};
+
+/// Room for `len` values.
+///
+/// # Errors
+/// [`Error::Memory`] when the system has no such room.
+pub fn reserved<T>(len: usize) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(len).map_err(|_| Error::Memory {
+        what: "the result or its working lists",
+        needed: len as u128 * size_of::<T>() as u128,
+        hint: "ask for fewer rows at once, or a smaller k",
+    })?;
+    Ok(values)
+}
+
+/// `len` copies of `value`.
+///
+/// # Errors
+/// As [`reserved`].
+pub fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>> {
+    let mut values = reserved(len)?;
+    values.resize(len, value);
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        assert_eq!(filled(7u8, 3), Ok(vec![7; 3]));
+        let error = reserved::<f64>(usize::MAX / 16).unwrap_err();
+        assert!(matches!(error, Error::Memory { .. }), "{error}");
+        assert!(reserved::<f64>(usize::MAX).is_err());
+    }
+}
