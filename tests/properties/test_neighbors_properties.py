@@ -21,7 +21,7 @@ def sides(draw: st.DrawFn) -> tuple[Any, Any]:
     n, m = draw(st.integers(1, 40)), draw(st.integers(1, 120))
     d = draw(st.sampled_from([1, 2, 3, 7, 8, 9, 16, 31, 33]))
     dtype = draw(st.sampled_from([np.float32, np.float64]))
-    kind = draw(st.sampled_from(["normal", "ties", "scales", "hub", "tiny", "offset"]))
+    kind = draw(st.sampled_from(["normal", "ties", "scales", "hub", "near", "tiny", "offset"]))
     x, y = rng.standard_normal((n, d)), rng.standard_normal((m, d))
     if kind == "ties":
         x, y = rng.integers(-1, 2, (n, d)), rng.integers(-1, 2, (m, d))
@@ -29,6 +29,9 @@ def sides(draw: st.DrawFn) -> tuple[Any, Any]:
         y = y * 10.0 ** rng.integers(-12, 12, (m, 1))
     elif kind == "hub":
         y[: m // 2] = y[0]
+    elif kind == "near":
+        # Scores that differ by about one rounding: what the filter must not lose.
+        y = y[0] * (1 + np.finfo(dtype).eps * rng.integers(-3, 4, (m, d)))
     elif kind == "tiny":
         x, y = x * 1e-30, y * 1e-38
     elif kind == "offset":
