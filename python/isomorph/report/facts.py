@@ -1,0 +1,106 @@
+"""A report as plain data: what ``metrics.json`` and ``--json`` hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from isomorph.pipeline import AlignmentReport
+
+#: Raised when a name changes its meaning or goes; new names may come at any time.
+FORMAT = "isomorph.align/1"
+
+
+def facts(report: AlignmentReport, provenance: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the figures of a report as JSON-ready data; shares are from 0 to 1."""
+    return plain(
+        {
+            "format": FORMAT,
+            "source": {"rows": report.rows[0], "columns": report.columns[0]},
+            "target": {"rows": report.rows[1], "columns": report.columns[1]},
+            "train": coverage(report.train) | {"pairs_used": report.settings["training_pairs"]},
+            "test": coverage(next(iter(report.translation.values())).coverage)
+            if report.translation
+            else None,
+            "translation": {
+                method: translation(result) for method, result in report.translation.items()
+            },
+            "verdict": verdict(report.verdict),
+            "hubness": {method: hubness(result) for method, result in report.hubness.items()},
+            "hubness_rows": report.hubness_rows,
+            "singular_values": report.singular_values,
+            "samples": [asdict(word) for word in report.samples],
+            "settings": report.settings,
+            "seconds": report.seconds,
+            "peak_memory_bytes": report.peak_memory,
+            "provenance": provenance or {},
+        }
+    )
+
+
+def coverage(found: Any) -> dict[str, Any]:
+    """Return a Coverage as data; empty if there is none."""
+    if found is None:
+        return {}
+    return {
+        "sources_found": found.sources_found,
+        "sources_total": found.sources_total,
+        "pairs_found": found.pairs_found,
+        "pairs_total": found.pairs_total,
+        "fraction": found.fraction,
+    }
+
+
+def translation(result: Any) -> dict[str, Any]:
+    """Return a WordTranslation as data."""
+    return {
+        "convention": result.convention,
+        "queries": result.queries,
+        "precision": {str(k): value for k, value in result.precision.items()},
+        "intervals": {str(k): list(bounds) for k, bounds in result.intervals.items()},
+        "mrr": result.mrr,
+        "coverage": coverage(result.coverage),
+    }
+
+
+def verdict(result: Any) -> dict[str, Any] | None:
+    """Return a Verdict as data."""
+    if result is None:
+        return None
+    return {
+        "decision": result.decision,
+        "difference": result.difference,
+        "interval": list(result.interval),
+    }
+
+
+def hubness(result: Any, listed: int = 10) -> dict[str, Any]:
+    """Return a Hubness as data, with its largest hubs."""
+    counts = np.asarray(result.counts)
+    values, targets = np.unique(counts, return_counts=True)
+    return {
+        "skewness": result.skewness,
+        "antihub_share": float(np.mean(counts == 0)),
+        "largest": [
+            {"row": row, "word": word, "count": count} for row, word, count in result.hubs[:listed]
+        ],
+        "occurrences": {str(v): n for v, n in zip(values, targets, strict=True)},
+    }
+
+
+def plain(value: Any) -> Any:
+    """Turn arrays, tuples and NumPy numbers into what JSON holds; what is not finite into None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
