@@ -1,0 +1,162 @@
+"""Options and inputs that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from isomorph.io import Embeddings
+
+SAMPLE = "sample:"
+
+
+def positive(text: str) -> int:
+    """Read a number from 1 up, for argparse."""
+    try:
+        number = int(text.replace("_", "").replace(",", ""))
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text!r}")
+    return number
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read a list of names with commas between, for argparse."""
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected names with commas between, got {text!r}")
+    return found
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add what every command takes."""
+    group = parser.add_argument_group("common options")
+    group.add_argument("--json", action="store_true", help="print the result as JSON")
+    group.add_argument("--quiet", action="store_true", help="no progress, no notes")
+    group.add_argument(
+        "--threads", type=positive, metavar="N", help="use N threads (default: all cores allowed)"
+    )
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def add_vocabularies(parser: argparse.ArgumentParser) -> None:
+    """Add the two files of vectors, and what to keep of them."""
+    parser.add_argument("source", metavar="SRC", help="vectors of the words to translate")
+    parser.add_argument("target", metavar="TGT", help="vectors of the language translated into")
+    group = parser.add_argument_group("what to keep of the vocabularies")
+    group.add_argument(
+        "--limit", type=positive, metavar="N", help="read the first N words of each file"
+    )
+    for side, of in (("source", "SRC"), ("target", "TGT")):
+        group.add_argument(
+            f"--drop-ascii-{side}",
+            action="store_true",
+            help=f"drop the words of {of} that are ASCII only (foreign words in a non-Latin "
+            "language)",
+        )
+        group.add_argument(
+            f"--scripts-{side}",
+            type=names,
+            metavar="LIST",
+            help=f"keep only words of {of} written in these scripts, as in Sinhala or "
+            "Cyrillic,Latin",
+        )
+
+
+def read_vocabularies(options: argparse.Namespace) -> tuple[Embeddings, Embeddings]:
+    """Read and prune the vocabularies that :func:`add_vocabularies` asked for."""
+    source = read_vocabulary(
+        options.source,
+        limit=options.limit,
+        drop_ascii=options.drop_ascii_source,
+        scripts=options.scripts_source,
+    )
+    target = read_vocabulary(
+        options.target,
+        limit=options.limit,
+        drop_ascii=options.drop_ascii_target,
+        scripts=options.scripts_target,
+    )
+    return source, target
+
+
+def read_vocabulary(
+    path: str,
+    *,
+    limit: int | None = None,
+    drop_ascii: bool = False,
+    scripts: Sequence[str] | None = None,
+    duplicates: str = "first",
+) -> Embeddings:
+    """Read a file of vectors, or one of the sample, and keep what is asked for."""
+    from isomorph import io, vocab
+
+    if path.startswith(SAMPLE):
+        from isomorph import data
+
+        embeddings = data.load_language(path.removeprefix(SAMPLE))
+        if limit is not None:
+            embeddings = vocab.prune(embeddings, top=limit).apply(embeddings)
+    else:
+        embeddings = io.load(path, limit=limit, duplicates=duplicates)
+    if drop_ascii or scripts:
+        kept = vocab.prune(embeddings, scripts=scripts, drop_ascii=drop_ascii)
+        embeddings = kept.apply(embeddings)
+        if not len(embeddings):
+            raise ValueError(f"{path}: no word is left by --drop-ascii and --scripts")
+    return embeddings
+
+
+def dictionary_path(path: str) -> str:
+    """Return the path of a dictionary; ``sample:en-fr.train`` is one of the sample."""
+    if not path.startswith(SAMPLE):
+        return path
+    from isomorph import data
+
+    pair, _, part = path.removeprefix(SAMPLE).partition(".")
+    if part not in ("train", "test"):
+        raise ValueError(f"{path}: expected sample:PAIR.train or sample:PAIR.test")
+    sample = data.sample_paths(pair)
+    return str(sample[0] if part == "train" else sample[1])
+
+
+def short_name(path: str) -> str:
+    """Return a name for a vocabulary: ``en`` for ``data/en.float16.npy`` and ``sample:en``."""
+    return Path(path.removeprefix(SAMPLE)).name.split(".")[0] or path
+
+
+def provenance(argv: Sequence[str], files: dict[str, str]) -> dict[str, Any]:
+    """Say what went into a result: command, versions, and each file with its hash."""
+    import numpy as np
+
+    import isomorph
+
+    return {
+        "command": shlex.join(["isomorph", *argv]),
+        "created": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "versions": {
+            "isomorph": isomorph.__version__,
+            "NumPy": np.__version__,
+            "Python": sys.version.split()[0],
+        },
+        "files": [
+            {"role": role, "path": path, **_identify(path)}
+            for role, path in files.items()
+            if not path.startswith(SAMPLE)
+        ],
+    }
+
+
+def _identify(path: str) -> dict[str, Any]:
+    with open(path, "rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"bytes": os.path.getsize(path), "sha256": digest}
