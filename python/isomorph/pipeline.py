@@ -74,7 +74,8 @@ class AlignmentReport:
         How evenly the targets are used, for ``"before"`` (if both sides have the same dimension),
         ``"nn"`` and ``"csls"``; counted over the first `hubness_rows` source words.
     singular_values : array of shape (min(d, e),)
-        Of the mean outer product of the training pairs (the cross-covariance), descending.
+        Of the cross-moment of the training pairs, as :func:`isomorph.procrustes` scales them:
+        their sum is the correlation of the mapped pairs.
     samples : tuple of SampleWord
         Neighbours of a few words, spread evenly over the frequency range.
     rows, columns : tuple of int
@@ -205,8 +206,8 @@ def align_vocabularies(
         train = _pairs(train, source, target, "training")
     with timed("normalising"):
         steps = transforms.Chain.parse(chain)
-        source_transform, target_transform = steps.fit(source.vectors), steps.fit(target.vectors)
-        x, y = source_transform(source.vectors), target_transform(target.vectors)
+        source_transform, x = steps.fit_apply(source.vectors, threads=threads)
+        target_transform, y = steps.fit_apply(target.vectors, threads=threads)
     decision = None
     if verdict:
         with timed("verdict on CSLS"):
@@ -221,10 +222,8 @@ def align_vocabularies(
                 **run,
             )
     with timed("fitting the map"):
-        paired = x[train.source], y[train.target]
-        fitted = align.procrustes(*paired)
-        strengths = np.linalg.svd(paired[0].T @ paired[1] / len(train), compute_uv=False)
-        mapped = fitted(x)
+        fitted = align.procrustes(x[train.source], y[train.target], threads=threads)
+        mapped = fitted(x, threads=threads)
     with timed("CSLS radii"):
         radii = neighbors.csls_radii(mapped, y, neighborhood=neighborhood, **run)
     translation = {}
@@ -265,7 +264,7 @@ def align_vocabularies(
         verdict=decision,
         hubness=hubs,
         hubness_rows=len(first),
-        singular_values=strengths,
+        singular_values=fitted.singular_values,
         samples=shown,
         rows=(len(x), len(y)),
         columns=(x.shape[1], y.shape[1]),

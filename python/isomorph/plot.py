@@ -50,7 +50,7 @@ def precision(
     for number, (method, result) in enumerate(results.items()):
         places = np.arange(len(ks)) + (number - (len(results) - 1) / 2) * width
         values = np.array([100 * result.precision[k] for k in ks])
-        bounds = np.array([result.intervals[k] for k in ks], dtype=float) * 100
+        bounds = np.array([tuple(result.intervals[k]) for k in ks]) * 100
         errors = np.abs(bounds.T - values)
         color = _color(method, number)
         ax.bar(places, values, width * 0.86, color=color, label=_label(method))

@@ -112,6 +112,7 @@ def _dispatch(arguments: list[str]) -> int:
         return bench.main(arguments[1:])
     parser = build_parser()
     options = parser.parse_args(arguments)
+    options.command_line = arguments
     if options.version or options.show_versions:
         import isomorph
 

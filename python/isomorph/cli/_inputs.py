@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import shlex
 import sys
 import time
@@ -13,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from isomorph.align import Alignment
     from isomorph.io import Embeddings
 
 SAMPLE = "sample:"
+#: The map in a folder that ``align`` wrote.
+MAP = "map.safetensors"
 
 
 def positive(text: str) -> int:
@@ -26,6 +28,13 @@ def positive(text: str) -> int:
         number = 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text!r}")
+    return number
+
+
+def at_least_two(text: str) -> int:
+    """Read a number from 2 up, for argparse."""
+    if (number := positive(text)) < 2:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 2 up, got {text!r}")
     return number
 
 
@@ -72,21 +81,26 @@ def add_vocabularies(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def read_vocabularies(options: argparse.Namespace) -> tuple[Embeddings, Embeddings]:
-    """Read and prune the vocabularies that :func:`add_vocabularies` asked for."""
-    source = read_vocabulary(
-        options.source,
-        limit=options.limit,
-        drop_ascii=options.drop_ascii_source,
-        scripts=options.scripts_source,
+def read_vocabularies(
+    source: str, target: str, keep: argparse.Namespace | None = None
+) -> tuple[Embeddings, Embeddings]:
+    """Read both vocabularies and prune them as the options of :func:`add_vocabularies` say."""
+    if keep is None:
+        return read_vocabulary(source), read_vocabulary(target)
+    return (
+        read_vocabulary(
+            source,
+            limit=keep.limit,
+            drop_ascii=keep.drop_ascii_source,
+            scripts=keep.scripts_source,
+        ),
+        read_vocabulary(
+            target,
+            limit=keep.limit,
+            drop_ascii=keep.drop_ascii_target,
+            scripts=keep.scripts_target,
+        ),
     )
-    target = read_vocabulary(
-        options.target,
-        limit=options.limit,
-        drop_ascii=options.drop_ascii_target,
-        scripts=options.scripts_target,
-    )
-    return source, target
 
 
 def read_vocabulary(
@@ -116,6 +130,14 @@ def read_vocabulary(
     return embeddings
 
 
+def load_alignment(path: str) -> Alignment:
+    """Read a map from its file, or from the folder that ``align`` wrote."""
+    from isomorph.align import Alignment
+
+    folder = Path(path)
+    return Alignment.load(folder / MAP if folder.is_dir() else folder)
+
+
 def dictionary_path(path: str) -> str:
     """Return the path of a dictionary; ``sample:en-fr.train`` is one of the sample."""
     if not path.startswith(SAMPLE):
@@ -125,8 +147,8 @@ def dictionary_path(path: str) -> str:
     pair, _, part = path.removeprefix(SAMPLE).partition(".")
     if part not in ("train", "test"):
         raise ValueError(f"{path}: expected sample:PAIR.train or sample:PAIR.test")
-    sample = data.sample_paths(pair)
-    return str(sample[0] if part == "train" else sample[1])
+    train, test = data.dictionary_paths(pair)
+    return str(train if part == "train" else test)
 
 
 def short_name(path: str) -> str:
@@ -157,6 +179,6 @@ def provenance(argv: Sequence[str], files: dict[str, str]) -> dict[str, Any]:
 
 
 def _identify(path: str) -> dict[str, Any]:
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"bytes": os.path.getsize(path), "sha256": digest}
+    return {"bytes": Path(path).stat().st_size, "sha256": digest}

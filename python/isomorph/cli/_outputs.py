@@ -19,7 +19,7 @@ def output_folder(folder: Path) -> Iterator[Path]:
     interrupted, nothing of it stays, and what `folder` held before is as it was. Files of an
     earlier run are replaced one by one, each at once; other files in `folder` are left alone.
     """
-    folder = Path(os.path.abspath(folder))
+    folder = Path.cwd() / folder
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(20, "not a directory", str(folder))
     created = _make_parents(folder.parent)

@@ -17,7 +17,7 @@ from isomorph._results import Unpackable
 if TYPE_CHECKING:
     from isomorph.io import Embeddings
 
-__all__ = ["LANGUAGES", "PAIRS", "Sample", "load_language", "load_sample"]
+__all__ = ["LANGUAGES", "PAIRS", "Sample", "dictionary_paths", "load_language", "load_sample"]
 
 LANGUAGES = ("en", "fr", "fi")
 PAIRS = ("en-fr", "en-fi", "fi-fr")
@@ -64,15 +64,20 @@ def load_sample(pair: str = "en-fr") -> Sample:
     >>> source.vectors.shape, target.words[1]
     ((4000, 300), 'la')
     """
+    _check_pair(pair)
+    source, target = pair.split("-")
+    return Sample(load_language(source), load_language(target), *dictionary_paths(pair))
+
+
+def dictionary_paths(pair: str) -> tuple[Path, Path]:
+    """Return where the training and the test dictionary of `pair` are."""
+    _check_pair(pair)
+    return _FOLDER / f"{pair}.train.tsv", _FOLDER / f"{pair}.test.tsv"
+
+
+def _check_pair(pair: str) -> None:
     if pair not in PAIRS:
         raise ValueError(f"pair: expected one of {', '.join(PAIRS)}, got {pair!r}")
-    source, target = pair.split("-")
-    return Sample(
-        load_language(source),
-        load_language(target),
-        _FOLDER / f"{pair}.train.tsv",
-        _FOLDER / f"{pair}.test.tsv",
-    )
 
 
 def load_language(language: str) -> Embeddings:

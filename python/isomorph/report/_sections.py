@@ -98,7 +98,7 @@ def precision(report: AlignmentReport) -> Markup:
     first = next(iter(results.values()))
     ks = list(first.precision)
     text = (
-        f"P@k: of {first.queries:,} test words, how many have a right translation among their k "
+        f"P@k: of {first.total:,} test words, how many have a right translation among their k "
         "best. The intervals come from a bootstrap over test words: another test dictionary of "
         "the same kind would be expected to land inside."
     )
@@ -171,9 +171,13 @@ def hubness(report: AlignmentReport) -> Markup:
     rows = []
     for method, result in report.hubness.items():
         hubs = join((join((word(hub), f" {count:,}")) for _, hub, count in result.hubs[:5]), ", ")
-        never = float(np.mean(np.asarray(result.counts) == 0))
         rows.append(
-            [METHOD_NAMES[method], f"{result.skewness:.2f}", f"{percent(never, 1)} %", hubs]
+            [
+                METHOD_NAMES[method],
+                f"{result.skewness:.2f}",
+                f"{percent(result.antihubs, 1)} %",
+                hubs,
+            ]
         )
     listed = table(
         "Hubness before and after alignment",
@@ -199,14 +203,15 @@ def singular_values(report: AlignmentReport) -> Markup:
     half = int(np.searchsorted(np.cumsum(values), values.sum() / 2) + 1)
     text = (
         "The map turns the source space so that the training pairs fall together. The singular "
-        "values of their cross-covariance say how much the pairs agree along each direction. "
-        f"Half of the sum lies in the first {half} of {len(values)} directions."
+        "values of their cross-moment say how much the pairs agree along each direction: their "
+        f"sum, {values.sum():.3f}, is the correlation of the pairs after mapping (1 if they fell "
+        f"together). Half of it lies in the first {half} of {len(values)} directions."
     )
     picture = _picture(
         lambda: plot.singular_values(values),
         "singular-values",
         f"Singular values falling from {values[0]:.3g} to {values[-1]:.3g}.",
-        "Singular values of the mean outer product of the training pairs.",
+        "Singular values of the cross-moment, scaled to sum to the correlation.",
     )
     return _section("Shared directions", tag("p", text), picture)
 

@@ -30,7 +30,7 @@ def facts(report: AlignmentReport, provenance: Mapping[str, Any] | None = None) 
             "translation": {
                 method: translation(result) for method, result in report.translation.items()
             },
-            "verdict": verdict(report.verdict),
+            "verdict": None if report.verdict is None else report.verdict.as_dict(),
             "hubness": {method: hubness(result) for method, result in report.hubness.items()},
             "hubness_rows": report.hubness_rows,
             "singular_values": report.singular_values,
@@ -58,39 +58,14 @@ def coverage(found: Any) -> dict[str, Any]:
 
 def translation(result: Any) -> dict[str, Any]:
     """Return a WordTranslation as data."""
-    return {
-        "convention": result.convention,
-        "queries": result.queries,
-        "precision": {str(k): value for k, value in result.precision.items()},
-        "intervals": {str(k): list(bounds) for k, bounds in result.intervals.items()},
-        "mrr": result.mrr,
-        "coverage": coverage(result.coverage),
-    }
+    return result.as_dict() | {"coverage": coverage(result.coverage)}
 
 
-def verdict(result: Any) -> dict[str, Any] | None:
-    """Return a Verdict as data."""
-    if result is None:
-        return None
-    return {
-        "decision": result.decision,
-        "difference": result.difference,
-        "interval": list(result.interval),
-    }
-
-
-def hubness(result: Any, listed: int = 10) -> dict[str, Any]:
-    """Return a Hubness as data, with its largest hubs."""
-    counts = np.asarray(result.counts)
-    values, targets = np.unique(counts, return_counts=True)
-    return {
-        "skewness": result.skewness,
-        "antihub_share": float(np.mean(counts == 0)),
-        "largest": [
-            {"row": row, "word": word, "count": count} for row, word, count in result.hubs[:listed]
-        ],
-        "occurrences": {str(v): n for v, n in zip(values, targets, strict=True)},
-    }
+def hubness(result: Any) -> dict[str, Any]:
+    """Return a Hubness as data, its distribution included: count to number of targets."""
+    values, targets = np.unique(np.asarray(result.counts), return_counts=True)
+    occurrences = zip(values.tolist(), targets.tolist(), strict=True)
+    return result.as_dict() | {"occurrences": {str(v): n for v, n in occurrences}}
 
 
 def plain(value: Any) -> Any:

@@ -64,6 +64,15 @@ def verdict_evidence(verdict: Any, confidence: float = 0.95) -> str:
     )
 
 
+def verdict_lines(verdict: Any, confidence: float = 0.95) -> list[str]:
+    """Say what was measured, in lines for a narrow terminal."""
+    return [
+        f"CSLS minus NN: {points(verdict.difference)} points of P@1, "
+        f"{100 * confidence:g} % interval {points_interval(verdict.interval)},",
+        "on held-out folds of the training dictionary.",
+    ]
+
+
 def verdict_advice(verdict: Any) -> str:
     """Say what to do, and why."""
     return _ADVICE[verdict.decision]

@@ -1,0 +1,47 @@
+"""``isomorph convert``: the same vectors in another file format."""
+
+from __future__ import annotations
+
+import argparse
+
+from isomorph.cli import _inputs
+from isomorph.cli._terminal import Terminal
+
+NAME = "convert"
+HELP = "write vectors in another format: .vec, .vec.gz, .npy, .safetensors"
+DESCRIPTION = """\
+Read vectors in one format and write them in another; the endings of the names decide. A .npy file
+has its words in a list beside it (OUT.words.txt). OUT appears whole or not at all.
+"""
+EPILOG = """\
+examples:
+  isomorph convert cc.fr.300.vec.gz fr.safetensors --limit 200000
+  isomorph convert fr.safetensors fr.vec
+  isomorph convert sample:fi fi.npy
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("input", metavar="IN", help="vectors to read")
+    parser.add_argument("output", metavar="OUT", help="file to write")
+    group = parser.add_argument_group("what to keep")
+    group.add_argument("--limit", type=_inputs.positive, metavar="N", help="the first N words")
+    group.add_argument(
+        "--drop-ascii", action="store_true", help="drop the words that are ASCII only"
+    )
+    group.add_argument(
+        "--scripts", type=_inputs.names, metavar="LIST", help="only words in these scripts"
+    )
+    group.add_argument(
+        "--duplicates",
+        choices=("first", "last"),
+        default="first",
+        help="which row of a word that comes several times (default: first)",
+    )
+    _inputs.add_common(parser)
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Convert."""
+    raise NotImplementedError

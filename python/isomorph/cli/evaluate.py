@@ -1,0 +1,64 @@
+"""``isomorph evaluate``: precision of a map, or of spaces aligned elsewhere, by convention."""
+
+from __future__ import annotations
+
+import argparse
+
+from isomorph.cli import _inputs
+from isomorph.cli._terminal import Terminal
+
+NAME = "evaluate"
+HELP = "measure word translation, counted as VecMap, MUSE or fastText count"
+DESCRIPTION = """\
+Measure how well words of SRC are translated into words of TGT, with a map, or without one where
+the vectors are in one space already (aligned by another program).
+
+The three published programs count differently: VecMap and MUSE leave dictionary words out that the
+vocabularies lack, fastText counts them as errors; VecMap takes the last of a word's rows, the
+others the first; MUSE lower-cases. --convention says whose figure is wanted.
+"""
+EPILOG = """\
+examples:
+  isomorph evaluate en.vec fr.vec --dictionary en-fr.test.txt --map en-fr
+  isomorph evaluate en.mapped.vec fr.mapped.vec --dictionary en-fr.test.txt --convention all
+  isomorph evaluate sample:en sample:fr --dictionary sample:en-fr.test --map isomorph-demo
+"""
+
+_CONVENTIONS = ("vecmap", "muse", "fasttext")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    _inputs.add_vocabularies(parser)
+    parser.add_argument("--dictionary", required=True, metavar="DICT", help="what is right")
+    parser.add_argument(
+        "--map", metavar="MAP", help="map file, or the folder that 'align' wrote; none: as they are"
+    )
+    parser.add_argument(
+        "--convention",
+        choices=(*_CONVENTIONS, "all"),
+        default="vecmap",
+        help="whose way of counting (default: vecmap)",
+    )
+    parser.add_argument(
+        "--method",
+        choices=("nn", "csls", "both"),
+        default="both",
+        help="retrieval (default: both)",
+    )
+    parser.add_argument(
+        "--neighborhood",
+        type=_inputs.positive,
+        default=10,
+        metavar="K",
+        help="neighbours in the CSLS radii (default: 10)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the bootstrap (default: 0)"
+    )
+    _inputs.add_common(parser)
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Evaluate."""
+    raise NotImplementedError

@@ -1,0 +1,117 @@
+"""``isomorph translate``: words in, their nearest words on the other side out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from isomorph.cli import _inputs
+from isomorph.cli._terminal import Terminal, table
+
+NAME = "translate"
+HELP = "translate words with a map that 'align' has written"
+DESCRIPTION = """\
+Translate words of SRC into words of TGT with a map.
+
+MAP is a file that 'isomorph align' has written, or the folder that it is in. CSLS retrieval is
+used unless the verdict of 'align', kept in the map, says that it hurts; --method overrules.
+"""
+EPILOG = """\
+examples:
+  isomorph translate en-fr en.vec fr.vec cat dog "New York"
+  isomorph translate en-fr/map.safetensors en.vec fr.vec -k 1 --json - < words.txt
+  isomorph translate isomorph-demo sample:en sample:fr cat winter
+
+With '-' words are read from standard input, one a line. A word that SRC does not have is named on
+standard error; the others are translated all the same, and the exit code is 1.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("map", metavar="MAP", help="map file, or the folder that 'align' wrote")
+    _inputs.add_vocabularies(parser)
+    parser.add_argument("words", nargs="+", metavar="WORD", help="words to translate, or '-'")
+    group = parser.add_argument_group("how to translate")
+    group.add_argument(
+        "-k",
+        type=_inputs.positive,
+        default=5,
+        metavar="K",
+        help="translations a word (default: 5)",
+    )
+    group.add_argument(
+        "--method",
+        choices=("auto", "csls", "nn"),
+        default="auto",
+        help="retrieval (default: auto, what the verdict in the map recommends)",
+    )
+    group.add_argument(
+        "--neighborhood",
+        type=_inputs.positive,
+        default=10,
+        metavar="K",
+        help="neighbours in the CSLS radii (default: 10)",
+    )
+    _inputs.add_common(parser)
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Translate."""
+    from isomorph._translate import translate
+    from isomorph.report import wording
+
+    alignment = _inputs.load_alignment(options.map)
+    words = _words(options.words)
+    with terminal.watching() as watch:
+        if watch.stage is not None:
+            watch.stage("reading")
+        source, target = _inputs.read_vocabularies(options.source, options.target, options)
+        known = [word for word in words if word in source.index]
+        method = options.method
+        if method == "auto":
+            method = wording.preferred_method(alignment.map.provenance.get("csls_verdict"))
+        if watch.stage is not None:
+            watch.stage("translating")
+        found = translate(
+            alignment,
+            source,
+            target,
+            known,
+            k=min(options.k, len(target)),
+            method=method,
+            neighborhood=options.neighborhood,
+            progress=watch.progress,
+        )
+    unknown = [word for word in words if word not in source.index]
+    for word in unknown:
+        terminal.problem(f"{Path(options.source).name} does not have {word!r}")
+    if terminal.as_json:
+        terminal.data(
+            {
+                "method": method,
+                "translations": {
+                    word: [{"word": text, "score": score} for text, score in candidates]
+                    for word, candidates in found.items()
+                },
+                "unknown": unknown,
+            }
+        )
+    elif found:
+        rows = [["word", "translation", method.upper()]]
+        for word, candidates in found.items():
+            rows += [[word, text, f"{score:.4f}"] for text, score in candidates]
+        first, *others = table(rows, right=(2,))
+        terminal.lines([(first, "bold"), *((line, "") for line in others)])
+    return 1 if unknown else 0
+
+
+def _words(given: list[str]) -> list[str]:
+    words = []
+    for word in given:
+        if word == "-":
+            words += [line.strip() for line in sys.stdin if line.strip()]
+        else:
+            words.append(word)
+    return list(dict.fromkeys(words))
