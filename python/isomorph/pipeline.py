@@ -130,6 +130,7 @@ def align_vocabularies(
     *,
     chain: str = "unit center unit",
     neighborhood: int = 10,
+    reverse: bool = False,
     verdict: bool = True,
     confidence: float = 0.95,
     resamples: int = 2000,
@@ -164,6 +165,8 @@ def align_vocabularies(
         Steps of :mod:`isomorph.transforms`.
     neighborhood : int, default 10
         K of the CSLS radii.
+    reverse : bool, default False
+        The dictionary files have the target word first.
     verdict : bool, default True
         Whether to decide on CSLS; costs a fit and a retrieval a fold.
     confidence, resamples, seed
@@ -199,11 +202,14 @@ def align_vocabularies(
     timed = Stages(stage)
     from isomorph import align, io, metrics, transforms
 
-    with timed("reading"):
-        source = source if isinstance(source, io.Embeddings) else io.load(source)
-        target = target if isinstance(target, io.Embeddings) else io.load(target)
+    if not isinstance(source, io.Embeddings):
+        with timed("reading"):
+            source = io.load(source, **run)
+    if not isinstance(target, io.Embeddings):
+        with timed("reading"):
+            target = io.load(target, **run)
     with timed("training dictionary"):
-        train = _pairs(train, source, target, "training")
+        train = _pairs(train, source, target, reverse)
     with timed("normalising"):
         steps = transforms.Chain.parse(chain)
         source_transform, x = steps.fit_apply(source.vectors, threads=threads)
@@ -229,7 +235,7 @@ def align_vocabularies(
     translation = {}
     if test is not None:
         with timed("test dictionary"):
-            test = _pairs(test, source, target, "test")
+            test = _pairs(test, source, target, reverse)
         for method in METHODS:
             with timed(f"precision, {method.upper()}"):
                 translation[method] = metrics.word_translation(
@@ -309,17 +315,14 @@ class _Retrieval:
         return found
 
 
-def _pairs(given: Pairs | _Path, source: Embeddings, target: Embeddings, which: str) -> Pairs:
+def _pairs(given: Pairs | _Path, source: Embeddings, target: Embeddings, reverse: bool) -> Pairs:
     from isomorph import io
 
-    pairs = given if isinstance(given, Pairs) else io.load_dictionary(given, source, target)
-    if not len(pairs):
-        raise DictionaryError(
-            f"{which} dictionary: expected at least one pair whose two words are in the "
-            "vocabularies, got none; check the order of the columns, the letter case and the "
-            "languages"
-        )
-    return pairs
+    if not isinstance(given, Pairs):
+        return io.load_dictionary(given, source, target, reverse=reverse)
+    if not len(given):
+        raise DictionaryError("pairs: expected at least one, got none")
+    return given
 
 
 def _sample_words(

@@ -87,7 +87,9 @@ def _align(job: Job, watch: Watch) -> AlignmentReport:
 
     reading = Stages(watch.stage)
     with reading("reading"):
-        source, target = _inputs.read_vocabularies(job.source, job.target, job.keep)
+        source, target = _inputs.read_vocabularies(
+            job.source, job.target, job.keep, progress=watch.progress
+        )
     with _dictionaries(job) as (train, test):
         report = align_vocabularies(
             source,
@@ -110,25 +112,28 @@ def _dictionaries(job: Job) -> Iterator[tuple[str, str | None]]:
         return
     with tempfile.TemporaryDirectory(prefix="isomorph-") as folder:
         parts = Path(folder, "train.txt"), Path(folder, "test.txt")
-        split_dictionary(Path(train), job.holdout, *parts)
+        reverse = bool(job.settings.get("reverse"))
+        split_dictionary(train, job.holdout, *parts, reverse=reverse)
         yield str(parts[0]), str(parts[1])
 
 
-def split_dictionary(path: Path, every: int, train: Path, test: Path) -> None:
-    """Put the lines of each `every`-th distinct source word, in order of appearance, into `test`.
+def split_dictionary(path: str, every: int, train: Path, test: Path, *, reverse: bool) -> None:
+    """Put the pairs of each `every`-th distinct source word, in order of appearance, into `test`.
 
-    Lines keep their numbers (those of the other part are empty), so that errors name the right one.
+    Pairs keep their line numbers (the lines of the other part are empty), so that messages name
+    the right one.
     """
-    order: dict[bytes, int] = {}
-    with path.open("rb") as lines, train.open("wb") as kept, test.open("wb") as held_out:
-        for line in lines:
-            fields = line.split(b"\t") if b"\t" in line else line.split()
-            held = False
-            if fields and fields[0].strip():
-                number = order.setdefault(fields[0].strip(), len(order) + 1)
-                held = number % every == 0
-            kept.write(b"\n" if held else line)
-            held_out.write(line if held else b"\n")
+    from isomorph._files import read_pairs
+
+    order: dict[str, int] = {}
+    parts: tuple[list[str], list[str]] = ([], [])
+    for line, left, right in read_pairs(path, "strict"):
+        number = order.setdefault(right if reverse else left, len(order) + 1)
+        part = parts[number % every == 0]
+        part += [""] * (line - 1 - len(part))
+        part.append(f"{left}\t{right}")
+    for file, lines in zip((train, test), parts, strict=True):
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
 def _files(job: Job) -> dict[str, str]:

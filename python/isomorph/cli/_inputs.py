@@ -7,7 +7,7 @@ import hashlib
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,23 +82,31 @@ def add_vocabularies(parser: argparse.ArgumentParser) -> None:
 
 
 def read_vocabularies(
-    source: str, target: str, keep: argparse.Namespace | None = None
+    source: str,
+    target: str,
+    keep: argparse.Namespace | None = None,
+    *,
+    progress: Callable[[int, int], object] | None = None,
 ) -> tuple[Embeddings, Embeddings]:
     """Read both vocabularies and prune them as the options of :func:`add_vocabularies` say."""
     if keep is None:
-        return read_vocabulary(source), read_vocabulary(target)
+        return read_vocabulary(source, progress=progress), read_vocabulary(
+            target, progress=progress
+        )
     return (
         read_vocabulary(
             source,
             limit=keep.limit,
             drop_ascii=keep.drop_ascii_source,
             scripts=keep.scripts_source,
+            progress=progress,
         ),
         read_vocabulary(
             target,
             limit=keep.limit,
             drop_ascii=keep.drop_ascii_target,
             scripts=keep.scripts_target,
+            progress=progress,
         ),
     )
 
@@ -110,6 +118,7 @@ def read_vocabulary(
     drop_ascii: bool = False,
     scripts: Sequence[str] | None = None,
     duplicates: str = "first",
+    progress: Callable[[int, int], object] | None = None,
 ) -> Embeddings:
     """Read a file of vectors, or one of the sample, and keep what is asked for."""
     from isomorph import io, vocab
@@ -121,7 +130,7 @@ def read_vocabulary(
         if limit is not None:
             embeddings = vocab.prune(embeddings, top=limit).apply(embeddings)
     else:
-        embeddings = io.load(path, limit=limit, duplicates=duplicates)
+        embeddings = io.load(path, limit=limit, duplicates=duplicates, progress=progress)
     if drop_ascii or scripts:
         kept = vocab.prune(embeddings, scripts=scripts, drop_ascii=drop_ascii)
         embeddings = kept.apply(embeddings)

@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure on every Nth source word of the training dictionary, and fit on the others",
     )
     parser.add_argument(
+        "--reverse", action="store_true", help="the dictionaries have the target word first"
+    )
+    parser.add_argument(
         "-o",
         "--output",
         type=Path,
@@ -91,6 +94,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         settings={
             "chain": options.chain,
             "neighborhood": options.neighborhood,
+            "reverse": options.reverse,
             "verdict": not options.no_verdict,
             "seed": options.seed,
         },

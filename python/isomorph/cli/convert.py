@@ -44,4 +44,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Convert."""
-    raise NotImplementedError
+    from isomorph import _files, io
+
+    # A name that says no format is refused before a large file is read.
+    _files.format_to_write(options.output, None)
+    with terminal.watching() as watch:
+        if watch.stage is not None:
+            watch.stage("reading")
+        embeddings = _inputs.read_vocabulary(
+            options.input,
+            limit=options.limit,
+            drop_ascii=options.drop_ascii,
+            scripts=options.scripts,
+            duplicates=options.duplicates,
+            progress=watch.progress,
+        )
+        if watch.stage is not None:
+            watch.stage("writing")
+        io.save(embeddings, options.output, progress=watch.progress)
+    rows, columns = embeddings.vectors.shape
+    if terminal.as_json:
+        terminal.data({"output": options.output, "rows": rows, "columns": columns})
+    else:
+        terminal.note(f"wrote {rows:,} words in {columns} dimensions to {options.output}")
+    return 0

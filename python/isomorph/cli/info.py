@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from isomorph.cli import _inputs
-from isomorph.cli._terminal import Terminal
+from isomorph.cli._terminal import Terminal, table
 
 NAME = "info"
 HELP = "say what is in a file of vectors or in a map"
@@ -32,4 +35,84 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Describe a file."""
-    raise NotImplementedError
+    path = Path(options.file)
+    is_map = path.is_dir() or (path.suffix == ".safetensors" and _holds_map(path))
+    facts = describe_map(options.file) if is_map else describe_vectors(options.file, options.limit)
+    if terminal.as_json:
+        from isomorph.report.facts import plain
+
+        terminal.data(plain(facts))
+    else:
+        terminal.lines([(line, "") for line in table(list(_rows(facts)))])
+    return 0
+
+
+def describe_map(path: str) -> dict[str, Any]:
+    """Return what is known about a map, from its file alone."""
+    alignment = _inputs.load_alignment(path)
+    fitted = alignment.map
+    chains = (alignment.source_transform, alignment.target_transform)
+    source_chain, target_chain = ("none" if chain is None else str(chain) for chain in chains)
+    return {
+        "kind": "map",
+        "method": fitted.method,
+        "source dimension": fitted.source_dim,
+        "target dimension": fitted.target_dim,
+        "orthogonal": fitted.orthogonal,
+        "scale": fitted.scale,
+        "type": str(fitted.matrix.dtype),
+        "source transform": source_chain,
+        "target transform": target_chain,
+        "metrics": dict(fitted.metrics),
+        "provenance": dict(fitted.provenance),
+    }
+
+
+def describe_vectors(path: str, limit: int | None) -> dict[str, Any]:
+    """Return what is in a file of vectors."""
+    import numpy as np
+
+    from isomorph import io, vocab
+
+    facts: dict[str, Any] = {"kind": "vectors"}
+    embeddings = _inputs.read_vocabulary(path, limit=limit)
+    if not path.startswith(_inputs.SAMPLE):
+        header = io.inspect(path)
+        facts |= {name: header[name] for name in ("format", "compressed", "dtype")}
+        facts["bytes"] = Path(path).stat().st_size
+        if limit is None and header["rows"] is not None:
+            facts["repeated words"] = header["rows"] - len(embeddings)
+    norms = np.linalg.norm(np.asarray(embeddings.vectors, dtype=np.float64), axis=1)
+    quantiles = zip(("least", "median", "largest"), np.quantile(norms, (0, 0.5, 1)), strict=True)
+    scripts = vocab.script_counts(embeddings)
+    return facts | {
+        "words": len(embeddings),
+        "dimension": embeddings.vectors.shape[1],
+        "norms": {name: float(f"{value:.4g}") for name, value in quantiles},
+        "zero vectors": int(np.sum(norms == 0)),
+        "scripts": {name or "none": count for name, count in list(scripts.items())[:5]},
+        "first words": list(embeddings.words[:10]),
+    }
+
+
+def _holds_map(path: Path) -> bool:
+    from isomorph import _core
+
+    _, metadata = _core.safetensors_header(str(path))
+    return "embeddings" not in metadata.get("format", "")
+
+
+def _rows(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in facts.items():
+        title = f"{above}{name}"
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{title}: ")
+        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            for item in value:
+                yield from _rows(item, f"{title}: ")
+        elif isinstance(value, list):
+            yield title, ", ".join(map(str, value))
+        elif isinstance(value, bool):
+            yield title, "yes" if value else "no"
+        else:
+            yield title, f"{value:,}" if isinstance(value, int) else str(value)

@@ -67,7 +67,9 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     with terminal.watching() as watch:
         if watch.stage is not None:
             watch.stage("reading")
-        source, target = _inputs.read_vocabularies(options.source, options.target, options)
+        source, target = _inputs.read_vocabularies(
+            options.source, options.target, options, progress=watch.progress
+        )
         known = [word for word in words if word in source.index]
         method = options.method
         if method == "auto":
