@@ -12,6 +12,7 @@ from isomorph import (
     vocab,
 )
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
+from isomorph._translate import translate
 from isomorph.align import Alignment, LinearMap, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 from isomorph.translation import translate
