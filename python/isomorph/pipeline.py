@@ -102,6 +102,11 @@ class AlignmentReport:
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_memory: int | None = None
 
+    @property
+    def tested(self) -> Coverage | None:
+        """How much of the test dictionary both vocabularies hold."""
+        return next((result.coverage for result in self.translation.values()), None)
+
 
 class Stages:
     """Names and times the steps of a long job, and tells whoever watches."""
@@ -168,7 +173,8 @@ def align_vocabularies(
     reverse : bool, default False
         The dictionary files have the target word first.
     verdict : bool, default True
-        Whether to decide on CSLS; costs a fit and a retrieval a fold.
+        Whether to decide on CSLS; costs a fit and a retrieval for each of five folds. A
+        dictionary of a single source word has no verdict.
     confidence, resamples, seed
         Of the bootstrap intervals.
     samples : int, default 12
@@ -215,14 +221,17 @@ def align_vocabularies(
         source_transform, x = steps.fit_apply(source.vectors, threads=threads)
         target_transform, y = steps.fit_apply(target.vectors, threads=threads)
     decision = None
-    if verdict:
+    if verdict and (words := len(np.unique(train.source))) >= 2:
         with timed("verdict on CSLS"):
             decision = metrics.csls_verdict(
-                source.vectors,
-                target.vectors,
+                x,
+                y,
                 train,
-                source_chain=steps,
-                target_chain=steps,
+                folds=min(5, words),
+                source_chain=None,
+                target_chain=None,
+                confidence=confidence,
+                resamples=resamples,
                 neighborhood=neighborhood,
                 seed=seed,
                 **run,

@@ -22,8 +22,7 @@ def summary(report: AlignmentReport, names: tuple[str, str]) -> list[Line]:
         for name, rows, columns in zip(names, report.rows, report.columns, strict=True)
     ]
     sides.append(("training", _training(report)))
-    if report.translation:
-        found = next(iter(report.translation.values())).coverage
+    if (found := report.tested) is not None:
         sides.append(
             (
                 "test",
@@ -36,21 +35,22 @@ def summary(report: AlignmentReport, names: tuple[str, str]) -> list[Line]:
         lines += [("", ""), *precision_lines(report)]
     if report.verdict is not None:
         style = _DECISION_STYLES[report.verdict.decision]
-        confidence = report.settings["confidence"]
         lines += [
             ("", ""),
             (wording.verdict_headline(report.verdict), style),
-            *((line, "") for line in wording.verdict_lines(report.verdict, confidence)),
+            *((line, "") for line in wording.verdict_lines(report.verdict)),
         ]
     return lines
 
 
 def _training(report: AlignmentReport) -> str:
     pairs = f"{report.settings['training_pairs']:,} pairs"
+    if report.train is not None:
+        pairs = f"{report.train.pairs_found:,} of {report.train.pairs_total:,} pairs"
     rank, directions = report.alignment.map.metrics.get("rank"), min(report.columns)
     if rank is None or rank >= directions:
         return pairs
-    return f"{pairs}: too few for all {directions} directions, they fix {rank}"
+    return f"{pairs}; they fix {rank} of {directions} directions"
 
 
 def precision_lines(report: AlignmentReport) -> list[Line]:

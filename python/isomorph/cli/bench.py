@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Sequence
 
 from isomorph.cli._terminal import Terminal
@@ -28,7 +29,7 @@ def run(_options: argparse.Namespace, _terminal: Terminal) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmark with its own options."""
     try:
-        from isomorph import benchmark
+        benchmark = importlib.import_module("isomorph.benchmark")
     except ImportError as error:
         if error.name != "isomorph.benchmark":
             raise

@@ -18,7 +18,7 @@ def svg(axes: Any, name: str, description: str) -> Markup:
 
     stream = io.StringIO()
     # Text stays text, in the page's own font; the salt makes identifiers the same in every run.
-    settings = {"svg.fonttype": "none", "svg.hashsalt": name}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": name}
     with mpl.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         axes.figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})

@@ -54,8 +54,7 @@ def _cards(report: AlignmentReport) -> Markup:
                 f"{confidence} % interval {interval(result.intervals[k])}",
             )
         )
-    if report.translation:
-        found = next(iter(report.translation.values())).coverage
+    if (found := report.tested) is not None:
         cards.append(
             _card(
                 "",
@@ -80,7 +79,7 @@ def _card(kind: str, title: str, value: str, detail: str) -> Markup:
 def _verdict_box(report: AlignmentReport) -> Markup:
     if report.verdict is None:
         return Markup("")
-    evidence = wording.verdict_evidence(report.verdict, report.settings["confidence"])
+    evidence = wording.verdict_evidence(report.verdict)
     return tag(
         "div",
         tag("p", wording.verdict_headline(report.verdict), class_="headline"),
@@ -151,7 +150,7 @@ def verdict(report: AlignmentReport) -> Markup:
     picture = _picture(
         lambda: plot.verdict(result),
         "verdict",
-        wording.verdict_evidence(result, report.settings["confidence"]),
+        wording.verdict_evidence(result),
         "The gain of CSLS over NN with its interval; right of the line CSLS is better.",
     )
     advice = tag("p", wording.verdict_advice(result))
@@ -170,7 +169,7 @@ def hubness(report: AlignmentReport) -> Markup:
     )
     rows = []
     for method, result in report.hubness.items():
-        hubs = join((join((word(hub), f" {count:,}")) for _, hub, count in result.hubs[:5]), ", ")
+        hubs = join((_hub(*hub) for hub in result.hubs[:5]), ", ")
         rows.append(
             [
                 METHOD_NAMES[method],
@@ -193,6 +192,10 @@ def hubness(report: AlignmentReport) -> Markup:
         "The further a line reaches to the right, the larger the hubs.",
     )
     return _section("Hubness", tag("p", text), picture, listed)
+
+
+def _hub(row: int, name: str | None, count: int) -> Markup:
+    return join((word(f"row {row}" if name is None else name), f" {count:,}"))
 
 
 def singular_values(report: AlignmentReport) -> Markup:

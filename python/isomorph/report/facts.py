@@ -18,15 +18,13 @@ FORMAT = "isomorph.align/1"
 
 def facts(report: AlignmentReport, provenance: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the figures of a report as JSON-ready data; shares are from 0 to 1."""
-    return plain(
+    figures: dict[str, Any] = plain(
         {
             "format": FORMAT,
             "source": {"rows": report.rows[0], "columns": report.columns[0]},
             "target": {"rows": report.rows[1], "columns": report.columns[1]},
             "train": coverage(report.train) | {"pairs_used": report.settings["training_pairs"]},
-            "test": coverage(next(iter(report.translation.values())).coverage)
-            if report.translation
-            else None,
+            "test": coverage(report.tested) if report.translation else None,
             "translation": {
                 method: translation(result) for method, result in report.translation.items()
             },
@@ -41,6 +39,7 @@ def facts(report: AlignmentReport, provenance: Mapping[str, Any] | None = None) 
             "provenance": provenance or {},
         }
     )
+    return figures
 
 
 def coverage(found: Any) -> dict[str, Any]:
@@ -58,14 +57,14 @@ def coverage(found: Any) -> dict[str, Any]:
 
 def translation(result: Any) -> dict[str, Any]:
     """Return a WordTranslation as data."""
-    return result.as_dict() | {"coverage": coverage(result.coverage)}
+    return {**result.as_dict(), "coverage": coverage(result.coverage)}
 
 
 def hubness(result: Any) -> dict[str, Any]:
     """Return a Hubness as data, its distribution included: count to number of targets."""
     values, targets = np.unique(np.asarray(result.counts), return_counts=True)
     occurrences = zip(values.tolist(), targets.tolist(), strict=True)
-    return result.as_dict() | {"occurrences": {str(v): n for v, n in occurrences}}
+    return {**result.as_dict(), "occurrences": {str(v): n for v, n in occurrences}}
 
 
 def plain(value: Any) -> Any:

@@ -14,16 +14,16 @@ HEADLINES = {
 
 _ADVICE = {
     "helps": (
-        "The interval lies above zero, so retrieve with CSLS, which takes from hub words what they "
-        "have too much."
+        "So retrieve with CSLS: it takes from hub words what they have too much, and here that "
+        "finds more right words than it loses."
     ),
     "hurts": (
-        "The interval lies below zero: here CSLS takes more from right answers than from hubs, so "
-        "retrieve with plain nearest neighbours."
+        "So retrieve with plain nearest neighbours: here CSLS takes more from right answers than "
+        "from hubs."
     ),
     "undetermined": (
-        "The interval contains zero: the difference is smaller than what so few words can show. "
-        "Take either, or give a larger training dictionary."
+        "The difference is smaller than what so few words can show. Take either, or give a larger "
+        "training dictionary."
     ),
 }
 
@@ -55,22 +55,20 @@ def verdict_headline(verdict: Any) -> str:
     return HEADLINES[verdict.decision]
 
 
-def verdict_evidence(verdict: Any, confidence: float = 0.95) -> str:
-    """Say what was measured."""
-    return (
-        f"CSLS minus NN: {points(verdict.difference)} points of P@1, "
-        f"{100 * confidence:g} % interval {points_interval(verdict.interval)}, on held-out folds "
-        "of the training dictionary."
-    )
-
-
-def verdict_lines(verdict: Any, confidence: float = 0.95) -> list[str]:
+def verdict_lines(verdict: Any) -> list[str]:
     """Say what was measured, in lines for a narrow terminal."""
+    level = 100 * verdict.interval.confidence
     return [
-        f"CSLS minus NN: {points(verdict.difference)} points of P@1, "
-        f"{100 * confidence:g} % interval {points_interval(verdict.interval)},",
-        "on held-out folds of the training dictionary.",
+        f"P@1 {percent(verdict.csls, 1)} by CSLS, {percent(verdict.nn, 1)} by NN: "
+        f"{points(verdict.difference)} points, {level:g} % interval "
+        f"{points_interval(verdict.interval)},",
+        f"over {verdict.words:,} words on {len(verdict.folds)} folds of the training dictionary.",
     ]
+
+
+def verdict_evidence(verdict: Any) -> str:
+    """Say what was measured, in a sentence."""
+    return " ".join(verdict_lines(verdict))
 
 
 def verdict_advice(verdict: Any) -> str:
