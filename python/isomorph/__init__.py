@@ -12,7 +12,6 @@ from isomorph import (
     vocab,
 )
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
-from isomorph._translate import translate
 from isomorph.align import Alignment, LinearMap, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 from isomorph.translation import translate
@@ -39,6 +38,5 @@ __all__ = [
     "runtime",
     "topk",
     "transforms",
-    "translate",
     "vocab",
 ]

@@ -65,8 +65,7 @@ def run(
     """Align, write the results into `output`, whole or not at all, and print them."""
     with output_folder(output) as draft, terminal.watching() as watch:
         report = _align(job, watch)
-        if watch.stage is not None:
-            watch.stage("writing the report")
+        watch.stage("writing the report")
         origin = _inputs.provenance(job.command, _files(job))
         figures = write_results(draft, report, job.names, origin)
     if terminal.as_json:

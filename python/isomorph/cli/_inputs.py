@@ -139,6 +139,17 @@ def read_vocabulary(
     return embeddings
 
 
+def as_file(path: str, folder: str) -> str:
+    """Return `path`; vectors of the sample are written into `folder` first."""
+    if not path.startswith(SAMPLE):
+        return path
+    from isomorph import io
+
+    file = Path(folder, f"{path.removeprefix(SAMPLE)}.safetensors")
+    io.save(read_vocabulary(path), file)
+    return str(file)
+
+
 def load_alignment(path: str) -> Alignment:
     """Read a map from its file, or from the folder that ``align`` wrote."""
     from isomorph.align import Alignment

@@ -22,9 +22,17 @@ def prepare_streams() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who is told how a long job gets on; both are None where nobody looks."""
+    """Who is told how a long job gets on.
 
-    stage: Callable[[str], object] | None = None
+    Attributes
+    ----------
+    stage : callable
+        Told the name of each stage as it begins.
+    progress : callable or None
+        Told what is done of the stage, of how much; None where nobody looks.
+    """
+
+    stage: Callable[[str], object] = str
     progress: Callable[[int, int], object] | None = None
 
 

@@ -49,8 +49,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     # A name that says no format is refused before a large file is read.
     _files.format_to_write(options.output, None)
     with terminal.watching() as watch:
-        if watch.stage is not None:
-            watch.stage("reading")
+        watch.stage("reading")
         embeddings = _inputs.read_vocabulary(
             options.input,
             limit=options.limit,
@@ -59,8 +58,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             duplicates=options.duplicates,
             progress=watch.progress,
         )
-        if watch.stage is not None:
-            watch.stage("writing")
+        watch.stage("writing")
         io.save(embeddings, options.output, progress=watch.progress)
     rows, columns = embeddings.vectors.shape
     if terminal.as_json:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 
 from isomorph.cli import _inputs
-from isomorph.cli._terminal import Terminal
+from isomorph.cli._terminal import Terminal, table
 
 NAME = "evaluate"
 HELP = "measure word translation, counted as VecMap, MUSE or fastText count"
@@ -29,7 +30,8 @@ _CONVENTIONS = ("vecmap", "muse", "fasttext")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    _inputs.add_vocabularies(parser)
+    parser.add_argument("source", metavar="SRC", help="vectors of the words to translate")
+    parser.add_argument("target", metavar="TGT", help="vectors of the language translated into")
     parser.add_argument("--dictionary", required=True, metavar="DICT", help="what is right")
     parser.add_argument(
         "--map", metavar="MAP", help="map file, or the folder that 'align' wrote; none: as they are"
@@ -61,4 +63,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Evaluate."""
-    raise NotImplementedError
+    from isomorph import metrics
+    from isomorph.report.facts import plain
+    from isomorph.report.wording import METHOD_NAMES, interval, percent
+
+    alignment = None if options.map is None else _inputs.load_alignment(options.map)
+    asked = _CONVENTIONS if options.convention == "all" else (options.convention,)
+    with terminal.watching() as watch, tempfile.TemporaryDirectory(prefix="isomorph-") as folder:
+        watch.stage("evaluating")
+        found = metrics.evaluate_files(
+            _inputs.as_file(options.source, folder),
+            _inputs.as_file(options.target, folder),
+            _inputs.dictionary_path(options.dictionary),
+            conventions=asked,
+            methods=("nn", "csls") if options.method == "both" else (options.method,),
+            map=alignment,
+            neighborhood=options.neighborhood,
+            seed=options.seed,
+            progress=watch.progress,
+        )
+    if terminal.as_json:
+        terminal.data(plain(found.as_dict()))
+        return 0
+    ks = list(next(iter(found)).precision)
+    rows = [["counted as", "", *(f"P@{k}" for k in ks), f"P@{ks[0]} interval", "words"]]
+    for (convention, method), result in found.results.items():
+        rows.append(
+            [
+                convention,
+                METHOD_NAMES[method],
+                *(percent(result.precision[k]) for k in ks),
+                interval(result.intervals[ks[0]]),
+                f"{result.total:,}",
+            ]
+        )
+    first, *others = table(rows, right=range(2, len(rows[0])))
+    terminal.lines([(first, "bold"), *((line, "") for line in others)])
+    return 0

@@ -52,7 +52,7 @@ def describe_map(path: str) -> dict[str, Any]:
     alignment = _inputs.load_alignment(path)
     fitted = alignment.map
     chains = (alignment.source_transform, alignment.target_transform)
-    source_chain, target_chain = ("none" if chain is None else str(chain) for chain in chains)
+    source_chain, target_chain = ("none" if chain is None else str(chain.chain) for chain in chains)
     return {
         "kind": "map",
         "method": fitted.method,
@@ -110,8 +110,12 @@ def _rows(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
         elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
             for item in value:
                 yield from _rows(item, f"{title}: ")
+        elif isinstance(value, list) and not value:
+            continue
         elif isinstance(value, list):
             yield title, ", ".join(map(str, value))
+        elif isinstance(value, float):
+            yield title, f"{value:.6g}"
         elif isinstance(value, bool):
             yield title, "yes" if value else "no"
         else:

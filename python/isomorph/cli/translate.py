@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from isomorph.cli import _inputs
 from isomorph.cli._terminal import Terminal, table
@@ -59,54 +58,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Translate."""
-    from isomorph._translate import translate
     from isomorph.report import wording
+    from isomorph.translation import translate
 
     alignment = _inputs.load_alignment(options.map)
     words = _words(options.words)
     with terminal.watching() as watch:
-        if watch.stage is not None:
-            watch.stage("reading")
+        watch.stage("reading")
         source, target = _inputs.read_vocabularies(
             options.source, options.target, options, progress=watch.progress
         )
-        known = [word for word in words if word in source.index]
         method = options.method
         if method == "auto":
             method = wording.preferred_method(alignment.map.provenance.get("csls_verdict"))
-        if watch.stage is not None:
-            watch.stage("translating")
+        watch.stage("translating")
         found = translate(
             alignment,
             source,
             target,
-            known,
+            words,
             k=min(options.k, len(target)),
             method=method,
             neighborhood=options.neighborhood,
+            unknown="skip",
             progress=watch.progress,
         )
-    unknown = [word for word in words if word not in source.index]
-    for word in unknown:
-        terminal.problem(f"{Path(options.source).name} does not have {word!r}")
+    for word, near in found.unknown.items():
+        hint = f"; near: {', '.join(near)}" if near else ""
+        terminal.problem(f"{options.source} does not have {word!r}{hint}")
     if terminal.as_json:
-        terminal.data(
-            {
-                "method": method,
-                "translations": {
-                    word: [{"word": text, "score": score} for text, score in candidates]
-                    for word, candidates in found.items()
-                },
-                "unknown": unknown,
-            }
-        )
-    elif found:
+        terminal.data(found.as_dict())
+    else:
         rows = [["word", "translation", method.upper()]]
-        for word, candidates in found.items():
-            rows += [[word, text, f"{score:.4f}"] for text, score in candidates]
+        for word, targets, scores in found:
+            rows += [
+                [word, text, f"{score:.4f}"] for text, score in zip(targets, scores, strict=True)
+            ]
         first, *others = table(rows, right=(2,))
         terminal.lines([(first, "bold"), *((line, "") for line in others)])
-    return 1 if unknown else 0
+    return 1 if found.unknown else 0
 
 
 def _words(given: list[str]) -> list[str]:
