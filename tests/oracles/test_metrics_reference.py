@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import isomorph as iso
 from isomorph import Coverage, Pairs
-from isomorph.metrics import csls_verdict, word_translation
+from isomorph.metrics import FileEvaluation, csls_verdict, evaluate_files, word_translation
 
 #: Pair: training pairs, test sources found and all, P@1/5/10 by nearest neighbour and by CSLS.
 TABLE = {
@@ -114,3 +116,43 @@ def test_the_verdict_is_that_of_the_test_words(pair: str, decision: str, shared_
     nn, csls = (float(figures.split()[0]) for figures in TABLE[pair][2:])
     # Where the table, made with the test words, has the sign and about the size.
     assert abs(100 * verdict.difference - (csls - nn)) < 4
+
+
+#: What the programs themselves print for an orthogonal map of the first 20,000 rows: VecMap's
+#: accuracy by nearest neighbour and CSLS and its coverage (unit, centre, unit), fastText's accuracy
+#: by nearest neighbour before its own training (unit rows; centred).
+PRINTED = {
+    "en-fr": ("71.17", "73.64", "91.80", ".6300", ".6533"),
+    "en-fi": ("58.47", "63.81", "72.40", ".3860", ".4233"),
+}
+
+
+@pytest.mark.parametrize("pair", PRINTED)
+def test_conventions_give_what_the_programs_print(
+    pair: str, shared_data: Path, tmp_path: Path
+) -> None:
+    folder = shared_data / "dictionaries"
+    sides = [read_vectors(shared_data / "vectors", name) for name in pair.split("-")]
+    words = [list(index)[:20_000] for index, _ in sides]
+    rows = [vectors[:20_000] for _, vectors in sides]
+    indices = [{word: i for i, word in enumerate(side)} for side in words]
+    train = known(dictionaries(folder, pair)[0], *indices)
+
+    def evaluate(prepare: Callable[[np.ndarray], np.ndarray]) -> FileEvaluation:
+        x, y = map(prepare, rows)
+        u, _, v = np.linalg.svd(x[train.source].T @ y[train.target])
+        paths = [tmp_path / f"{name}.npy" for name in ("mapped", "target")]
+        for path, side, vectors in zip(paths, words, (x @ (u @ v), y), strict=True):
+            iso.io.save(iso.io.Embeddings(side, vectors), path)
+        options = {"conventions": ("vecmap", "fasttext"), "at": (1,), "resamples": 50}
+        return evaluate_files(*paths, folder / f"muse.{pair}.test.tsv", **options)  # type: ignore[arg-type]
+
+    nearest, csls, coverage, plain, centred = PRINTED[pair]
+    result = evaluate(unit_center_unit)
+    assert f"{100 * result['vecmap', 'nn'].precision[1]:.2f}" == nearest
+    assert f"{100 * result['vecmap', 'csls'].precision[1]:.2f}" == csls
+    found = result["vecmap", "nn"].coverage
+    assert found is not None
+    assert f"{100 * found.fraction:.2f}" == coverage
+    assert f"{result['fasttext', 'nn'].precision[1]:.4f}" == f"0{centred}"
+    assert f"{evaluate(unit)['fasttext', 'nn'].precision[1]:.4f}" == f"0{plain}"

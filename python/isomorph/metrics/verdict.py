@@ -82,7 +82,8 @@ def csls_verdict(
     max_rows : int, optional
         Look at the first rows of each vocabulary only (and those of the dictionary): an
         approximation, with fewer candidates and smaller radii than the whole has, for when the
-        exact cost is too much.
+        exact cost is too much. On three real pairs of 20,000 to 30,000 words, 5,000 rows gave the
+        same decision, and differences within 2.5 points.
     check_finite, threads, progress
         As in :func:`isomorph.topk`.
 
