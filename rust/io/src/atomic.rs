@@ -61,16 +61,6 @@ impl AtomicFile {
     }
 }
 
-impl Write for AtomicFile {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.writer.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.writer.flush()
-    }
-}
-
 /// Temporary files are private by default. Ours becomes the user's file: it gets the mode of the
 /// file it replaces, or the usual one, of which the kernel takes away what the umask forbids.
 #[cfg(unix)]

@@ -91,7 +91,7 @@ impl Feed {
             while let Some(length) = line_length(text) {
                 if !is_blank(content(&text[..length])) {
                     // Before what `next` has kept for the next chunk.
-                    self.carry.splice(..0, text.iter().copied());
+                    self.carry = [text, self.carry.as_slice()].concat();
                     let length = line_length(&self.carry).unwrap_or(0);
                     return Ok(Some(content(&self.carry[..length])));
                 }

@@ -56,23 +56,34 @@ fn parse_simple<'a>(line: &'a [u8], row: &mut [f32]) -> Option<&'a [u8]> {
     if word.is_empty() {
         return None;
     }
-    let mut finite = true;
     for slot in row.iter_mut() {
-        rest = skip(rest);
-        let (value, taken) = match number::common_prefix(rest) {
-            Some((value, taken)) if rest.get(taken).is_none_or(|&byte| is_separator(byte)) => {
-                (value, taken)
-            }
-            _ => {
-                let taken = memchr::memchr2(b' ', b'\t', rest).unwrap_or(rest.len());
-                (number::parse(&rest[..taken])?, taken)
-            }
+        // Usually one separator, a number, and another separator.
+        let (value, taken) = match rest.split_first().and_then(|(_, number)| number.first_chunk()) {
+            Some(window) => match number::usual(window) {
+                Some((value, taken)) => (value, 1 + taken),
+                None => parse_number(rest)?,
+            },
+            None => parse_number(rest)?,
         };
-        finite &= value.is_finite();
         *slot = value;
-        rest = &rest[taken..];
+        rest = rest.get(taken..)?;
     }
-    (finite && skip(rest).is_empty()).then_some(word)
+    skip(rest).is_empty().then_some(word)
+}
+
+/// The finite number at the start of `text`, after separators, and where it ends.
+#[inline(never)]
+fn parse_number(text: &[u8]) -> Option<(f32, usize)> {
+    let field = skip(text);
+    let before = text.len() - field.len();
+    if let Some((value, taken)) = number::common_prefix(field)
+        && field.get(taken).is_none_or(|&byte| is_separator(byte))
+    {
+        return Some((value, before + taken));
+    }
+    let taken = memchr::memchr2(b' ', b'\t', field).unwrap_or(field.len());
+    let value = number::parse(&field[..taken])?;
+    value.is_finite().then_some((value, before + taken))
 }
 
 #[inline]

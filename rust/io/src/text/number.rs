@@ -11,12 +11,78 @@ const POWERS: [f64; 23] = [
 /// 10^0 to 10^8 as integers.
 const SHIFTS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
+/// Bytes that [`usual`] looks at.
+pub(crate) const WINDOW: usize = 32;
+
+/// Up to 2^53, float64 holds every integer.
+const EXACT: u64 = 1 << 53;
+
+/// The number at the start of `window` and how many bytes it takes, if it is written as nearly all
+/// numbers in such files are: at most six digits, a point, at most fifteen digits, a separator.
+/// It is always finite. `None` says nothing about the text.
+///
+/// This is the hot path: no loop over digits after the point, no branch on random data.
+#[inline]
+pub(crate) fn usual(window: &[u8; WINDOW]) -> Option<(f32, usize)> {
+    let negative = window[0] == b'-';
+    let first = usize::from(negative);
+    let mut at = first;
+    let mut whole = 0;
+    while window[at].is_ascii_digit() && at < first + 6 {
+        whole = whole * 10 + u64::from(window[at] - b'0');
+        at += 1;
+    }
+    if window[at] != b'.' {
+        return None;
+    }
+    let nothing = at == first;
+    let fraction = at + 1;
+    let (value, count, next) = leading_digits(window, fraction)?;
+    let (mantissa, count, next) = if count < 8 {
+        (whole * SHIFTS[count] + value, count, next)
+    } else {
+        let (more, count, next) = leading_digits(window, fraction + 8)?;
+        let mantissa = (whole * SHIFTS[8] + value).checked_mul(SHIFTS[count])? + more;
+        if count == 8 || mantissa > EXACT {
+            return None;
+        }
+        (mantissa, count + 8, next)
+    };
+    if (next != b' ' && next != b'\t') || nothing && count == 0 {
+        return None;
+    }
+    let value = exact(mantissa) / POWERS[count];
+    Some((signed(value, negative), fraction + count))
+}
+
+/// [`eight`] in a window, with the byte that follows the digits, if that is in the same word.
+#[inline]
+fn leading_digits(window: &[u8; WINDOW], at: usize) -> Option<(u64, usize, u8)> {
+    let word = u64::from_le_bytes(window.get(at..at + 8)?.try_into().ok()?);
+    let (value, count) = eight(word);
+    let next = word.checked_shr(8 * count as u32).unwrap_or(0) as u8;
+    Some((value, count, next))
+}
+
+/// An integer up to [`EXACT`]. Its sign bit is free, and CPUs convert signed integers faster.
+#[inline]
+fn exact(mantissa: u64) -> f64 {
+    mantissa as i64 as f64
+}
+
+/// Signs are random: a branch on one would be mispredicted every other time.
+#[inline]
+fn signed(magnitude: f64, negative: bool) -> f32 {
+    f64::from_bits(magnitude.to_bits() | u64::from(negative) << 63) as f32
+}
+
 /// More decimal digits could overflow 64 bits.
 const MAX_DIGITS: usize = 19;
 
 /// The number at the start of `bytes` and how many bytes it takes, if it is one of the common
 /// cases that two exact operands and one rounded operation get right (Clinger 1990): at most 2^53
-/// times or divided by at most 10^22. `None` says nothing about the text.
+/// times or divided by at most 10^22. Such a number is finite in float32. `None` says nothing about
+/// the text.
 #[inline]
 pub(crate) fn common_prefix(bytes: &[u8]) -> Option<(f32, usize)> {
     let mut at = 0;
@@ -34,13 +100,6 @@ pub(crate) fn common_prefix(bytes: &[u8]) -> Option<(f32, usize)> {
     if bytes.get(at) == Some(&b'.') {
         at += 1;
         let first = at;
-        while let Some((value, count)) = eight(bytes, at) {
-            mantissa = mantissa.wrapping_mul(SHIFTS[count]).wrapping_add(value);
-            at += count;
-            if count < 8 {
-                break;
-            }
-        }
         while let Some(digit) = digit(bytes, at) {
             mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
             at += 1;
@@ -48,7 +107,7 @@ pub(crate) fn common_prefix(bytes: &[u8]) -> Option<(f32, usize)> {
         digits += at - first;
         exponent = -((at - first) as i64);
     }
-    if digits == 0 || digits > MAX_DIGITS || mantissa > 1 << 53 {
+    if digits == 0 || digits > MAX_DIGITS || mantissa > EXACT {
         return None;
     }
     if matches!(bytes.get(at), Some(b'e' | b'E')) {
@@ -56,13 +115,13 @@ pub(crate) fn common_prefix(bytes: &[u8]) -> Option<(f32, usize)> {
         exponent += power;
         at += 1 + length;
     }
-    let magnitude = mantissa as f64;
+    let magnitude = exact(mantissa);
     let value = if exponent < 0 {
         magnitude / POWERS.get(exponent.unsigned_abs() as usize)?
     } else {
         magnitude * POWERS.get(exponent as usize)?
     };
-    Some(((if negative { -value } else { value }) as f32, at))
+    Some((signed(value, negative), at))
 }
 
 /// Any number, the whole of `text`. `None` if it is not one; infinite or NaN if that is what it is,
@@ -77,11 +136,10 @@ fn digit(bytes: &[u8], at: usize) -> Option<u64> {
     (digit < 10).then_some(u64::from(digit))
 }
 
-/// The value and count of the digits that begin the next eight bytes; `None` if fewer than eight
-/// bytes are left. One 64-bit word holds the digits, the first in the lowest byte.
+/// The value and count of the digits that begin eight bytes, the first of them the lowest of the
+/// word.
 #[inline]
-fn eight(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
-    let word = u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?);
+fn eight(word: u64) -> (u64, usize) {
     let values = word ^ 0x3030_3030_3030_3030;
     // A byte over 9 gets its top bit here. A carry out of one spoils only bytes after it.
     let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
@@ -91,7 +149,7 @@ fn eight(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let pairs = (values.wrapping_mul(10).wrapping_add(values >> 8)) & 0x00FF_00FF_00FF_00FF;
     let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
     let all = (fours.wrapping_mul(10_000).wrapping_add(fours >> 32)) & 0xFFFF_FFFF;
-    Some((all, count))
+    (all, count)
 }
 
 /// A signed exponent of one to four digits and its length.
@@ -121,9 +179,13 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str) {
-        for tail in ["", " 1", " 0.123456789", "\t"] {
+        for tail in ["", " 1", " 0.123456789", "\t", " 0.5 0.25 0.125 0.0625 0.03125"] {
             let line = format!("{text}{tail}");
-            if let Some((value, length)) = common_prefix(line.as_bytes()) {
+            let mut window = [b'7'; WINDOW];
+            let length = line.len().min(WINDOW);
+            window[..length].copy_from_slice(&line.as_bytes()[..length]);
+            let usual = usual(&window);
+            for (value, length) in usual.into_iter().chain(common_prefix(line.as_bytes())) {
                 assert_eq!(length, text.len(), "{line:?}");
                 assert_eq!(value.to_bits(), reference(text).to_bits(), "{line:?}");
             }

@@ -52,49 +52,37 @@ pub fn write(
     }
     watch.start(vectors.values.len() as u64 * 4);
     let header = format!("{rows} {}\n", vectors.dimension).into_bytes();
-    let file = AtomicFile::create(path)?;
-    if gzip {
-        let encoder = GzEncoder::new(file, Compression::default());
-        let encoder = write_to(encoder, path, header, vectors, params, watch)?;
-        encoder.finish().map_err(Error::io(path))?.commit()
-    } else {
-        write_to(file, path, header, vectors, params, watch)?.commit()
-    }
-}
-
-/// While one batch of blocks is being written, the next is being formatted.
-fn write_to<W: Write + Send>(
-    mut file: W,
-    path: &Path,
-    header: Vec<u8>,
-    vectors: Vectors<'_>,
-    params: Params,
-    watch: &dyn Watch,
-) -> Result<W> {
+    let mut file = AtomicFile::create(path)?;
     let block = params.rows.max(1);
-    let blocks = vectors.words.len().div_ceil(block);
+    let blocks = rows.div_ceil(block);
     let batch = 4 * rayon::current_num_threads();
-    let mut ready = vec![header];
+    let format = |index| {
+        let text = format_block(path, vectors, index * block, block, watch)?;
+        if gzip { compress(&text, path) } else { Ok(text) }
+    };
+    let mut ready = vec![if gzip { compress(&header, path)? } else { header }];
+    // While one batch of blocks is being written, the next is being formatted.
     for first in (0..blocks).step_by(batch) {
         let last = (first + batch).min(blocks);
         let (written, formatted) = rayon::join(
-            || write_blocks(&mut file, path, &ready),
-            || {
-                (first..last)
-                    .into_par_iter()
-                    .map(|index| format_block(path, vectors, index * block, block, watch))
-                    .collect::<Result<Vec<_>>>()
-            },
+            || write_blocks(&mut file, &ready),
+            || (first..last).into_par_iter().map(format).collect::<Result<Vec<_>>>(),
         );
         written?;
         ready = formatted?;
     }
-    write_blocks(&mut file, path, &ready)?;
-    Ok(file)
+    write_blocks(&mut file, &ready)?;
+    file.commit()
 }
 
-fn write_blocks(file: &mut impl Write, path: &Path, blocks: &[Vec<u8>]) -> Result<()> {
-    blocks.iter().try_for_each(|block| file.write_all(block)).map_err(Error::io(path))
+/// A gzip member of its own: members one after the other are one text, for every reader of gzip.
+fn compress(text: &[u8], path: &Path) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 2), Compression::default());
+    encoder.write_all(text).and_then(|()| encoder.finish()).map_err(Error::io(path))
+}
+
+fn write_blocks(file: &mut AtomicFile, blocks: &[Vec<u8>]) -> Result<()> {
+    blocks.iter().try_for_each(|block| file.write(block))
 }
 
 fn format_block(
