@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "apply_affine",
     "available_threads",
     "build_info",
+    "column_means",
+    "column_norms",
     "csls",
     "csls_both",
     "csls_radii",
@@ -18,6 +21,7 @@ __all__ = [
     "fma_peak",
     "npy_header",
     "polar",
+    "procrustes",
     "read_npy",
     "read_safetensors",
     "read_text",
@@ -28,6 +32,7 @@ __all__ = [
     "svd",
     "text_header",
     "topk",
+    "transform_rows",
     "unique_rows",
     "write_npy",
     "write_safetensors",
@@ -39,9 +44,20 @@ _Array: TypeAlias = NDArray[Any]
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int, int], object] | None
 
+def apply_affine(
+    x: _Array,
+    matrix: _Array,
+    source_mean: _Array | None,
+    target_mean: _Array | None,
+    scale: _Array,
+    out: _Array,
+    threads: int,
+    progress: _Progress = None,
+) -> None: ...
 def available_threads() -> int: ...
 def build_info() -> dict[str, Any]: ...
-def fail_for_tests(how: str, threads: int = 1, progress: _Progress = None) -> None: ...
+def column_means(x: _Array, threads: int) -> _Array: ...
+def column_norms(x: _Array, threads: int) -> _Array: ...
 def csls(
     source: _Array,
     target: _Array,
@@ -63,10 +79,22 @@ def csls_both(
 def csls_radii(
     source: _Array, target: _Array, neighborhood: int, threads: int, progress: _Progress
 ) -> tuple[_Array, _Array]: ...
+def fail_for_tests(how: str, threads: int = 1, progress: _Progress = None) -> None: ...
 def first_nonfinite_row(array: _Array, threads: int) -> int | None: ...
 def fma_peak(threads: int, steps: int) -> float: ...
 def npy_header(path: _Path) -> tuple[int, int, str]: ...
-def polar(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, ...]: ...
+def polar(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, _Array]: ...
+def procrustes(
+    source: _Array,
+    target: _Array,
+    weights: _Array | None,
+    *,
+    scale: bool,
+    translate: bool,
+    rotation_only: bool,
+    threads: int,
+    progress: _Progress = None,
+) -> dict[str, _Array]: ...
 def read_npy(path: _Path, *, limit: int | None, progress: _Progress) -> _Array: ...
 def read_safetensors(
     path: _Path, progress: _Progress = None, names: list[str] | None = None
@@ -89,7 +117,7 @@ def script_counts(words: list[str]) -> list[tuple[str, int]]: ...
 def script_mask(
     words: list[str], names: list[str], without_script: bool, threads: int
 ) -> NDArray[np.bool_]: ...
-def svd(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, ...]: ...
+def svd(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, _Array, _Array]: ...
 def text_header(path: _Path, header: bool | None) -> tuple[int | None, int, bool]: ...
 def topk(
     queries: _Array,
@@ -100,6 +128,9 @@ def topk(
     threads: int,
     progress: _Progress,
 ) -> tuple[_Array, _Array]: ...
+def transform_rows(
+    x: _Array, operation: str, values: _Array | None, out: _Array, threads: int
+) -> None: ...
 def unique_rows(path: _Path, words: list[str], duplicates: str) -> list[int] | None: ...
 def write_npy(path: _Path, array: _Array, *, progress: _Progress) -> None: ...
 def write_safetensors(

@@ -7,23 +7,21 @@
 //!
 //! 1. `|U'U - I|` and `|V'V - I|` are computed; where they exceed [`TARGET`], a Newton-Schulz step
 //!    `U <- U - U (U'U - I) / 2` brings them to the rounding error of one product;
-//! 2. then the residual `A - U S V'` is estimated with [`PROBES`] random vectors; if it is not
-//!    small, the implicit QR iteration is used instead, and one-sided Jacobi if that fails, too;
+//! 2. `A V` is computed: it gives the singular values once more, as Rayleigh quotients `u' A v`,
+//!    whose error is of second order in that of the vectors, and the residual `A V - U S`; if that
+//!    is not small, the implicit QR iteration is used instead, and one-sided Jacobi if that fails;
 //! 3. singular values are sorted, with their vectors.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
+use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::{Accum, Auto, Mat, MatRef, Par, Spec};
 
 use super::scaling::PowerOfTwo;
 use super::{Scalar, jacobi};
 use crate::{Error, Result};
-
-/// How many random vectors estimate the residual. A wrong answer passes if all of them happen to
-/// be nearly orthogonal to its error: for an error t times the bound, with probability ~ t^-8.
-const PROBES: usize = 8;
 
 /// A residual above this many eps * sqrt(max(n, d)) * |A| (Frobenius) is a wrong answer; right ones
 /// have 1 to 10.
@@ -188,27 +186,26 @@ impl Factor {
         converged
     }
 
-    /// Whether `A X` and `U S V' X` agree for the probes X.
+    /// Replace singular values by Rayleigh quotients, and tell whether `|A - U S V'|` is small.
+    ///
+    /// For n >= d, V is square, so `|A - U S V'| = |A V - U S|`; for n < d it is U.
     fn residual_is_small(&mut self) -> bool {
         let (n, d) = self.a.shape();
-        let k = self.s.len();
-        if !self.s.iter().all(|s| s.is_finite()) {
-            return false;
+        let (a, long, short) = if n < d {
+            (self.a.transpose(), &self.v, &self.u)
+        } else {
+            (self.a.as_ref(), &self.u, &self.v)
+        };
+        let mut image = self.scratch.as_mut();
+        matmul(image.rb_mut(), Accum::Replace, a, short.as_ref(), 1.0, Par::Seq);
+        let mut residual = 0.0;
+        for (j, s) in self.s.iter_mut().enumerate() {
+            let (x, u) = (image.rb().col(j), long.col(j));
+            *s = x.transpose() * u;
+            residual += (x - u * faer::Scale(*s)).squared_norm_l2();
         }
-        let x = Mat::from_fn(d, PROBES, probe);
-        let mut vx = Mat::<f64>::zeros(k, PROBES);
-        let mut ax = Mat::<f64>::zeros(n, PROBES);
-        multiply(&mut vx, Accum::Replace, self.v.transpose(), x.as_ref(), 1.0);
-        for p in 0..PROBES {
-            for (i, s) in self.s.iter().enumerate() {
-                vx[(i, p)] *= s;
-            }
-        }
-        multiply(&mut ax, Accum::Replace, self.a.as_ref(), x.as_ref(), 1.0);
-        multiply(&mut ax, Accum::Add, self.u.as_ref(), vx.as_ref(), -1.0);
-        // E |E x|^2 = |E|^2 / 3 for entries uniform in (-1, 1).
-        let residual = ax.squared_norm_l2() * 3.0 / PROBES as f64;
         let bound = WRONG * f64::EPSILON * self.a.norm_l2();
+        // A NaN fails the comparison.
         residual <= bound * bound * n.max(d) as f64
     }
 
@@ -235,7 +232,7 @@ impl Factor {
 
     /// Singular values in descending order, vectors with them.
     fn sort(&mut self) {
-        // Rounding may leave a tiny negative value where the routine promised none.
+        // Rounding may leave a tiny negative value.
         for j in 0..self.s.len() {
             if self.s[j] < 0.0 {
                 self.s[j] = -self.s[j];
@@ -342,14 +339,6 @@ pub(crate) fn multiply(
     alpha: f64,
 ) {
     matmul(dst.as_mut(), accumulate, lhs, rhs, alpha, Par::Seq);
-}
-
-/// Entry (i, j) of the probes: uniform in (-1, 1), the same on every machine (splitmix64).
-fn probe(i: usize, j: usize) -> f64 {
-    let mut z = ((i * PROBES + j) as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
 }
 
 fn parameters(method: Method) -> Spec<SvdParams, f64> {
