@@ -251,13 +251,16 @@ class FittedChain:
         parameters = []
         for i, step in enumerate(chain.steps):
             array = arrays.get(str(i))
-            needed = step.split(":")[0] in _FITTED
+            name = step.partition(":")[0]
+            axes = {"iternorm": 2}.get(name, 1) if name in _FITTED else None
             shape = None if array is None else tuple(array.shape)
-            if needed != (shape is not None) or (shape and shape[-1] != dimension):
+            if (None if shape is None else len(shape)) != axes or (
+                shape is not None and shape[-1] != dimension
+            ):
                 raise FormatError(
                     f"step {i} of the chain {text!r}: expected "
-                    f"{f'{dimension} fitted values' if needed else 'nothing fitted'}, got "
-                    f"{f'shape {shape}' if shape else 'nothing'}"
+                    f"{f'{dimension} fitted values' if axes else 'nothing fitted'}, got "
+                    f"{'nothing' if shape is None else f'shape {shape}'}"
                 )
             parameters.append(array)
         return cls(chain, tuple(parameters), dimension)

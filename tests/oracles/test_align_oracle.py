@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.linalg
-from support.spectra import skew
 
 import isomorph as iso
+from support.spectra import skew
 
 OPTIONS = [
     {"scale": scale, "translate": translate, "allow_reflection": reflection}

@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from support.process import output_of
 
 import isomorph as iso
 from isomorph.errors import DTypeError, FormatError, NonFiniteError, ShapeError
+from support.process import output_of
 
 
 def some_map(rng, d=4, e=3, **keywords):
@@ -65,7 +65,7 @@ def test_half_precision_is_widened_and_types_promote(rng):
 @pytest.mark.parametrize(("d", "e"), [(3, 3), (2, 4), (4, 2), (1, 1)])
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_degenerate_input_has_an_answer(n, d, e, how, backend):
-    for x, y in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (2.0, 3.0)):
+    for x, y in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (2.0, 3.0), (0.1, -0.7)):
         fit = iso.procrustes(np.full((n, d), x), np.full((n, e), y), **how)
         gram = fit.matrix.T @ fit.matrix if d >= e else fit.matrix @ fit.matrix.T
         np.testing.assert_allclose(gram, np.eye(min(d, e)), atol=1e-13)
@@ -283,7 +283,7 @@ def test_files_that_are_something_else_are_named(tmp_path, rng):
     with pytest.raises(FileNotFoundError):
         iso.LinearMap.load(tmp_path / "missing")
     path.write_bytes(b"no such thing")
-    with pytest.raises(FormatError, match="file.safetensors"):
+    with pytest.raises(FormatError, match="file"):
         iso.LinearMap.load(path)
     tensors = {"matrix": np.eye(3), "scale": np.ones(1)}
     good = {
@@ -303,7 +303,7 @@ def test_files_that_are_something_else_are_named(tmp_path, rng):
     for changed, message in (
         ({"source_mean": np.ones(4)}, "source_mean: expected shape"),
         ({"matrix": np.full((3, 3), np.nan)}, "matrix"),
-        ({"scale": np.ones(0)}, "file.safetensors"),
+        ({"scale": np.ones(0)}, "file"),
     ):
         _core.write_safetensors(str(path), tensors | changed, good)
         with pytest.raises(FormatError, match=message):
@@ -312,7 +312,7 @@ def test_files_that_are_something_else_are_named(tmp_path, rng):
     with pytest.raises(FormatError, match="'matrix' is missing"):
         iso.LinearMap.load(path)
     saved(path, rng.standard_normal((20, 3)))
-    with pytest.raises(FormatError, match="got isomorph.Alignment"):
+    with pytest.raises(FormatError, match="got isomorph"):
         iso.LinearMap.load(path)
     tensors, metadata = _core.read_safetensors(str(path))
     del tensors["source_transform.1"]

@@ -78,7 +78,7 @@ def test_chains_are_parsed(text, steps):
     "text", ["renorm", "unit none", "unit:3", "iternorm:0", "iternorm:x", "iternorm:", "unit;unit"]
 )
 def test_unknown_steps_are_named(text):
-    with pytest.raises(ValueError, match="chain|iterations"):
+    with pytest.raises(ValueError, match=r"chain|iterations"):
         Chain.parse(text)
 
 

@@ -13,6 +13,9 @@ from typing import Any
 from isomorph._backends import Fitted, Run
 from isomorph._backends.array_neighbors import _quiet
 
+#: Deviations from the mean up to this part of it are rounding: 16 eps.
+EQUAL_ROWS = 16 * 2.0**-52
+
 
 class ArrayLinalg:
     """The linear algebra of :class:`isomorph._backends.Backend`."""
@@ -83,7 +86,7 @@ class ArrayLinalg:
         if translate:
             mean_x = xp.sum(w[:, None] * x, axis=0) / total
             mean_y = xp.sum(w[:, None] * y, axis=0) / total
-            x, y = x - mean_x, y - mean_y
+            x, y = self._spread(x, mean_x), self._spread(y, mean_y)
         cross = xp.matrix_transpose(w[:, None] * x) @ y
         u, s, vt = self._svd(cross)
         r = u @ vt
@@ -114,6 +117,13 @@ class ArrayLinalg:
         rank = xp.sum(xp.astype(s > s[0] * eps * max(r.shape), xp.float64))
         means = mean_x * x_size, mean_y * y_size
         return r, *means, s * over, factor, trace * over, residual, sign, rank
+
+    def _spread(self, a: Any, mean: Any) -> Any:
+        """Subtract the mean; rows that are equal but for rounding have no spread."""
+        xp = self.xp
+        centred = a - mean
+        level = float(xp.max(xp.abs(mean))) * EQUAL_ROWS
+        return xp.where(xp.max(xp.abs(centred)) <= level, xp.zeros_like(centred), centred)
 
     def apply_affine(
         self,

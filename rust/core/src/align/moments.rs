@@ -131,8 +131,11 @@ pub fn cross_moments<T: Scalar>(
                 total.cross[(i, j)] -= total.source.linear[i] * total.target.linear[j] / weight;
             }
         }
-        finish_side(&mut source, &total.source, weight);
-        finish_side(&mut target, &total.target, weight);
+        let source_spreads = finish_side(&mut source, &total.source, weight);
+        let target_spreads = finish_side(&mut target, &total.target, weight);
+        if !(source_spreads && target_spreads) {
+            total.cross.fill(0.0);
+        }
     } else {
         source.square = total.source.square.iter().sum();
         target.square = total.target.square.iter().sum();
@@ -140,12 +143,22 @@ pub fn cross_moments<T: Scalar>(
     Ok(CrossMoments { cross: total.cross, source, target, weight })
 }
 
-fn finish_side(side: &mut SideMoments, sums: &Sums, weight: f64) {
+/// Deviations from the mean up to this part of it are rounding, not spread.
+const EQUAL_ROWS: f64 = 16.0 * f64::EPSILON;
+
+/// Correct mean and squares; `false` if all rows are equal but for rounding.
+fn finish_side(side: &mut SideMoments, sums: &Sums, weight: f64) -> bool {
     side.square = 0.0;
     for (j, mean) in side.mean.iter_mut().enumerate() {
         side.square += (sums.square[j] - sums.linear[j] * sums.linear[j] / weight).max(0.0);
         *mean += sums.linear[j] / weight;
     }
+    let level = side.mean.iter().map(|m| m * m).sum::<f64>() * weight;
+    let spreads = side.square > EQUAL_ROWS * EQUAL_ROWS * level;
+    if !spreads {
+        side.square = 0.0;
+    }
+    spreads
 }
 
 /// Weights times a power of two, checked.

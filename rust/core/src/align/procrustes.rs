@@ -121,7 +121,7 @@ fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> R
         trace -= 2.0 * values[last];
         sign = 1.0;
     }
-    let image = if d > e {
+    let image = if d > e && moments.source.square > 0.0 {
         projected_square(pairs, &moments.source, r.as_ref(), control)?
     } else {
         moments.source.square

@@ -150,6 +150,10 @@ fn degenerate_input_has_an_answer() {
             }
         }
     }
+    // Equal rows whose mean is rounded: no spread, not a spread of rounding errors.
+    let (equal, other) = ([0.1; 21], [0.3; 21]);
+    let found = fit(&equal, &other, 7, Some(&[0.7; 7]), all);
+    assert_eq!((found.scale, found.residual, found.rank), (1.0, 0.0, 0));
     let zero = fit(&[0.0; 6], &[0.0; 6], 2, None, all);
     assert_eq!(zero.matrix, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
 }
