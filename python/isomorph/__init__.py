@@ -38,5 +38,6 @@ __all__ = [
     "runtime",
     "topk",
     "transforms",
+    "translate",
     "vocab",
 ]
