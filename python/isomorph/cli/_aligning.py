@@ -76,8 +76,8 @@ def run(
     lines = summary(report, job.names)
     if extra is not None:
         lines += extra(report)
-    written = ", ".join(str(output / name) for name in (MAP, METRICS, REPORT))
-    lines += [("", ""), cost_line(report), (f"wrote {written}", "dim")]
+    lines += [("", ""), cost_line(report)]
+    lines += [(f"wrote {output / name}", "dim") for name in (MAP, METRICS, REPORT)]
     terminal.lines(lines)
 
 

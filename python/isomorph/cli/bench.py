@@ -16,6 +16,8 @@ and print ratios. All options are those of the benchmark itself: isomorph bench 
 """
 EPILOG = ""
 
+_MISSING = "this installation of isomorph has no benchmarks"
+
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
     """Declare nothing: the benchmark reads its own command line."""
@@ -33,5 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     except ImportError as error:
         if error.name != "isomorph.benchmark":
             raise
-        raise ImportError("this installation of isomorph has no benchmarks") from error
+        raise ImportError(_MISSING) from error
+    if not hasattr(benchmark, "main"):
+        raise ImportError(_MISSING)
     return int(benchmark.main(list(arguments)) or 0)

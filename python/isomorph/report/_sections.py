@@ -210,6 +210,13 @@ def singular_values(report: AlignmentReport) -> Markup:
         f"sum, {values.sum():.3f}, is the correlation of the pairs after mapping (1 if they fell "
         f"together). Half of it lies in the first {half} of {len(values)} directions."
     )
+    rank = report.alignment.map.metrics.get("rank", len(values))
+    if rank < len(values):
+        text += (
+            f" The pairs fix only {rank} directions; how the map turns the others is arbitrary, so "
+            "precision would differ by some points with another, equally good map. More training "
+            "pairs fix more."
+        )
     picture = _picture(
         lambda: plot.singular_values(values),
         "singular-values",

@@ -61,7 +61,7 @@ th:last-child, td:last-child { padding-right: 0; }
 thead th { font-weight: 600; color: var(--quiet); font-size: .9rem; }
 tbody th { font-weight: 600; }
 .number { text-align: right; }
-td small { color: var(--quiet); }
+td small { color: var(--quiet); white-space: nowrap; }
 .hit { background: var(--hit); border-radius: .25rem; padding: 0 .25rem; margin-left: -.25rem; }
 code {
   font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere;

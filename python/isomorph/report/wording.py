@@ -60,9 +60,9 @@ def verdict_lines(verdict: Any) -> list[str]:
     level = 100 * verdict.interval.confidence
     return [
         f"P@1 {percent(verdict.csls, 1)} by CSLS, {percent(verdict.nn, 1)} by NN: "
-        f"{points(verdict.difference)} points, {level:g} % interval "
-        f"{points_interval(verdict.interval)},",
-        f"over {verdict.words:,} words on {len(verdict.folds)} folds of the training dictionary.",
+        f"{points(verdict.difference)} points,",
+        f"{level:g} % interval {points_interval(verdict.interval)}, over {verdict.words:,} words",
+        f"on {len(verdict.folds)} folds of the training dictionary.",
     ]
 
 

@@ -1,0 +1,154 @@
+"""``demo``, ``evaluate``, ``convert``, ``info`` and ``bench``."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from isomorph import data, io
+
+
+@pytest.mark.parametrize("pair", data.PAIRS)
+def test_demo_writes_a_report_and_prints_intervals(run, tmp_path: Path, pair: str) -> None:
+    folder = tmp_path / "out"
+    done = run("demo", "--pair", pair, "-o", folder)
+    assert done.status == 0, done.err
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "map.safetensors",
+        "metrics.json",
+        "report.html",
+    ]
+    assert re.search(r"^P@1 +\d\d\.\d\d +\[\d\d\.\d, \d\d\.\d\] +\d\d\.\d\d +\[", done.out, re.M)
+    assert "CSLS helps on this data" in done.out
+    assert "folds of the training dictionary" in done.out
+    assert f"isomorph translate {folder} sample:{pair[:2]} sample:{pair[3:]}" in done.err
+
+
+def test_demo_goes_to_its_own_folder_by_default(run, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("demo", "--json", "--quiet")
+    assert done.err == ""
+    assert json.loads(done.out)["format"] == "isomorph.align/1"
+    assert [path.name for path in tmp_path.iterdir()] == ["isomorph-demo"]
+
+
+def test_a_second_demo_replaces_the_first(run, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("earlier")
+    (tmp_path / "notes.txt").write_text("mine")
+    assert run("demo", "-o", tmp_path).status == 0
+    assert "earlier" not in (tmp_path / "report.html").read_text("utf-8")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_evaluate_with_a_map_agrees_with_align(run, files, aligned: Path) -> None:
+    done = run(
+        "evaluate", files.source, files.target, "--dictionary", files.test, "--map", aligned,
+        "--convention", "vecmap", "--json",
+    )  # fmt: skip
+    found = json.loads(done.out)["vecmap"]
+    expected = json.loads((aligned / "metrics.json").read_text("utf-8"))["translation"]
+    for method in ("nn", "csls"):
+        assert found[method]["precision"] == expected[method]["precision"]
+        assert found[method]["mrr"] == expected[method]["mrr"]
+
+
+def test_conventions_differ_in_what_they_count(run, files, aligned: Path) -> None:
+    done = run(
+        "evaluate", files.source, files.target, "--dictionary", files.test, "--map", aligned,
+        "--convention", "all", "--method", "nn",
+    )  # fmt: skip
+    rows = [line.split() for line in done.out.splitlines()[1:]]
+    counted = {row[0]: (row[2], row[-1]) for row in rows}
+    assert counted["vecmap"] == ("100.00", "30")
+    # One of the 31 words of the dictionary is in no vocabulary.
+    assert counted["fasttext"] == ("96.77", "31")
+
+
+def test_evaluate_without_a_map_takes_the_vectors_as_they_are(run, files) -> None:
+    done = run(
+        "evaluate", files.source, files.target, "--dictionary", files.test,
+        "--method", "nn", "--json",
+    )  # fmt: skip
+    assert json.loads(done.out)["vecmap"]["nn"]["precision"]["1"] < 0.3
+
+
+@pytest.mark.parametrize("ending", ["vec", "vec.gz", "npy", "safetensors"])
+def test_convert_there_and_back_changes_no_bit(run, files, tmp_path: Path, ending: str) -> None:
+    there, back = tmp_path / f"there.{ending}", tmp_path / "back.vec"
+    assert run("convert", files.source, there).status == 0
+    assert run("convert", there, back).status == 0
+    first, last = io.load(files.source), io.load(back)
+    assert list(first.words) == list(last.words)
+    np.testing.assert_array_equal(first.vectors, last.vectors)
+
+
+def test_convert_keeps_what_is_asked_for(run, tmp_path: Path) -> None:
+    out = tmp_path / "fi.npy"
+    done = run("convert", "sample:fi", out, "--limit", 50, "--drop-ascii", "--json")
+    kept = io.load(out)
+    assert json.loads(done.out)["rows"] == len(kept)
+    assert 0 < len(kept) < 50
+    assert not any(word.isascii() for word in kept.words)
+
+
+def test_convert_refuses_an_unknown_ending_before_reading(run, tmp_path: Path) -> None:
+    done = run("convert", tmp_path / "nosuch.vec", tmp_path / "out.xyz")
+    assert done.status == 1
+    assert "out.xyz" in done.err
+
+
+def test_info_on_vectors(run, files) -> None:
+    facts = json.loads(run("info", files.target, "--json").out)
+    assert (facts["kind"], facts["format"]) == ("vectors", "text")
+    assert (facts["words"], facts["dimension"]) == (80, 8)
+    assert facts["first words"][:2] == ["tä0", "tä1"]
+    assert facts["repeated words"] == 0
+    assert facts["scripts"] == {"Latin": 80}
+
+
+def test_info_on_safetensors_tells_vectors_from_maps(run, files, aligned: Path, tmp_path) -> None:
+    vectors = tmp_path / "v.safetensors"
+    run("convert", files.source, vectors)
+    assert json.loads(run("info", vectors, "--json").out)["kind"] == "vectors"
+    for path in (aligned, aligned / "map.safetensors"):
+        facts = json.loads(run("info", path, "--json").out)
+        assert facts["kind"] == "map"
+        assert facts["source transform"] == "unit centre unit"
+        assert facts["provenance"]["csls_verdict"] in ("helps", "hurts", "undetermined")
+    assert "csls_verdict" in run("info", aligned).out
+
+
+def test_info_on_what_is_neither(run, tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors").write_bytes(b"not at all")
+    done = run("info", tmp_path / "x.safetensors")
+    assert done.status == 1
+    assert "x.safetensors" in done.err
+    assert run("info", tmp_path).status == 1
+
+
+@pytest.mark.parametrize("name", ["sample:xx", "sample:"])
+def test_unknown_samples_are_named(run, name: str) -> None:
+    done = run("info", name)
+    assert done.status == 1
+    assert "en, fr, fi" in done.err
+
+
+def test_bench_hands_its_options_on(run, monkeypatch) -> None:
+    seen = []
+    benchmark = SimpleNamespace(main=lambda arguments: seen.append(arguments))
+    monkeypatch.setitem(sys.modules, "isomorph.benchmark", benchmark)
+    assert run("bench", "--quick", "topk").status == 0
+    assert seen == [["--quick", "topk"]]
+
+
+def test_bench_says_when_it_is_not_there(run, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "isomorph.benchmark", SimpleNamespace())
+    done = run("bench")
+    assert done.status == 1
+    assert "no benchmarks" in done.err
