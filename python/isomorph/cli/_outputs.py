@@ -52,5 +52,5 @@ def _make_parents(folder: Path) -> list[Path]:
 
 
 def _flush(file: Path) -> None:
-    with file.open("rb") as stream:
+    with file.open("r+b") as stream:
         os.fsync(stream.fileno())
