@@ -107,9 +107,6 @@ def _run(arguments: list[str]) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if arguments[:1] == [bench.NAME]:
-        # The benchmarks have a command line of their own.
-        return bench.main(arguments[1:])
     parser = build_parser()
     options = parser.parse_args(arguments)
     options.command_line = arguments
