@@ -43,6 +43,7 @@ __all__ = [
 _Array: TypeAlias = NDArray[Any]
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int, int], object] | None
+_Selection: TypeAlias = tuple[_Array, _Array]
 
 def apply_affine(
     x: _Array,

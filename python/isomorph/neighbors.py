@@ -222,7 +222,7 @@ def csls(
     )
     k = _count("k", k, arguments.shapes["target"][0], "rows of target")
     run = Run(runtime.resolve_threads(threads), progress)
-    _check_radii(arguments, source_radii, target_radii)
+    check_radii(arguments, source_radii, target_radii)
     ready = arguments.ready(check_finite=check_finite)
     radii = _radii(ready, neighborhood, source_radii, target_radii, run)
     x, y = ready.arrays
@@ -265,7 +265,7 @@ def csls_both(
     fewest = min(arguments.shapes["source"][0], arguments.shapes["target"][0])
     k = _count("k", k, fewest, "rows of the smaller side")
     run = Run(runtime.resolve_threads(threads), progress)
-    _check_radii(arguments, source_radii, target_radii)
+    check_radii(arguments, source_radii, target_radii)
     ready = arguments.ready(check_finite=check_finite)
     radii = _radii(ready, neighborhood, source_radii, target_radii, run)
     x, y = ready.arrays
@@ -360,7 +360,8 @@ def _csls_arguments(
     return arguments, neighborhood
 
 
-def _check_radii(arguments: _arrays.Arguments, source_radii: Any, target_radii: Any) -> None:
+def check_radii(arguments: _arrays.Arguments, source_radii: Any, target_radii: Any) -> None:
+    """Raise unless the radii that are given have one value for each row of their side."""
     given = {
         f"{side}_radii": radii
         for side, radii in (("source", source_radii), ("target", target_radii))

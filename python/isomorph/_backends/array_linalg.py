@@ -8,6 +8,7 @@ is tested against. Agreement is to rounding, and singular vectors of equal value
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from isomorph._backends import Fitted, Run
@@ -15,6 +16,14 @@ from isomorph._backends.array_neighbors import _quiet
 
 #: Deviations from the mean up to this part of it are rounding: 16 eps.
 EQUAL_ROWS = 16 * 2.0**-52
+
+
+def _reported(count: int, run: Run) -> Iterator[int]:
+    """Go through the problems of a stack and report each one that is done."""
+    for i in range(count):
+        yield i
+        if callable(run.progress):
+            run.progress(i + 1, count)
 
 
 class ArrayLinalg:
@@ -28,7 +37,7 @@ class ArrayLinalg:
         b, n, d = a.shape
         shapes = ((b, n, min(n, d)), (b, min(n, d)), (b, min(n, d), d))
         with _quiet():
-            parts = [self._svd(a[i, ...]) for i in range(b)]
+            parts = [self._svd(a[i, ...]) for i in _reported(b, run)]
             u, s, vt = (
                 xp.astype(self._stack([p[i] for p in parts], shapes[i], a), a.dtype)
                 for i in range(3)
@@ -41,7 +50,7 @@ class ArrayLinalg:
         xp = self.xp
         nearest, stretch = [], []
         with _quiet():
-            for i in range(a.shape[0]):
+            for i in _reported(a.shape[0], run):
                 u, s, vt = self._svd(a[i, ...])
                 h = xp.matrix_transpose(vt) @ (s[:, None] * vt)
                 nearest.append(u @ vt)
@@ -65,7 +74,7 @@ class ArrayLinalg:
     ) -> Fitted:
         """See the protocol."""
         fits = []
-        for i in range(source.shape[0]):
+        for i in _reported(source.shape[0], run):
             w = None if weights is None else weights[i, :]
             fits.append(
                 self._procrustes(
@@ -145,6 +154,8 @@ class ArrayLinalg:
             result = result + xp.astype(target_mean, x.dtype)[:, None, :]
         if out is not None:
             out[...] = xp.reshape(result, out.shape)
+        if callable(run.progress):
+            run.progress(x.shape[0] * x.shape[1], x.shape[0] * x.shape[1])
         return result
 
     def column_means(self, x: Any, run: Run) -> Any:

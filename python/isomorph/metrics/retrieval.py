@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from isomorph import _arrays
 from isomorph._progress import Progress
 from isomorph._results import Coverage, Neighbors, Pairs, Unpackable
-from isomorph.errors import DTypeError, ShapeError
 from isomorph.metrics._host import distinct_in_order, pair_rows, take_rows, to_numpy
 from isomorph.metrics.conventions import Convention, resolve
 from isomorph.metrics.intervals import (
@@ -21,7 +21,7 @@ from isomorph.metrics.intervals import (
     resampled_means,
     wilson,
 )
-from isomorph.neighbors import csls, csls_radii, topk
+from isomorph.neighbors import check_radii, csls, csls_radii, topk
 
 __all__ = ["WordTranslation", "first_gold_ranks", "word_translation"]
 
@@ -216,7 +216,11 @@ def word_translation(
         raise ValueError(f"interval: expected 'bootstrap' or 'wilson', got {interval!r}")
     check_bootstrap(confidence, resamples, seed)
     rule = resolve(convention)
-    n, m = _rows("source", source), _rows("target", target)
+    arguments = _arrays.Arguments(source=source, target=target)
+    arguments.require_not_empty()
+    arguments.require_same_columns("source", "target")
+    n, m = arguments.shapes["source"][0], arguments.shapes["target"][0]
+    check_radii(arguments, source_radii, target_radii)
     cuts = _cuts(at, m)
     rows, golds = pair_rows(pairs, n, m)
     queries, owner = distinct_in_order(rows)
@@ -224,8 +228,10 @@ def word_translation(
     total = _total(rule, len(queries), coverage, sources_total)
     depth = min(m, max(MRR_DEPTH, *cuts))
 
+    # Checked here, under the names of this function.
+    source, target = arguments.ready(check_finite=check_finite).arrays
     options: dict[str, Any] = {
-        "check_finite": check_finite,
+        "check_finite": False,
         "threads": threads,
         "progress": progress,
     }
@@ -237,11 +243,6 @@ def word_translation(
             computed = csls_radii(source, target, neighborhood=neighborhood, **options)
             source_radii = computed[0] if source_radii is None else source_radii
             target_radii = computed[1] if target_radii is None else target_radii
-        if tuple(source_radii.shape) != (n,):
-            raise ShapeError(
-                f"source_radii: expected shape ({n},), one a row of source, got "
-                f"{tuple(source_radii.shape)}"
-            )
         found = csls(
             asked,
             target,
@@ -310,15 +311,6 @@ def _scored(
         ranks=ranks,
         **known,
     )
-
-
-def _rows(name: str, array: Any) -> int:
-    shape = getattr(array, "shape", None)
-    if shape is None:
-        raise DTypeError(f"{name}: expected an array, got {type(array).__name__}")
-    if len(shape) != 2:
-        raise ShapeError(f"{name}: expected an array of 2 dimensions, got shape {tuple(shape)}")
-    return int(shape[0])
 
 
 def _cuts(at: Sequence[int], m: int) -> list[int]:

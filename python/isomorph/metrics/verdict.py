@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isomorph import _arrays
 from isomorph._progress import Progress, reporting
 from isomorph._results import Pairs
-from isomorph.errors import DictionaryError, ShapeError
+from isomorph.errors import DictionaryError
 from isomorph.metrics._host import distinct_in_order, pair_rows, take_rows, to_numpy
 from isomorph.metrics._verdict_results import Fold, Verdict
 from isomorph.metrics.intervals import check_bootstrap, paired_difference, permutation
@@ -122,7 +123,9 @@ def csls_verdict(
     check_bootstrap(confidence, resamples, seed)
     if shared_targets not in ("keep", "set-aside"):
         raise ValueError(f"shared_targets: expected 'keep' or 'set-aside', got {shared_targets!r}")
-    n, m = (_rows(name, array) for name, array in (("source", source), ("target", target)))
+    arguments = _arrays.Arguments(source=source, target=target)
+    arguments.require_not_empty()
+    n, m = arguments.shapes["source"][0], arguments.shapes["target"][0]
     rows, golds = pair_rows(train_pairs, n, m)
     words, owner = distinct_in_order(rows)
     whole = isinstance(folds, int | np.integer) and not isinstance(folds, bool)
@@ -130,7 +133,9 @@ def csls_verdict(
         raise ValueError(
             f"folds: expected 2 to {len(words)}, the distinct source words, got {folds!r}"
         )
-    options: dict[str, Any] = {"check_finite": check_finite, "threads": threads}
+    # Checked here, under the names of this function.
+    source, target = arguments.ready(check_finite=check_finite).arrays
+    options: dict[str, Any] = {"check_finite": False, "threads": threads}
     x = _transformed(source, source_chain, options)
     y = _transformed(target, target_chain, options)
     if max_rows is not None:
@@ -273,10 +278,3 @@ def _share(
         return report(number * _STEPS + _STEPS * done // max(total, 1), folds * _STEPS)
 
     return inner
-
-
-def _rows(name: str, array: Any) -> int:
-    shape: Any = getattr(array, "shape", ())
-    if len(shape) != 2:
-        raise ShapeError(f"{name}: expected an array of 2 dimensions, got shape {tuple(shape)}")
-    return int(shape[0])

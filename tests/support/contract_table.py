@@ -1,0 +1,316 @@
+"""The contract of every public function; `tests/contracts/test_table.py` fails if one is missing.
+
+A function that takes no float arrays stands in `WITHOUT_ARRAYS` with the reason.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+import isomorph as iso
+from isomorph.errors import DTypeError
+from support.contracts import Argument, Contract
+
+#: An odd number of columns, more than one canonical chunk of 8, and no multiple of any SIMD width.
+COLUMNS = 19
+
+Refused = tuple[tuple[dict[str, Any], type[Exception], str], ...]
+
+
+def _sides(rows: int, other: int, names: tuple[str, str]) -> dict[str, Argument]:
+    return {names[0]: Argument((rows, COLUMNS)), names[1]: Argument((other, COLUMNS))}
+
+
+def _counts(name: str, largest: int) -> Refused:
+    """List what a count refuses: everything but an integer from 1 to `largest`."""
+    return (
+        ({name: 0}, ValueError, f"{name}: expected 1 to {largest}"),
+        ({name: -1}, ValueError, f"{name}: expected 1 to {largest}"),
+        ({name: largest + 1}, ValueError, f"{name}: expected 1 to {largest}"),
+        ({name: 2**70}, ValueError, f"{name}: expected 1 to {largest}"),
+        ({name: True}, ValueError, f"{name}: expected 1 to {largest}"),
+        ({name: 1.5}, DTypeError, f"{name}: expected an integer"),
+        ({name: "3"}, DTypeError, f"{name}: expected an integer"),
+    )
+
+
+def _topk(queries, corpus, k=3, **options):
+    return iso.topk(queries, corpus, k, **options)
+
+
+def _within(queries, **options):
+    return iso.topk(queries, queries, 3, exclude_self=True, **options)
+
+
+def _csls_like(function, source, target, k=2, neighborhood=4, **options):
+    return function(source, target, k, neighborhood=neighborhood, **options)
+
+
+def _neighbor(name: str, arguments: dict[str, Argument], call: Any, **more: Any) -> Contract:
+    """Make the contract of a neighbour function: exact selections on every backend."""
+    second = tuple(arguments)[1:2]
+    return Contract(
+        name, arguments, call, selects=True, takes_progress=True, same_columns=second, **more
+    )
+
+
+_CSLS_SIDES = _sides(11, 23, ("source", "target"))
+_WITH_RADII = _CSLS_SIDES | {
+    "source_radii": Argument((11,), follows=True),
+    "target_radii": Argument((23,), follows=True),
+}
+
+NEIGHBORS = (
+    *(
+        _neighbor(
+            "topk",
+            _sides(11, 23, ("queries", "corpus")),
+            functools.partial(_topk, metric=metric),
+            variant=metric,
+            refused=_counts("k", 23),
+        )
+        for metric in ("cosine", "dot", "l2")
+    ),
+    _neighbor(
+        "topk",
+        {"queries": Argument((13, COLUMNS))},
+        _within,
+        variant="within one set",
+        refused=(({"metric": "manhattan"}, ValueError, "metric: expected one of cosine, dot, l2"),),
+    ),
+    _neighbor(
+        "csls",
+        _CSLS_SIDES,
+        functools.partial(_csls_like, iso.csls),
+        refused=_counts("k", 23) + _counts("neighborhood", 11),
+    ),
+    _neighbor("csls", _WITH_RADII, functools.partial(_csls_like, iso.csls), variant="radii given"),
+    _neighbor(
+        "csls_both",
+        _CSLS_SIDES,
+        functools.partial(_csls_like, iso.csls_both),
+        refused=_counts("k", 11) + _counts("neighborhood", 11),
+    ),
+    _neighbor(
+        "csls_both",
+        _WITH_RADII,
+        functools.partial(_csls_like, iso.csls_both),
+        variant="radii given",
+    ),
+    _neighbor("csls_radii", _CSLS_SIDES, iso.csls_radii, refused=_counts("neighborhood", 11)),
+    *(
+        _neighbor(
+            "mutual_nearest",
+            _CSLS_SIDES,
+            functools.partial(iso.mutual_nearest, method=method),
+            variant=method,
+            refused=refused,
+        )
+        for method, refused in (("csls", _counts("neighborhood", 11)), ("nn", ()))
+    ),
+)
+
+LINALG = tuple(
+    Contract(
+        f"linalg.{function.__name__}",
+        {"a": Argument(shape, ndims=(2, 3, 4, 5))},
+        function,
+        variant="x".join(map(str, shape)),
+        takes_progress=True,
+        unique=unique,
+    )
+    for function, unique in ((iso.linalg.svd, ("s",)), (iso.linalg.polar, ("r", "h")))
+    for shape in ((9, 5), (3, 5, 9), (70, 6, 6))
+)
+
+
+def _like(x: Any, values: np.ndarray) -> Any:
+    """Give `values` as an array of the library of `x`, where that is one."""
+    if isinstance(x, np.ndarray) or not array_api_compat.is_array_api_obj(x):
+        return values
+    return array_api_compat.array_namespace(x).asarray(values)
+
+
+def _weighted(source, target, **options):
+    weights = _like(source, np.linspace(0.0, 2.0, 31))
+    return iso.procrustes(source, target, weights=weights, **options)
+
+
+def _fit(variant: str, shapes: tuple[tuple[int, ...], ...], call: Any) -> Contract:
+    arguments = {
+        name: Argument(shape, ndims=(2, 3))
+        for name, shape in zip(("source", "target"), shapes, strict=True)
+    }
+    return Contract(
+        "procrustes",
+        arguments,
+        call,
+        variant=variant,
+        takes_progress=True,
+        typed=(".matrix",),
+        unique=("matrix", "singular_values", "source_mean", "target_mean"),
+    )
+
+
+#: What fitted transforms are fitted on.
+_FITTED_ON = np.random.default_rng(0).standard_normal((29, COLUMNS))
+_CHAIN = iso.transforms.Chain.parse("unit centre unitdim centeremb iternorm:2 unit")
+
+
+def _fitted(x):
+    return _CHAIN.fit(_like(x, _FITTED_ON))
+
+
+def _alignment(x):
+    turned = iso.procrustes(*(_like(x, rows) for rows in (_FITTED_ON, _FITTED_ON[:, ::-1])))
+    return iso.Alignment(_fitted(x), turned, _fitted(x))
+
+
+def _mapped(x, matrix, **options):
+    mean = _like(matrix, np.linspace(-1.0, 1.0, COLUMNS))
+    return iso.LinearMap(matrix, mean, scale=1.5).apply(x, **options)
+
+
+_ROWS = {"x": Argument((37, COLUMNS))}
+
+ALIGN = (
+    _fit("plain", ((31, 7), (31, 7)), iso.procrustes),
+    _fit(
+        "scale and translation",
+        ((31, 7), (31, 7)),
+        functools.partial(iso.procrustes, scale=True, translate=True),
+    ),
+    _fit("rotation", ((31, 7), (31, 7)), functools.partial(iso.procrustes, allow_reflection=False)),
+    _fit("more columns", ((31, 5), (31, 9)), iso.procrustes),
+    _fit("fewer columns", ((31, 9), (31, 5)), iso.procrustes),
+    _fit("stack", ((4, 31, 7), (4, 31, 7)), iso.procrustes),
+    _fit("weights", ((31, 7), (31, 7)), _weighted),
+    Contract(
+        "LinearMap.apply",
+        {
+            "x": Argument((37, COLUMNS), ndims=(2, 3), not_empty=False),
+            "matrix": Argument((COLUMNS, 11), ndims=(2, 3), follows=True),
+        },
+        _mapped,
+        takes_progress=True,
+    ),
+    *(
+        Contract(f"transforms.{function.__name__}", _ROWS, function, takes_progress=False)
+        for function in (
+            iso.transforms.unit,
+            iso.transforms.centre,
+            iso.transforms.unitdim,
+            iso.transforms.centeremb,
+            iso.transforms.iterative_normalize,
+        )
+    ),
+    Contract("Chain.fit", _ROWS, _CHAIN.fit, typed=("nothing",)),
+    Contract(
+        "Chain.fit_apply", _ROWS, lambda x, **o: _CHAIN.fit_apply(x, **o), typed=("result[1]",)
+    ),
+    Contract("FittedChain.apply", _ROWS, lambda x, **o: _fitted(x).apply(x, **o)),
+    Contract("Alignment.apply_source", _ROWS, lambda x, **o: _alignment(x).apply_source(x, **o)),
+    Contract("Alignment.apply_target", _ROWS, lambda x, **o: _alignment(x).apply_target(x, **o)),
+)
+
+
+def _word_translation(source, target, neighborhood=4, **options):
+    pairs = iso.Pairs(np.arange(11), np.arange(11))
+    return iso.metrics.word_translation(
+        source, target, pairs, neighborhood=neighborhood, at=(1, 5), resamples=50, **options
+    )
+
+
+def _verdict(source, target, neighborhood=4, **options):
+    pairs = iso.Pairs(np.arange(30), np.arange(30))
+    return iso.metrics.csls_verdict(
+        source, target, pairs, neighborhood=neighborhood, resamples=50, **options
+    )
+
+
+METRICS = (
+    Contract(
+        "metrics.csls_verdict",
+        _sides(37, 41, ("source", "target")),
+        _verdict,
+        takes_progress=True,
+    ),
+    *(
+        Contract(
+            "metrics.word_translation",
+            sides,
+            functools.partial(_word_translation, method=method),
+            variant=variant,
+            selects=True,
+            takes_progress=True,
+            same_columns=("target",),
+            on_host=("queries", "ranks"),
+        )
+        for variant, method, sides in (
+            ("nn", "nn", _CSLS_SIDES),
+            ("csls", "csls", _CSLS_SIDES),
+            ("radii given", "csls", _WITH_RADII),
+        )
+    ),
+)
+
+CONTRACTS: tuple[Contract, ...] = NEIGHBORS + LINALG + ALIGN + METRICS
+
+#: Public functions that take no float arrays.
+_REMAP = "renumbers whatever has rows; tests/unit and tests/properties hold it to its laws"
+_MAP = "takes a map or a file; tests/unit and tests/properties hold it to its laws"
+_RESULT = "a result tells about itself; tests/unit"
+_FILES = "reads or writes files; tests/unit, tests/properties and tests/hostile"
+WITHOUT_ARRAYS = {
+    "FileEvaluation.as_dict": _RESULT,
+    "Translations.as_dict": _RESULT,
+    "Verdict.as_dict": _RESULT,
+    "metrics.evaluate_files": _FILES,
+    "pipeline.align_vocabularies": "takes embeddings or files; tests/cli",
+    "pipeline.peak_memory": "takes nothing",
+    "translate": "takes embeddings and words; tests/unit",
+    "Embeddings.take": "takes rows of what it holds; tests/unit",
+    "io.inspect": _FILES,
+    "io.load": _FILES,
+    "io.load_dictionary": _FILES,
+    "io.save": _FILES,
+    "Convention.csls_scores": _RESULT,
+    "Hubness.as_dict": _RESULT,
+    "Hubness.explain": _RESULT,
+    "WordTranslation.as_dict": _RESULT,
+    "WordTranslation.hits": _RESULT,
+    "metrics.bootstrap_mean": "takes any numbers; tests/unit/test_metrics_intervals.py",
+    "metrics.hubness": "takes indices; tests/unit/test_hubness.py",
+    "metrics.paired_difference": "takes any numbers; tests/unit/test_metrics_intervals.py",
+    "metrics.wilson": "takes two numbers; tests/unit/test_metrics_intervals.py",
+    "Alignment.load": _MAP,
+    "Alignment.save": _MAP,
+    "Chain.parse": "takes text",
+    "FittedChain.from_arrays": _MAP,
+    "FittedChain.to_arrays": _MAP,
+    "LinearMap.inverse": _MAP,
+    "LinearMap.load": _MAP,
+    "LinearMap.save": _MAP,
+    "LinearMap.then": _MAP,
+    "Remap.apply": _REMAP,
+    "Remap.compose": _REMAP,
+    "Remap.from_kept": _REMAP,
+    "Remap.gather": _REMAP,
+    "Remap.ids": _REMAP,
+    "Remap.inverse": _REMAP,
+    "Remap.load": _REMAP,
+    "Remap.save": _REMAP,
+    "Remap.scatter": _REMAP,
+    "Remap.then": _REMAP,
+    "vocab.prune": "takes words",
+    "vocab.script_counts": "takes words",
+    "runtime.build_info": "takes nothing",
+    "runtime.resolve_threads": "takes a number; tests/runtime/test_threads.py",
+    "runtime.show_versions": "takes nothing",
+    "runtime.threads": "takes a number; tests/runtime/test_threads.py",
+    "runtime.use_backend": "takes a name; tests/runtime/test_threads.py",
+}
