@@ -48,6 +48,8 @@ pub(crate) struct Feed<'a> {
     ended: bool,
     /// An error that comes after the lines read so far.
     pending: Option<Error>,
+    /// Bytes of the file that `watch` has heard of.
+    reported: u64,
     params: Params,
 }
 
@@ -61,6 +63,7 @@ impl<'a> Feed<'a> {
             lines: 0,
             ended: false,
             pending: None,
+            reported: 0,
             params: Params { chunk: params.chunk.max(1), ..params },
         }
     }
@@ -142,12 +145,13 @@ impl<'a> Feed<'a> {
                     limit: self.params.longest_line,
                 });
             }
-            let before = self.text.position();
             match self.text.fill(buffer.reserve(self.params.chunk)) {
                 Ok(count) => {
                     buffer.filled += count;
                     self.ended = count < self.params.chunk;
-                    step(self.watch, self.text.path(), self.text.position() - before)?;
+                    let position = self.text.position();
+                    step(self.watch, self.text.path(), position - self.reported)?;
+                    self.reported = position;
                 }
                 Err(error) => {
                     self.pending = Some(error);
