@@ -143,3 +143,54 @@ def test_progress_ends_at_the_total(rng: np.random.Generator) -> None:
     x = rng.standard_normal((50, 4))
     iso.topk(x, x, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (2500, 2500)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "array"])
+def test_only_selected_scores_can_overflow(backend: str) -> None:
+    x = np.array([[1e30, 0.0]], np.float32)
+    y = np.array([[-1e30, 0.0], [0.0, 1.0], [1.0, 0.0]], np.float32)
+    with iso.runtime.use_backend(backend):
+        assert iso.topk(x, y, 2, metric="dot").indices.tolist() == [[2, 1]]
+        with pytest.raises(ValueError, match="overflows float32"):
+            iso.topk(x, y, 3, metric="dot")
+        with pytest.raises(ValueError, match="overflows float32"):
+            large = np.full(1, -3e38, np.float32)
+            iso.csls(x, x, source_radii=large, target_radii=large)
+        # The score of a row with itself does not count where it is left out.
+        z = np.array([[1e30, 0.0], [0.0, 1.0]], np.float32)
+        assert iso.topk(z, z, 1, metric="dot", exclude_self=True).scores.tolist() == [[0.0], [0.0]]
+
+
+def test_sums_that_overflow_both_ways_are_refused_not_sorted() -> None:
+    # inf - inf is NaN: no order has a place for it, and the sort of the lists panicked.
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((5, 3)) * 10.0 ** rng.uniform(100, 300, (5, 3))
+    y = rng.standard_normal((700, 3)) * 10.0 ** rng.uniform(100, 300, (700, 3))
+    for k in (1, 81, 700):
+        with pytest.raises(ValueError, match="overflows float64"):
+            iso.topk(x, y, k, metric="dot")
+
+
+@pytest.mark.parametrize("backend", ["cpu", "array"])
+def test_l2_between_rows_whose_difference_overflows(backend: str) -> None:
+    x = np.full((3, 2), 1.7e308)
+    y = np.concatenate([-x, x])
+    with iso.runtime.use_backend(backend):
+        scores, indices = iso.topk(x, y, 3, metric="l2")
+        assert scores.tolist() == [[0.0] * 3] * 3
+        assert indices.tolist() == [[3, 4, 5]] * 3
+        with pytest.raises(ValueError, match="overflows float64"):
+            iso.topk(x, y, 4, metric="l2")
+
+
+def test_rescaled_cosines_are_the_oracles_to_the_last_subnormal_bit() -> None:
+    # Squares between 2^900 and 2^902, lengths just below a power of two, subnormal parts.
+    y = np.array([[0.0, 1.0], [1.0, 2.0**-20]])
+    for length in (2.0**450.5, np.nextafter(2.0**500, 0), np.nextafter(2.0**-500, 0)):
+        x = length * np.array([[1.0, 1.0], [1.0, -0.5]])
+        x[:, 1] *= 2.0 ** np.array([-1040.3, -1050.7])
+        ours = iso.topk(x, y, 2)
+        with iso.runtime.use_backend("array"):
+            oracle = iso.topk(x, y, 2)
+        assert ours.scores.tobytes() == oracle.scores.tobytes()
+        assert ours.indices.tobytes() == oracle.indices.tobytes()

@@ -105,7 +105,10 @@ class ArrayNeighbors:
         if not bool(xp.any(unsafe)):
             return x
         ones = xp.ones_like(largest)
-        exponent = xp.floor(xp.log2(xp.where(finite, largest, ones)))
+        largest = xp.where(finite, largest, ones)
+        exponent = xp.floor(xp.log2(largest))
+        # The logarithm of what is just below a power of two is rounded up to it.
+        exponent = exponent - xp.astype(largest < xp.pow(2.0 * ones, exponent), xp.float64)
         # In two steps, since 2^1074 is no float64.
         half = xp.floor(exponent / 2)
         for part in (half, exponent - half):
@@ -134,12 +137,17 @@ class ArrayNeighbors:
 
         def score(i: slice, j: slice) -> Any:
             c = xp.astype(cosine(i, j), xp.float64)
-            return xp.astype((2.0 * c - r_s[i, None]) - r_t[None, j], source.dtype) + 0.0
+            with _quiet():
+                return xp.astype((2.0 * c - r_s[i, None]) - r_t[None, j], source.dtype) + 0.0
 
         return score
 
     def _rounded(self, score: Score, left: Any, right: Any, exclude_self: bool = False) -> Score:
-        """Round to the output type; rows that are not finite, and self, get -inf."""
+        """Round to the output type; rows that are not finite, and self, get NaN: last of all.
+
+        A score that overflows upwards would be selected and is refused at once; -inf is refused
+        where it is selected.
+        """
         xp = self.xp
         sound_left = xp.all(xp.isfinite(left), axis=1)
         sound_right = xp.all(xp.isfinite(right), axis=1)
@@ -151,14 +159,11 @@ class ArrayNeighbors:
             with _quiet():
                 # Adding zero leaves one zero: equal scores have equal bytes.
                 block = xp.astype(score(i, j), left.dtype) + 0.0
-            if bool(xp.any(xp.isinf(block) & sound)):
-                name = str(left.dtype).rsplit(".", 1)[-1]
-                raise ValueError(
-                    f"a score overflows {name}; scale the vectors down or pass float64"
-                )
             if exclude_self:
                 sound = sound & (rows[i, None] != columns[None, j])
-            return xp.where(sound, block, xp.full_like(block, -float("inf")))
+            if bool(xp.any(((block == float("inf")) | xp.isnan(block)) & sound)):
+                raise _overflow(block)
+            return xp.where(sound, block, xp.full_like(block, float("nan")))
 
         return rounded
 
@@ -175,7 +180,7 @@ class ArrayNeighbors:
                 if best is not None:
                     block = xp.concat([best, block], axis=1)
                     columns = xp.concat([index, columns], axis=1)
-                # Stable: what is equal stays in the order of its index.
+                # Stable: what is equal stays in the order of its index. NaN comes last.
                 order = xp.argsort(-block, axis=1, stable=True)[:, :k]
                 best = xp.take_along_axis(block, order, axis=1)
                 index = xp.take_along_axis(columns, order, axis=1)
@@ -184,7 +189,10 @@ class ArrayNeighbors:
             if callable(run.progress):
                 run.progress(i.stop, n)
         scores, indices = xp.concat(all_scores, axis=0), xp.concat(all_indices, axis=0)
-        none = xp.isinf(scores)
+        if bool(xp.any(xp.isinf(scores))):
+            raise _overflow(scores)
+        none = xp.isnan(scores)
+        scores = xp.where(none, xp.full_like(scores, -float("inf")), scores)
         return scores, xp.where(none, xp.full_like(indices, -1), indices)
 
     def _mean(self, best: Any) -> Any:
@@ -208,6 +216,11 @@ def _sum_of_lanes(total: Any) -> Any:
 
 def _transposed(xp: Any, score: Score) -> Score:
     return lambda i, j: xp.permute_dims(score(j, i), (1, 0))
+
+
+def _overflow(scores: Any) -> ValueError:
+    name = str(scores.dtype).rsplit(".", 1)[-1]
+    return ValueError(f"a score overflows {name}; scale the vectors down or pass float64")
 
 
 def _blocks(n: int, size: int) -> Iterator[slice]:

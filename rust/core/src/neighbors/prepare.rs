@@ -19,8 +19,11 @@
 //! The error, with u the unit roundoff and d the columns: rounding x' and y' costs 2u, recursive
 //! summation `du / (1 - du)` (Higham 2002, section 3.1), bias, addition and the rounding of the
 //! score itself a few u times the largest magnitude there; the canonical score's own error matters
-//! only in `f64`, where it is at most 4du more. The rounding of a subnormal score is absolute:
-//! `a_i` times the smallest positive value.
+//! only in `f64`, where it is at most 4du more. What underflows has an absolute error, of at most half
+//! the smallest positive value: one such rounding of the score, and in `f64` one of each product.
+//!
+//! For l2 in `f64`, rows so far from each other that a shifted norm overflows get a scale of 0: all
+//! tile values are then 0, and everything passes.
 
 use isomorph_kernels::Element;
 use rayon::prelude::*;
@@ -75,7 +78,11 @@ impl Prepared {
                 let error = error::<T>(left.cols(), 0.0);
                 let affine = left_sizes.iter().map(|&size| {
                     let slope = inverse(size) * scale;
-                    Affine { slope, offset: 0.0, error: error + slope * T::SMALLEST }
+                    Affine {
+                        slope,
+                        offset: 0.0,
+                        error: error + slope * underflow::<T>(left.cols()),
+                    }
                 });
                 Self {
                     left: Form {
@@ -101,7 +108,7 @@ fn cosine<T: Element>(scorer: &Scorer<'_, T>) -> Prepared {
     let form = |rows: &Rows<'_, T>, radii: Option<&[T]>, largest_bias: f64| {
         let half = |i: usize| radii.map_or(0.0, |radii| radii[i].to_f64() / 2.0);
         let slope = if radii.is_some() { 0.5 } else { 1.0 };
-        let error = error::<T>(rows.cols(), largest_bias) + slope * T::SMALLEST;
+        let error = error::<T>(rows.cols(), largest_bias) + slope * underflow::<T>(rows.cols());
         Form {
             centre: None,
             scale: rows.norms.iter().map(|&norm| inverse(norm)).collect(),
@@ -127,13 +134,17 @@ fn l2<T: Element>(scorer: &Scorer<'_, T>) -> Prepared {
     // from the origin.
     let centre = approximate_mean(right);
     let (left_sizes, right_sizes) = (sizes(left, Some(&centre)), sizes(right, Some(&centre)));
-    let scale = inverse(maximum(&left_sizes).max(maximum(&right_sizes)));
+    let largest = maximum(&left_sizes).max(maximum(&right_sizes));
+    let scale = inverse(largest);
+    // Not centred where that overflows: infinity times 0 is NaN, which nothing selects.
+    let centre = largest.is_finite().then_some(centre);
     let slope = scale * scale / 2.0;
-    let error = error::<T>(left.cols(), 0.5) + slope * T::SMALLEST;
-    let half_square = |size: f64| (size * scale) * (size * scale) / 2.0;
+    let error = error::<T>(left.cols(), 0.5) + slope * underflow::<T>(left.cols());
+    let half_square =
+        |size: f64| if scale == 0.0 { 0.0 } else { (size * scale) * (size * scale) / 2.0 };
     Prepared {
         left: Form {
-            centre: Some(centre.clone()),
+            centre: centre.clone(),
             scale: vec![scale; left.len()],
             bias: vec![0.0; left.len()],
             affine: left_sizes
@@ -142,7 +153,7 @@ fn l2<T: Element>(scorer: &Scorer<'_, T>) -> Prepared {
                 .collect(),
         },
         right: Form {
-            centre: Some(centre),
+            centre,
             scale: vec![scale; right.len()],
             bias: mask(right, |j| -half_square(right_sizes[j])),
             affine: Vec::new(),
@@ -158,6 +169,12 @@ fn error<T: Element>(cols: usize, largest_bias: f64) -> f64 {
     }
     let own = if T::UNIT_ROUNDOFF < 1e-12 { 4.0 * d * u } else { 0.0 };
     1.01 * (d * u / (1.0 - d * u) + own + u * (16.0 + 8.0 * largest_bias))
+}
+
+/// What underflow may take from a canonical score: the products are exact in `f64` for `f32`.
+fn underflow<T: Element>(cols: usize) -> f64 {
+    let products = if T::UNIT_ROUNDOFF < 1e-12 { cols as f64 } else { 0.0 };
+    T::SMALLEST * (1.0 + products)
 }
 
 /// 1 / size; a row of size 0 keeps any scale, and a subnormal size one that is still finite.

@@ -29,9 +29,11 @@ impl<T: Element> Entry<T> {
     }
 }
 
-/// Score descending, then index ascending. No value is NaN: NaN passes no threshold.
+/// Score descending, then index ascending. No tile value is NaN, since NaN passes no threshold; a
+/// canonical `f64` score is where its sum overflows both ways, and comes first, to be refused.
 fn order<T: Element>(a: &Entry<T>, b: &Entry<T>) -> Ordering {
-    let by_value = b.value.partial_cmp(&a.value).unwrap_or(Ordering::Equal);
+    let nan = |entry: &Entry<T>| entry.value.partial_cmp(&entry.value).is_none();
+    let by_value = b.value.partial_cmp(&a.value).unwrap_or_else(|| nan(b).cmp(&nan(a)));
     by_value.then(a.index.cmp(&b.index))
 }
 

@@ -135,9 +135,10 @@ impl<T: Element> Scan<'_, '_, T> {
         for chunk in (0..panels).step_by(CHUNK_COLUMNS / width) {
             let chunk_end = (chunk + CHUNK_COLUMNS / width).min(panels);
             for row_chunk in (0..row_panels).step_by(CHUNK_ROWS / height) {
-                self.control.check()?;
                 let row_end = (row_chunk + CHUNK_ROWS / height).min(row_panels);
                 for panel in chunk..chunk_end {
+                    // Here, not once a chunk: 100,000 columns make a chunk a second.
+                    self.control.check()?;
                     let at = first_panel + panel;
                     let packed = column_block.packed.panel(at, width * depth);
                     let bias = &column_block.packed.bias[at * width..][..width];

@@ -40,11 +40,14 @@ impl Metric {
 }
 
 /// Squared norms outside these bounds are recomputed from rows scaled by a power of two, so that
-/// no `f64` cosine is lost to overflow or underflow. The exact bounds do not matter: scaling by a
-/// power of two changes no digit.
-const SAFE_SQUARES: std::ops::Range<f64> = (f64::MIN_POSITIVE * P122)..(f64::MAX / P122);
-/// 2^122: the bounds are 2^-900 and just under 2^902.
-const P122: f64 = (1u128 << 122) as f64;
+/// no `f64` cosine is lost to overflow or underflow. Part of the definition: scaling changes the
+/// digits of values that become subnormal.
+const SAFE_SQUARES: std::ops::RangeInclusive<f64> = power_of_two(-900)..=power_of_two(900);
+
+/// 2^`exponent`, from -1022 to 1023.
+const fn power_of_two(exponent: i64) -> f64 {
+    f64::from_bits(((exponent + 1023) as u64) << 52)
+}
 
 /// The rows of one side, with the norms that cosines divide by.
 pub(super) struct Rows<'a, T: Element> {
@@ -149,15 +152,22 @@ fn scale_to_unit_exponent<T: Element>(row: &mut [T]) {
     if !largest.is_finite() || largest == 0.0 {
         return;
     }
-    let exponent = largest.log2().floor();
+    let exponent = exponent_of(largest);
     // In two steps, since 2^1074 is no f64.
-    let half = (exponent / 2.0).floor();
+    let half = exponent.div_euclid(2);
     for part in [half, exponent - half] {
-        let factor = (-part).exp2();
+        let factor = power_of_two(-part);
         for x in row.iter_mut() {
             *x = T::from_f64(x.to_f64() * factor);
         }
     }
+}
+
+/// floor(log2(x)) of a positive number, by its bits: `log2` rounds 1 - 2^-53 up to 0.
+fn exponent_of(x: f64) -> i64 {
+    // 2^54 lifts every subnormal number into the normal range.
+    let (x, lift) = if x < f64::MIN_POSITIVE { (x * power_of_two(54), 54) } else { (x, 0) };
+    ((x.to_bits() >> 52) & 0x7ff) as i64 - 1023 - lift
 }
 
 /// The radii of CSLS, of both sides.
