@@ -205,7 +205,7 @@ fn prepare_side<T: Scalar>(
     name: &'static str,
     control: &Control,
 ) -> Result<SideMoments> {
-    let scale = range_scale(matrix, name, control)?;
+    let scale = range_scale(matrix, weights, name, control)?;
     let mean = if centre {
         let mut mean = column_sums(matrix, scale, weights, |x| x, control)?;
         mean.iter_mut().for_each(|x| *x /= weight);
@@ -217,24 +217,29 @@ fn prepare_side<T: Scalar>(
 }
 
 /// The power of two that keeps squares of the values in range; float32's squares fit float64 as
-/// they are.
+/// they are. Rows of weight 0 do not count: an outlier there must not push the others below range.
 fn range_scale<T: Scalar>(
     matrix: MatRef<'_, T>,
+    weights: Option<&[f64]>,
     name: &'static str,
     control: &Control,
 ) -> Result<PowerOfTwo> {
     if T::EPSILON > f64::EPSILON {
         return Ok(PowerOfTwo::new(0));
     }
-    let largest = (matrix.data().par_chunks(BLOCK * matrix.cols().max(1)))
+    let largest = (0..matrix.rows().div_ceil(BLOCK))
+        .into_par_iter()
         .map(|block| {
             control.check()?;
             let mut largest = 0.0f64;
             let mut sound = true;
-            for x in block {
-                let x = x.widen();
-                largest = largest.max(x.abs());
-                sound &= x.is_finite();
+            for i in block * BLOCK..((block + 1) * BLOCK).min(matrix.rows()) {
+                let counts = weights.is_none_or(|w| w[i] > 0.0);
+                for x in matrix.row(i) {
+                    let x = x.widen();
+                    largest = largest.max(if counts { x.abs() } else { 0.0 });
+                    sound &= x.is_finite();
+                }
             }
             Ok(if sound { largest } else { f64::INFINITY })
         })
@@ -262,6 +267,9 @@ fn column_sums<T: Scalar>(
             let mut sums = vec![0.0; d];
             for i in block * BLOCK..((block + 1) * BLOCK).min(n) {
                 let w = weights.map_or(1.0, |w| w[i]);
+                if w == 0.0 {
+                    continue;
+                }
                 for (sum, x) in sums.iter_mut().zip(matrix.row(i)) {
                     *sum += w * f(scale.apply(x.widen()));
                 }
@@ -283,7 +291,9 @@ pub fn column_means<T: Scalar>(
     name: &'static str,
     control: &Control,
 ) -> Result<Vec<f64>> {
-    let scale = range_scale(matrix, name, control)?;
+    // Only against overflow of the sum: a column may be far smaller than the largest one.
+    let large = range_scale(matrix, None, name, control)?.apply(2f64.powi(900)) <= 1.0;
+    let scale = PowerOfTwo::new(if large { -64 } else { 0 });
     let sums = column_sums(matrix, scale, None, |x| x, control)?;
     let (n, back) = (matrix.rows().max(1) as f64, scale.inverse());
     Ok(sums.iter().map(|x| back.apply(x / n)).collect())
@@ -298,10 +308,24 @@ pub fn column_norms<T: Scalar>(
     name: &'static str,
     control: &Control,
 ) -> Result<Vec<f64>> {
-    let scale = range_scale(matrix, name, control)?;
+    let scale = range_scale(matrix, None, name, control)?;
     let sums = column_sums(matrix, scale, None, |x| x * x, control)?;
     let back = scale.inverse();
-    Ok(sums.iter().map(|x| back.apply(x.sqrt())).collect())
+    let norm = |(j, square): (usize, &f64)| {
+        if *square < SMALL_SQUARE { column_norm(matrix, j) } else { back.apply(square.sqrt()) }
+    };
+    Ok(sums.iter().enumerate().map(norm).collect())
+}
+
+/// Squares of columns this much smaller than the largest one have lost digits to underflow.
+const SMALL_SQUARE: f64 = 1e-280;
+
+/// The norm of column `j`, scaled on its own.
+fn column_norm<T: Scalar>(matrix: MatRef<'_, T>, j: usize) -> f64 {
+    let column = || (0..matrix.rows()).map(|i| matrix.row(i)[j].widen());
+    let scale = PowerOfTwo::normalising(column().fold(0.0, |m, x| f64::max(m, x.abs())));
+    let square: f64 = column().map(|x| scale.apply(x).powi(2)).sum();
+    scale.inverse().apply(square.sqrt())
 }
 
 fn block_moments<T: Scalar>(
@@ -322,10 +346,16 @@ fn block_moments<T: Scalar>(
         for (slot, i) in rows.enumerate() {
             let w = weights.map_or(1.0, |w| w[i]);
             let xs = &mut x[slot * d..(slot + 1) * d];
+            let ys = &mut y[slot * e..(slot + 1) * e];
+            if w == 0.0 {
+                // Not 0 times the row: its values may be out of range.
+                xs.fill(0.0);
+                ys.fill(0.0);
+                continue;
+            }
             load_row(pairs.source.row(i), source, w, xs, &mut sums.source);
             // The weight is needed once in the product.
             xs.iter_mut().for_each(|x| *x *= w);
-            let ys = &mut y[slot * e..(slot + 1) * e];
             load_row(pairs.target.row(i), target, w, ys, &mut sums.target);
         }
         matmul(
@@ -368,6 +398,9 @@ pub(super) fn projected_square<T: Scalar>(
             let count = rows.len();
             let mut x = vec![0.0; count * d];
             for (i, to) in rows.clone().zip(x.chunks_exact_mut(d)) {
+                if weights.as_ref().is_some_and(|w| w[i] == 0.0) {
+                    continue;
+                }
                 for ((x, value), mean) in pairs.source.row(i).iter().zip(to).zip(&side.mean) {
                     *value = side.scale.apply(x.widen()) - mean;
                 }

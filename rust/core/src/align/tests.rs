@@ -296,3 +296,34 @@ fn the_other_row_operations() {
     assert_eq!(column_means(rows, "x", &control).unwrap(), [0.0, 1e308]);
     assert!((column_norms(rows, "x", &control).unwrap()[0] / 1e308 - 2f64.sqrt()).abs() < 1e-15);
 }
+
+#[test]
+fn rows_of_weight_zero_are_absent_at_any_size() {
+    let mut random = Random::new(8);
+    let (n, d, e) = (30, 4, 3);
+    let (mut x, mut y) = (normal(&mut random, n * d), normal(&mut random, n * e));
+    let weights: Vec<f64> = (0..n).map(|i| if i == 7 { 0.0 } else { 1.0 }).collect();
+    for translate in [false, true] {
+        let options = Options { scale: true, translate, ..Options::default() };
+        let expected = fit(&x, &y, n, Some(&weights), options);
+        let (old_x, old_y) = (x.clone(), y.clone());
+        x[7 * d..8 * d].fill(1e300);
+        y[7 * e..8 * e].fill(-1e300);
+        assert_eq!(fit(&x, &y, n, Some(&weights), options), expected);
+        x.iter_mut().chain(&mut y).for_each(|x| *x *= 1e-200);
+        assert_close(&fit(&x, &y, n, Some(&weights), options).matrix, &expected.matrix, 1e-12);
+        (x, y) = (old_x, old_y);
+    }
+}
+
+#[test]
+fn small_columns_beside_large_ones_keep_their_means_and_norms() {
+    let values = [3e200, 3e-200, 3e-10, 4e200, 4e-200, 5e-10];
+    let rows = MatRef::new(&values, 2, 3).unwrap();
+    let control = Control::default();
+    let norms = column_norms(rows, "x", &control).unwrap();
+    assert!((norms[0] / 5e200 - 1.0).abs() < 1e-15 && (norms[1] / 5e-200 - 1.0).abs() < 1e-15);
+    let values = [1e305, 3e-200, 3e-10, 1e305, 4e-200, 5e-10];
+    let means = column_means(MatRef::new(&values, 2, 3).unwrap(), "x", &control).unwrap();
+    assert!((means[1] / 3.5e-200 - 1.0).abs() < 1e-15 && (means[2] / 4e-10 - 1.0).abs() < 1e-15);
+}

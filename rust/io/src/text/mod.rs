@@ -4,7 +4,6 @@ mod feed;
 mod line;
 mod number;
 mod plan;
-mod queue;
 mod read;
 mod write;
 
