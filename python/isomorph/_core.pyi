@@ -37,7 +37,6 @@ __all__ = [
     "write_npy",
     "write_safetensors",
     "write_text",
-    "write_words",
 ]
 
 _Array: TypeAlias = NDArray[Any]
@@ -133,7 +132,9 @@ def transform_rows(
     x: _Array, operation: str, values: _Array | None, out: _Array, threads: int
 ) -> None: ...
 def unique_rows(path: _Path, words: list[str], duplicates: str) -> list[int] | None: ...
-def write_npy(path: _Path, array: _Array, *, progress: _Progress) -> None: ...
+def write_npy(
+    path: _Path, array: _Array, *, words_path: _Path, words: list[str], progress: _Progress
+) -> None: ...
 def write_safetensors(
     path: _Path, tensors: Mapping[str, _Array], metadata: Mapping[str, str]
 ) -> None: ...
@@ -146,4 +147,3 @@ def write_text(
     threads: int,
     progress: _Progress,
 ) -> None: ...
-def write_words(path: _Path, words: list[str]) -> None: ...

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -137,18 +135,3 @@ def test_unknown_samples_are_named(run, name: str) -> None:
     done = run("info", name)
     assert done.status == 1
     assert "en, fr, fi" in done.err
-
-
-def test_bench_hands_its_options_on(run, monkeypatch) -> None:
-    seen = []
-    benchmark = SimpleNamespace(main=lambda arguments: seen.append(arguments))
-    monkeypatch.setitem(sys.modules, "isomorph.benchmark", benchmark)
-    assert run("bench", "--quick", "topk").status == 0
-    assert seen == [["--quick", "topk"]]
-
-
-def test_bench_says_when_it_is_not_there(run, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "isomorph.benchmark", SimpleNamespace())
-    done = run("bench")
-    assert done.status == 1
-    assert "no benchmarks" in done.err

@@ -121,21 +121,25 @@ pub fn npy_header(path: PathBuf) -> PyResult<(usize, usize, &'static str)> {
     Ok((header.rows, header.columns, header.float.name()))
 }
 
-/// Write a C-contiguous matrix of float16, float32 or float64.
+/// Write a C-contiguous matrix of float16, float32 or float64, and its words beside it.
 #[pyfunction]
-#[pyo3(signature = (path, array, *, progress))]
+#[pyo3(signature = (path, array, *, words_path, words, progress))]
 pub fn write_npy(
     py: Python<'_>,
     path: PathBuf,
     array: &Bound<'_, PyAny>,
+    words_path: PathBuf,
+    words: &Bound<'_, PyList>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<()> {
+    let words = packed(words)?;
     let save = |shape: &[usize], values: ValuesRef<'_>| {
         let &[rows, columns] = shape else {
             return Err(DTypeError::new_err("array: expected a matrix"));
         };
+        let list = Some((words_path.as_path(), &words));
         doorway::run(py, 1, progress.as_ref(), |control| {
-            npy::write(&path, values, rows, columns, &Watcher(control))
+            npy::write(&path, values, (rows, columns), list, &Watcher(control))
         })
     };
     if let Some(array) = Borrowed::<f16>::new(array, "array")? {
@@ -160,13 +164,6 @@ pub fn read_words<'py>(
         words::read_list(&path, invalid_utf8, &Watcher(control))
     })?;
     PyList::new(py, words.iter())
-}
-
-/// Write a list of words, one a line.
-#[pyfunction]
-pub fn write_words(py: Python<'_>, path: PathBuf, words: &Bound<'_, PyList>) -> PyResult<()> {
-    let words = packed(words)?;
-    doorway::run(py, 1, None, |_| words::write_list(&path, &words))
 }
 
 /// The rows that stay when repeated words are dropped; None if there are none. `path` is where

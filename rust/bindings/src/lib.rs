@@ -22,7 +22,7 @@ mod _core {
     #[pymodule_export]
     use super::io::{
         npy_header, read_npy, read_safetensors, read_text, read_words, safetensors_header,
-        text_header, unique_rows, write_npy, write_safetensors, write_text, write_words,
+        text_header, unique_rows, write_npy, write_safetensors, write_text,
     };
     #[pymodule_export]
     use super::linalg::{polar, svd};

@@ -51,14 +51,41 @@ impl AtomicFile {
         self.writer.write_all(bytes).map_err(Error::io(&self.path))
     }
 
+    /// Bring the file to the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the destination stays as it is.
+    pub fn finish(self) -> Result<Finished> {
+        let Self { path, writer, name } = self;
+        let file = writer.into_inner().map_err(|error| Error::io(&path)(error.into_error()))?;
+        file.sync_all().map_err(Error::io(&path))?;
+        Ok(Finished { path, file, name })
+    }
+
     /// Bring the file to the disk and put it in place.
     ///
     /// # Errors
     /// [`Error::Io`]; the destination is then as it was.
     pub fn commit(self) -> Result<()> {
-        let Self { path, writer, name } = self;
-        let file = writer.into_inner().map_err(|error| Error::io(&path)(error.into_error()))?;
-        file.sync_all().map_err(Error::io(&path))?;
+        self.finish()?.commit()
+    }
+}
+
+/// A complete file on the disk that is not in its place yet.
+#[derive(Debug)]
+pub struct Finished {
+    path: PathBuf,
+    file: File,
+    name: Option<TempPath>,
+}
+
+impl Finished {
+    /// Put it in place.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the destination is then as it was.
+    pub fn commit(self) -> Result<()> {
+        let Self { path, file, name } = self;
         let name = match name {
             Some(name) => name,
             None => {

@@ -10,6 +10,7 @@ use half::f16;
 use crate::atomic::AtomicFile;
 use crate::source::Source;
 use crate::tensor::{self, Scalar, Values, ValuesRef};
+use crate::words::{Words, prepare_list};
 use crate::{Error, Result, Watch};
 
 pub use header::{Float, Header};
@@ -96,17 +97,18 @@ fn transposed<T: Scalar>(
     Ok(out)
 }
 
-/// Write a matrix of `rows` x `columns` (float16, float32 or float64); the file appears whole or
-/// not at all.
+/// Write a matrix of `rows` x `columns` (float16, float32 or float64) to `path` and, if they are
+/// given, the words of its rows to a list beside it. Each file appears whole or not at all; neither
+/// is put in place before both are on the disk.
 ///
 /// # Errors
-/// [`Error::Unwritable`] for another type or if the number of values is another; [`Error::Io`];
-/// [`Error::Cancelled`].
+/// [`Error::Unwritable`] for another type, if the number of values is another, or for a word that a
+/// list cannot hold; [`Error::Io`]; [`Error::Cancelled`].
 pub fn write(
     path: &Path,
     values: ValuesRef<'_>,
-    rows: usize,
-    columns: usize,
+    (rows, columns): (usize, usize),
+    list: Option<(&Path, &Words)>,
     watch: &dyn Watch,
 ) -> Result<()> {
     let unwritable = |reason| Error::Unwritable { path: path.to_path_buf(), reason };
@@ -121,9 +123,14 @@ pub fn write(
         return Err(unwritable(format!("expected {rows} x {columns} values, got {got}")));
     }
     watch.start((values.len() * values.width()) as u64);
+    let list = list.map(|(path, words)| prepare_list(path, words)).transpose()?;
     let mut file = AtomicFile::create(path)?;
     file.write(&header::bytes(float, rows, columns))?;
     values.write(&mut file, path, watch)?;
+    let file = file.finish()?;
+    if let Some(list) = list {
+        list.commit()?;
+    }
     file.commit()
 }
 
@@ -154,7 +161,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npy");
         let values = [1.5, -0.0, 3.25, f32::MIN_POSITIVE, f32::MAX, 6.0];
-        write(&path, ValuesRef::F32(&values), 3, 2, &Quiet).unwrap();
+        write(&path, ValuesRef::F32(&values), (3, 2), None, &Quiet).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len() % 8, 0);
         let matrix = read(&path, None, &Quiet).unwrap();
         assert_eq!((matrix.rows, matrix.columns), (3, 2));
@@ -192,7 +199,7 @@ mod tests {
     fn a_file_cut_anywhere_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npy");
-        write(&path, ValuesRef::F64(&[1.0, 2.0]), 1, 2, &Quiet).unwrap();
+        write(&path, ValuesRef::F64(&[1.0, 2.0]), (1, 2), None, &Quiet).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         for cut in 0..bytes.len() {
             std::fs::write(&path, &bytes[..cut]).unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use crate::atomic::AtomicFile;
+use crate::atomic::{AtomicFile, Finished};
 use crate::source::Text;
 use crate::text::InvalidUtf8;
 use crate::watch::step;
@@ -209,6 +209,11 @@ pub fn read_list(path: &Path, invalid_utf8: InvalidUtf8, watch: &dyn Watch) -> R
 /// # Errors
 /// [`Error::Unwritable`] for a word that could not be read back; [`Error::Io`].
 pub fn write_list(path: &Path, words: &Words) -> Result<()> {
+    prepare_list(path, words)?.commit()
+}
+
+/// Write a list, but do not put it in place yet.
+pub(crate) fn prepare_list(path: &Path, words: &Words) -> Result<Finished> {
     let mut file = AtomicFile::create(path)?;
     for (row, word) in words.iter().enumerate() {
         if word.contains('\n') || word.ends_with('\r') || row == 0 && word.starts_with('\u{feff}') {
@@ -220,7 +225,7 @@ pub fn write_list(path: &Path, words: &Words) -> Result<()> {
         file.write(word.as_bytes())?;
         file.write(b"\n")?;
     }
-    file.commit()
+    file.finish()
 }
 
 #[cfg(test)]

@@ -299,14 +299,20 @@ fn a_write_that_fails_or_is_cancelled_leaves_the_old_file_and_nothing_else() {
 
 #[test]
 fn a_read_can_be_cancelled() {
-    let path = Folder::new();
-    let path = path.file("a 1\n".repeat(10_000));
+    let folder = Folder::new();
+    let path = folder.file("a 1\n".repeat(10_000));
     let options = ReadOptions {
         params: Params { chunk: 100, ..Params::default() },
         ..ReadOptions::default()
     };
     let error = read(&path, &options, &Stop(3.into())).unwrap_err();
     assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+    // Also where there is nothing to hand out.
+    for text in ["\n".repeat(10_000), "a 1\n".to_string() + &"\n".repeat(10_000)] {
+        let path = folder.file(text);
+        let error = read(&path, &options, &Stop(3.into())).unwrap_err();
+        assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+    }
 }
 
 #[test]

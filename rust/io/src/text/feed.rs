@@ -4,8 +4,10 @@
 //! workers parse, and counts the lines, so that each worker knows where its rows go.
 
 use crate::source::Text;
+use crate::text::Params;
 use crate::text::line::is_blank;
-use crate::{Error, Result};
+use crate::watch::step;
+use crate::{Error, Result, Watch};
 
 /// A buffer that is filled again and again: only what was never used before is cleared.
 #[derive(Debug, Default)]
@@ -36,8 +38,9 @@ impl Buffer {
 }
 
 /// The lines of a file, in chunks.
-pub(crate) struct Feed {
+pub(crate) struct Feed<'a> {
     text: Text,
+    watch: &'a dyn Watch,
     /// What follows the last whole line that was handed out.
     carry: Vec<u8>,
     /// Lines before `carry`.
@@ -45,21 +48,23 @@ pub(crate) struct Feed {
     ended: bool,
     /// An error that comes after the lines read so far.
     pending: Option<Error>,
-    chunk: usize,
-    longest_line: usize,
+    /// Bytes of the file that `watch` has heard of.
+    reported: u64,
+    params: Params,
 }
 
-impl Feed {
-    /// Chunks of about `chunk` bytes, longer where a line is; no line over `longest_line`.
-    pub fn new(text: Text, chunk: usize, longest_line: usize) -> Self {
+impl<'a> Feed<'a> {
+    /// Chunks of about `params.chunk` bytes, longer where a line is. `watch` hears of every read.
+    pub fn new(text: Text, params: Params, watch: &'a dyn Watch) -> Self {
         Self {
             text,
+            watch,
             carry: Vec::new(),
             lines: 0,
             ended: false,
             pending: None,
-            chunk: chunk.max(1),
-            longest_line,
+            reported: 0,
+            params: Params { chunk: params.chunk.max(1), ..params },
         }
     }
 
@@ -133,17 +138,20 @@ impl Feed {
         let mut end = memchr::memrchr(b'\n', buffer.text());
         while end.is_none() && !self.ended {
             searched = buffer.filled.max(searched);
-            if searched > self.longest_line {
+            if searched > self.params.longest_line {
                 return Err(Error::LineTooLong {
                     path: self.text.path().to_path_buf(),
                     line: self.lines + 1,
-                    limit: self.longest_line,
+                    limit: self.params.longest_line,
                 });
             }
-            match self.text.fill(buffer.reserve(self.chunk)) {
+            match self.text.fill(buffer.reserve(self.params.chunk)) {
                 Ok(count) => {
                     buffer.filled += count;
-                    self.ended = count < self.chunk;
+                    self.ended = count < self.params.chunk;
+                    let position = self.text.position();
+                    step(self.watch, self.text.path(), position - self.reported)?;
+                    self.reported = position;
                 }
                 Err(error) => {
                     self.pending = Some(error);

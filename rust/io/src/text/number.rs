@@ -2,6 +2,8 @@
 //! what `np.float32(float(text))` does. (Rounding once, from text to float32, would differ in rare
 //! cases that lie next to the middle of two float32 values.)
 
+use super::line::is_separator;
+
 /// 10^0 to 10^22: the powers of ten that float64 holds exactly.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
@@ -21,47 +23,101 @@ const EXACT: u64 = 1 << 53;
 /// numbers in such files are: at most six digits, a point, at most fifteen digits, a separator.
 /// It is always finite. `None` says nothing about the text.
 ///
-/// This is the hot path: no loop over digits after the point, no branch on random data.
+/// This is the hot path: no loop over digits, no branch on random data.
 #[inline]
 pub(crate) fn usual(window: &[u8; WINDOW]) -> Option<(f32, usize)> {
     let negative = window[0] == b'-';
     let first = usize::from(negative);
-    let mut at = first;
-    let mut whole = 0;
-    while window[at].is_ascii_digit() && at < first + 6 {
-        whole = whole * 10 + u64::from(window[at] - b'0');
-        at += 1;
-    }
-    if window[at] != b'.' {
-        return None;
-    }
-    let nothing = at == first;
-    let fraction = at + 1;
-    let (value, count, next) = leading_digits(window, fraction)?;
-    let (mantissa, count, next) = if count < 8 {
-        (whole * SHIFTS[count] + value, count, next)
+    let units = window[first].wrapping_sub(b'0');
+    let (whole, point) = if units < 10 && window[first + 1] == b'.' {
+        (u64::from(units), first + 1)
     } else {
-        let (more, count, next) = leading_digits(window, fraction + 8)?;
-        let mantissa = (whole * SHIFTS[8] + value).checked_mul(SHIFTS[count])? + more;
-        if count == 8 || mantissa > EXACT {
-            return None;
-        }
-        (mantissa, count + 8, next)
+        whole_part(window, first)?
     };
-    if (next != b' ' && next != b'\t') || nothing && count == 0 {
+    let fraction = point + 1;
+    let word = word_at(window, fraction)?;
+    let count = digits_in(word);
+    if count == 8 {
+        return long_fraction(window, whole, fraction, negative);
+    }
+    if (count == 0 && point == first) || !is_separator(window[(fraction + count) % WINDOW]) {
         return None;
     }
-    let value = exact(mantissa) / POWERS[count];
+    // As if the digits were followed by zeros up to the eighth: below 10^14 over a constant.
+    let value = exact(whole * 100_000_000 + value_of(digits_only(word))) / 1e8;
     Some((signed(value, negative), fraction + count))
 }
 
-/// [`eight`] in a window, with the byte that follows the digits, if that is in the same word.
+/// Up to six digits before a point, and where the point is.
+fn whole_part(window: &[u8; WINDOW], first: usize) -> Option<(u64, usize)> {
+    let mut whole = 0;
+    for at in first..first + 7 {
+        match digit(window, at) {
+            Some(digit) => whole = whole * 10 + digit,
+            None => return (window[at] == b'.').then_some((whole, at)),
+        }
+    }
+    None
+}
+
+/// The rest of [`usual`] for eight to fifteen digits after the point.
+fn long_fraction(
+    window: &[u8; WINDOW],
+    whole: u64,
+    fraction: usize,
+    negative: bool,
+) -> Option<(f32, usize)> {
+    let high = value_of(word_at(window, fraction)? ^ ZEROS);
+    let word = word_at(window, fraction + 8)?;
+    let count = digits_in(word);
+    // Push the digits to the end of the word; zeros come in before them.
+    let low = value_of(digits_only(word).checked_shl(64 - 8 * count as u32).unwrap_or(0));
+    let mantissa = (whole * 100_000_000 + high).checked_mul(SHIFTS[count])? + low;
+    let end = fraction + 8 + count;
+    if count == 8 || mantissa > EXACT || !is_separator(*window.get(end)?) {
+        return None;
+    }
+    let value = exact(mantissa) / POWERS[8 + count];
+    Some((signed(value, negative), end))
+}
+
+/// Eight times the character 0.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// Eight bytes, the first of them the lowest of the word.
 #[inline]
-fn leading_digits(window: &[u8; WINDOW], at: usize) -> Option<(u64, usize, u8)> {
-    let word = u64::from_le_bytes(window.get(at..at + 8)?.try_into().ok()?);
-    let (value, count) = eight(word);
-    let next = word.checked_shr(8 * count as u32).unwrap_or(0) as u8;
-    Some((value, count, next))
+fn word_at(window: &[u8; WINDOW], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(window.get(at..at + 8)?.try_into().ok()?))
+}
+
+/// The highest bit of every byte of `word` that is not a digit, up to the first such byte. (A carry
+/// out of that byte may spoil those after it.)
+#[inline]
+fn other_bytes(word: u64) -> u64 {
+    let values = word ^ ZEROS;
+    (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080
+}
+
+/// How many bytes of `word` are digits, before the first that is not.
+#[inline]
+fn digits_in(word: u64) -> usize {
+    other_bytes(word).trailing_zeros() as usize / 8
+}
+
+/// The values of these digits, and zero in place of all bytes after them.
+#[inline]
+fn digits_only(word: u64) -> u64 {
+    let others = other_bytes(word);
+    let first = (others & others.wrapping_neg()) >> 7;
+    (word ^ ZEROS) & first.wrapping_sub(1)
+}
+
+/// The number with these eight digit values: neighbours are joined to pairs, fours, all eight.
+#[inline]
+fn value_of(values: u64) -> u64 {
+    let pairs = (values.wrapping_mul(10).wrapping_add(values >> 8)) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
+    (fours.wrapping_mul(10_000).wrapping_add(fours >> 32)) & 0xFFFF_FFFF
 }
 
 /// An integer up to [`EXACT`]. Its sign bit is free, and CPUs convert signed integers faster.
@@ -134,22 +190,6 @@ pub(crate) fn parse(text: &[u8]) -> Option<f32> {
 fn digit(bytes: &[u8], at: usize) -> Option<u64> {
     let digit = bytes.get(at)?.wrapping_sub(b'0');
     (digit < 10).then_some(u64::from(digit))
-}
-
-/// The value and count of the digits that begin eight bytes, the first of them the lowest of the
-/// word.
-#[inline]
-fn eight(word: u64) -> (u64, usize) {
-    let values = word ^ 0x3030_3030_3030_3030;
-    // A byte over 9 gets its top bit here. A carry out of one spoils only bytes after it.
-    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
-    let count = others.trailing_zeros() as usize / 8;
-    // Push out what follows the digits; zeros come in before them.
-    let values = if count == 0 { 0 } else { values << (64 - 8 * count) };
-    let pairs = (values.wrapping_mul(10).wrapping_add(values >> 8)) & 0x00FF_00FF_00FF_00FF;
-    let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
-    let all = (fours.wrapping_mul(10_000).wrapping_add(fours >> 32)) & 0xFFFF_FFFF;
-    (all, count)
 }
 
 /// A signed exponent of one to four digits and its length.

@@ -25,7 +25,7 @@ pub(crate) struct Plan {
 }
 
 /// Look at the first line of `feed`, and leave the feed at the first row.
-pub(crate) fn plan(feed: &mut Feed, options: &ReadOptions) -> Result<Plan> {
+pub(crate) fn plan(feed: &mut Feed<'_>, options: &ReadOptions) -> Result<Plan> {
     let path = feed.text().path().to_path_buf();
     let Some(first) = feed.peek()?.map(<[u8]>::to_vec) else {
         return Err(Error::Empty { path });

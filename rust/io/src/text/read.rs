@@ -17,10 +17,10 @@ use crate::tensor::allocate;
 use crate::text::feed::{self, Buffer, Feed};
 use crate::text::line::{self, Fault};
 use crate::text::plan::{Plan, plan};
+use crate::text::queue::{Chunk, Queue};
 use crate::text::{InvalidUtf8, ReadOptions};
-use crate::watch::step;
 use crate::words::{Words, unique_rows};
-use crate::{Error, Result, Watch};
+use crate::{Error, Quiet, Result, Watch};
 
 /// Word vectors read from text.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,7 @@ pub fn read(path: &Path, options: &ReadOptions, watch: &dyn Watch) -> Result<Tex
     let text = Text::open(path)?;
     watch.start(text.size());
     let direct = !text.is_gzip();
-    let mut feed = Feed::new(text, options.params.chunk, options.params.longest_line);
+    let mut feed = Feed::new(text, options.params, watch);
     let plan = plan(&mut feed, options)?;
     let mut vectors = Vec::new();
     if let (true, Some(_), Some(rows)) = (direct, &plan.header, plan.rows) {
@@ -58,7 +58,6 @@ pub fn read(path: &Path, options: &ReadOptions, watch: &dyn Watch) -> Result<Tex
         path,
         options,
         plan: &plan,
-        watch,
         queue: Mutex::new(Queue::new(feed, &plan, whole)),
         parts: Mutex::default(),
         failure: Mutex::default(),
@@ -73,7 +72,7 @@ pub fn read(path: &Path, options: &ReadOptions, watch: &dyn Watch) -> Result<Tex
         return Err(error);
     }
     let queue = into_inner(job.queue);
-    let (rows, lines) = (queue.rows, queue.feed.lines());
+    let (rows, lines) = (queue.rows(), queue.lines());
     if let (Some(header), Some(wanted)) = (plan.header, plan.rows)
         && rows < wanted
     {
@@ -114,7 +113,7 @@ pub struct TextHeader {
 pub fn read_header(path: &Path, options: &ReadOptions) -> Result<TextHeader> {
     let text = Text::open(path)?;
     let gzip = text.is_gzip();
-    let mut feed = Feed::new(text, options.params.chunk, options.params.longest_line);
+    let mut feed = Feed::new(text, options.params, &Quiet);
     let plan = plan(&mut feed, options)?;
     let rows = plan.header.map(|header| header.rows);
     Ok(TextHeader { rows, dimension: plan.dimension, gzip })
@@ -195,134 +194,12 @@ fn line_of(parts: &[Part], row: usize) -> u64 {
     after.checked_sub(1).map_or(0, |at| parts[at].line_of(row))
 }
 
-/// What a worker takes under the lock.
-struct Chunk<'a> {
-    index: usize,
-    first_row: usize,
-    first_line: u64,
-    rows: usize,
-    /// Bytes of the buffer that hold them.
-    length: usize,
-    /// Bytes of the file read since the last chunk.
-    progress: u64,
-    /// Where the rows go.
-    place: Option<&'a mut [f32]>,
-}
-
-/// The serial part: chunks in order, and where their rows go.
-struct Queue<'a> {
-    feed: Feed,
-    dimension: usize,
-    wanted: Option<usize>,
-    limited: bool,
-    header_rows: u64,
-    whole: Option<&'a mut [f32]>,
-    rows: usize,
-    chunks: usize,
-    reported: u64,
-    ended: bool,
-    pending: Option<Error>,
-}
-
-impl<'a> Queue<'a> {
-    fn new(feed: Feed, plan: &Plan, whole: Option<&'a mut [f32]>) -> Self {
-        Self {
-            feed,
-            dimension: plan.dimension,
-            wanted: plan.rows,
-            limited: plan.limited,
-            header_rows: plan.header.map_or(0, |header| header.rows),
-            whole,
-            rows: 0,
-            chunks: 0,
-            reported: 0,
-            ended: false,
-            pending: None,
-        }
-    }
-
-    fn next(&mut self, buffer: &mut Buffer) -> Result<Option<Chunk<'a>>> {
-        loop {
-            if let Some(error) = self.pending.take() {
-                return Err(error);
-            }
-            if self.ended || !self.feed.next(buffer)? {
-                self.ended = true;
-                return Ok(None);
-            }
-            let first_line = self.feed.lines() + 1;
-            let (rows, length) = self.count(buffer);
-            if rows > 0 {
-                return Ok(Some(self.chunk(rows, length, first_line)));
-            }
-        }
-    }
-
-    /// How many rows of the buffer are wanted, and in how many bytes they lie.
-    fn count(&mut self, buffer: &Buffer) -> (usize, usize) {
-        let room = self.wanted.map_or(usize::MAX, |wanted| wanted - self.rows);
-        let (mut rows, mut length, mut lines) = (0, 0, 0);
-        let mut beyond = false;
-        if room == 0 && self.limited {
-            self.ended = true;
-            return (0, 0);
-        }
-        for line in feed::lines(buffer.text()) {
-            if !line::is_blank(line) {
-                if rows == room {
-                    beyond = true;
-                    break;
-                }
-                rows += 1;
-            }
-            lines += 1;
-            length += line.len() + 1;
-        }
-        if beyond {
-            self.ended = self.limited;
-            if !self.limited {
-                self.pending = Some(Error::RowsExtra {
-                    path: self.feed.text().path().to_path_buf(),
-                    line: self.feed.lines() + lines + 1,
-                    expected: self.header_rows,
-                });
-            }
-        }
-        self.feed.count(lines);
-        // The last line of a file may lack its line feed, which was counted.
-        (rows, length.min(buffer.text().len()))
-    }
-
-    fn chunk(&mut self, rows: usize, length: usize, first_line: u64) -> Chunk<'a> {
-        let place = self.whole.take().map(|whole| {
-            let (place, rest) = whole.split_at_mut(rows * self.dimension);
-            self.whole = Some(rest);
-            place
-        });
-        let position = self.feed.text().position();
-        let chunk = Chunk {
-            index: self.chunks,
-            first_row: self.rows,
-            first_line,
-            rows,
-            length,
-            progress: position - self.reported,
-            place,
-        };
-        self.chunks += 1;
-        self.rows += rows;
-        self.reported = position;
-        chunk
-    }
-}
-
 /// What the workers share.
 struct Reader<'a> {
     path: &'a Path,
     options: &'a ReadOptions,
     plan: &'a Plan,
-    watch: &'a dyn Watch,
-    queue: Mutex<Queue<'a>>,
+    queue: Mutex<Queue<'a, 'a>>,
     parts: Mutex<Vec<Part>>,
     /// The first error and the chunk it is in.
     failure: Mutex<Option<(usize, Error)>>,
@@ -334,7 +211,7 @@ impl Reader<'_> {
         let mut buffer = Buffer::default();
         while !self.failed.load(Ordering::Relaxed) {
             let mut queue = lock(&self.queue);
-            let index = queue.chunks;
+            let index = queue.chunks();
             let next = queue.next(&mut buffer);
             drop(queue);
             let (index, outcome) = match next {
@@ -360,7 +237,6 @@ impl Reader<'_> {
     }
 
     fn parse(&self, chunk: Chunk<'_>, buffer: &Buffer) -> Result<Part> {
-        step(self.watch, self.path, chunk.progress)?;
         let dimension = self.plan.dimension;
         let text = &buffer.text()[..chunk.length];
         let mut part = Part {

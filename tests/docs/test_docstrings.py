@@ -1,0 +1,36 @@
+"""The examples in docstrings run, and print what they show."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import isomorph as iso
+
+MODULES = sorted(
+    info.name
+    for info in pkgutil.walk_packages(iso.__path__, "isomorph.")
+    if not info.name.endswith(("__main__", "._core"))
+)
+
+
+@pytest.mark.parametrize("name", ["isomorph", *MODULES])
+def test_examples(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(name)
+    outcome = doctest.testmod(module, optionflags=doctest.ELLIPSIS, extraglobs={"iso": iso})
+    assert outcome.failed == 0
+
+
+def test_there_are_examples():
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = [
+        test
+        for name in MODULES
+        for test in finder.find(importlib.import_module(name))
+        if test.examples
+    ]
+    assert len(found) > 10
