@@ -82,8 +82,9 @@ def topk(
     -----
     O(n m d) multiplications in a fused multiply-and-select pass, which only filters: its rounding
     error is part of the threshold, and what passes is scored canonically. Peak extra memory: a
-    packed block of the corpus (at most 48 MiB), 8 bytes x 2 max(k, 32) a query of the block in
-    work, and the result. Lists of nearly equal rows take longer, since many survive the filter.
+    packed block of each side (32 MiB each at most), 32 MiB of candidate lists, and the result
+    (12 bytes x k a query in float32, 16 in float64). Sets of thousands of nearly equal rows take
+    several times longer, since many pass the filter.
 
     Examples
     --------
@@ -147,8 +148,8 @@ def csls_radii(
     Notes
     -----
     One pass over the n x m cosines, O(n m d), of which none is stored: each is compared with the
-    row's and with the column's current K-th best. Peak extra memory: two packed blocks (48 MiB
-    each at most) and 8 bytes x 2 max(K, 32) for each row of both sides.
+    row's and with the column's current K-th best. Peak extra memory: two packed blocks (32 MiB
+    each at most) and 8 bytes x (K + max(K, 32)) for each row of both sides, 16 in float64.
 
     References
     ----------
