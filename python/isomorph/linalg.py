@@ -106,9 +106,9 @@ def svd(
     .. math:: |U^TU - I|,\ |V^TV - I|,\ |A - U S V^T|/|A| \le 8\, \mathrm{eps} \sqrt{\max(n, d)}
 
     also for rank-deficient, repeated, clustered and graded spectra. The fast method
-    (bidiagonalisation, divide and conquer) is followed by a Newton-Schulz step where its vectors
-    are less orthogonal, and by an estimate of the residual with eight random vectors, which sends
-    wrong answers to the QR iteration and, at last, to one-sided Jacobi.
+    (bidiagonalisation, divide and conquer) is followed by a step of Cholesky QR where its vectors
+    are less orthogonal; then A V gives the singular values once more, as Rayleigh quotients, and
+    the residual, which sends wrong answers to the QR iteration and, at last, to one-sided Jacobi.
 
     O(n d k) operations a matrix, each on one core; memory beyond the result, per core: some
     4 n d + 6 k^2 numbers. Ctrl-C is looked at between two matrices: for one of 2,000 columns that

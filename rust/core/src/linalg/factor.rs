@@ -5,8 +5,9 @@
 //! some rank-deficient matrices an answer that is wrong in the third digit. So each answer is
 //! tested and repaired:
 //!
-//! 1. `|U'U - I|` and `|V'V - I|` are computed; where they exceed [`TARGET`], a Newton-Schulz step
-//!    `U <- U - U (U'U - I) / 2` brings them to the rounding error of one product;
+//! 1. `|U'U - I|` and `|V'V - I|` are computed; where they exceed [`TARGET`], a step of Cholesky QR
+//!    to first order, `U <- U - U T` with T upper triangular and `T + T' = U'U - I`, brings them to
+//!    the rounding error of one product;
 //! 2. `A V` is computed: it gives the singular values once more, as Rayleigh quotients `u' A v`,
 //!    whose error is of second order in that of the vectors, and the residual `A V - U S`; if that
 //!    is not small, the implicit QR iteration is used instead, and one-sided Jacobi if that fails;
@@ -44,8 +45,11 @@ enum Method {
     Jacobi,
 }
 
-/// Below this size faer uses the QR iteration in any case.
+/// From this size on divide and conquer is tried first; below, the QR iteration is as fast.
 const DIVIDE_FROM: usize = 128;
+
+/// Divide and conquer stops dividing at this size.
+const LEAF: usize = 48;
 
 /// The factors of one matrix after another, and the memory that this takes:
 /// 4 n d + 6 k^2 numbers, about, k = min(n, d).
@@ -161,11 +165,8 @@ impl Factor {
         }
         let scale = PowerOfTwo::normalising(largest);
         self.unscale = scale.inverse();
-        for (i, row) in values.chunks_exact(d).enumerate() {
-            for (j, x) in row.iter().enumerate() {
-                self.a[(i, j)] = scale.apply(x.widen());
-            }
-        }
+        let a = &mut self.a;
+        tiles(values.len() / d, d, |i, j| a[(i, j)] = scale.apply(values[i * d + j].widen()));
         Ok(())
     }
 
@@ -283,7 +284,7 @@ fn target<T: Scalar>(k: usize) -> f64 {
     TARGET * (k as f64).sqrt() * (T::EPSILON / 64.0).max(f64::EPSILON)
 }
 
-/// One or more Newton-Schulz steps, until `|Q'Q - I|` is at most `target` or one product's rounding.
+/// Steps of first-order Cholesky QR, until `|Q'Q - I|` is at most `target` or one product's rounding.
 fn straighten(q: &mut Mat<f64>, gram: &mut Mat<f64>, scratch: &mut Mat<f64>, target: f64) -> bool {
     let k = q.ncols();
     for _ in 0..4 {
@@ -301,11 +302,11 @@ fn straighten(q: &mut Mat<f64>, gram: &mut Mat<f64>, scratch: &mut Mat<f64>, tar
         let mut error = 0.0;
         for j in 0..k {
             // Equal entries round alike in a plain sum: it is off by up to n eps / 2.
-            gram[(j, j)] = pairwise_square(q.col_as_slice(j)) - 1.0;
-            error += gram[(j, j)] * gram[(j, j)];
+            let x = pairwise_square(q.col_as_slice(j)) - 1.0;
+            error += x * x;
+            gram[(j, j)] = 0.5 * x;
             for i in j + 1..k {
                 let x = gram[(i, j)];
-                gram[(j, i)] = x;
                 error += 2.0 * x * x;
             }
         }
@@ -319,7 +320,18 @@ fn straighten(q: &mut Mat<f64>, gram: &mut Mat<f64>, scratch: &mut Mat<f64>, tar
         }
         let mut old = scratch.as_mut().submatrix_mut(0, 0, q.nrows(), k);
         old.copy_from(&*q);
-        matmul(q.as_mut(), Accum::Add, old.as_ref(), gram.as_ref(), -0.5, Par::Seq);
+        // The transposed lower triangle is the upper one.
+        triangular::matmul(
+            q.as_mut(),
+            BlockStructure::Rectangular,
+            Accum::Add,
+            old.as_ref(),
+            BlockStructure::Rectangular,
+            gram.transpose(),
+            BlockStructure::TriangularUpper,
+            -1.0,
+            Par::Seq,
+        );
         // The step squares the error: below this it is rounding that is left, nothing to test.
         if error < 1e-9 {
             return true;
@@ -366,6 +378,20 @@ fn complete(q: &mut Mat<f64>, s: &mut [f64]) {
     }
 }
 
+/// Visit all (i, j) in tiles, so that a transposed copy keeps to the first-level cache.
+pub(super) fn tiles(rows: usize, cols: usize, mut visit: impl FnMut(usize, usize)) {
+    const TILE: usize = 16;
+    for i0 in (0..rows).step_by(TILE) {
+        for j0 in (0..cols).step_by(TILE) {
+            for i in i0..(i0 + TILE).min(rows) {
+                for j in j0..(j0 + TILE).min(cols) {
+                    visit(i, j);
+                }
+            }
+        }
+    }
+}
+
 /// `dst (+)= alpha * lhs * rhs`, on this thread.
 pub(crate) fn multiply(
     dst: &mut Mat<f64>,
@@ -380,7 +406,7 @@ pub(crate) fn multiply(
 fn parameters(method: Method) -> Spec<SvdParams, f64> {
     let mut parameters = <SvdParams as Auto<f64>>::auto();
     parameters.recursion_threshold = match method {
-        Method::DivideAndConquer => DIVIDE_FROM,
+        Method::DivideAndConquer => LEAF,
         Method::QrIteration | Method::Jacobi => usize::MAX,
     };
     Spec::new(parameters)

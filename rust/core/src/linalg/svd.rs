@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::factor::Factor;
+use super::factor::{Factor, tiles};
 use super::{Scalar, Stack, zeros};
 use crate::runtime::Control;
 use crate::{Error, Result};
@@ -50,11 +50,7 @@ pub fn svd<T: Scalar + Default>(stack: Stack<'_, T>, control: &Control) -> Resul
             control.check()?;
             let factor = factor.as_mut().map_err(|error| error.clone())?;
             factor.factorise(stack.get(index), "a").map_err(|error| in_stack(error, index, n))?;
-            for (i, row) in u.chunks_exact_mut(k).enumerate() {
-                for (j, x) in row.iter_mut().enumerate() {
-                    *x = T::round(factor.u[(i, j)]);
-                }
-            }
+            tiles(n, k, |i, j| u[i * k + j] = T::round(factor.u[(i, j)]));
             for (j, row) in vt.chunks_exact_mut(d).enumerate() {
                 for (i, x) in row.iter_mut().enumerate() {
                     *x = T::round(factor.v[(i, j)]);
