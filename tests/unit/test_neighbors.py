@@ -153,8 +153,8 @@ def test_only_selected_scores_can_overflow(backend: str) -> None:
         assert iso.topk(x, y, 2, metric="dot").indices.tolist() == [[2, 1]]
         with pytest.raises(ValueError, match="overflows float32"):
             iso.topk(x, y, 3, metric="dot")
+        large = np.full(1, -3e38, np.float32)
         with pytest.raises(ValueError, match="overflows float32"):
-            large = np.full(1, -3e38, np.float32)
             iso.csls(x, x, source_radii=large, target_radii=large)
         # The score of a row with itself does not count where it is left out.
         z = np.array([[1e30, 0.0], [0.0, 1.0]], np.float32)
