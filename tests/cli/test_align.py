@@ -153,3 +153,32 @@ def test_translate_reads_words_from_standard_input(run, files, aligned, monkeypa
     monkeypatch.setattr("sys.stdin", streams.StringIO("s1\n\n s2\n"))
     done = run("translate", aligned, files.source, files.target, "-", "--json")
     assert list(json.loads(done.out)["translations"]) == ["s1", "s2"]
+
+
+def test_a_dictionary_the_other_way_round_is_named(run, files, tmp_path: Path) -> None:
+    right = Path(files.train).read_text(encoding="utf-8").splitlines()
+    # Both vocabularies hold a word that is spelt alike, as real ones do: pairs are found.
+    for name in (files.source, files.target):
+        vectors = io.load(name)
+        io.save(io.Embeddings(["taxi", *vectors.words[1:]], vectors.vectors), name)
+    turned = tmp_path / "turned.txt"
+    swapped = ["\t".join(reversed(line.split("\t"))) for line in right[1:]]
+    turned.write_text("\n".join(["taxi\ttaxi", *swapped]), encoding="utf-8")
+    command = ("align", files.source, files.target, "--train", turned, "-o", tmp_path / "out")
+    done = run(*command, "--quiet", "--json")
+    assert done.status == 0
+    assert f"{turned}: only 1 of 50 training pairs are in both vocabularies" in done.err
+    assert "50 are the other way round, with --reverse" in done.err
+    assert json.loads(done.out)["train"]["pairs_used"] == 1
+    assert run(*command, "--reverse").err == ""
+
+
+def test_a_dictionary_of_other_languages_is_doubted(run, files, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    known = Path(files.train).read_text(encoding="utf-8").splitlines()[:2]
+    other.write_text("\n".join([*known, *(f"u{i}\tv{i}" for i in range(98))]), encoding="utf-8")
+    done = run("align", files.source, files.target, "--train", other, "-o", tmp_path / "out")
+    assert done.status == 0
+    assert "only 2 of 100 training pairs" in done.err
+    assert "are the languages, their order and the case of the words right?" in done.err
+    assert "--reverse" not in done.err

@@ -19,9 +19,14 @@ from isomorph.cli._terminal import Line, Terminal, Watch
 
 if TYPE_CHECKING:
     from isomorph.align import Alignment
+    from isomorph.io import Embeddings
     from isomorph.pipeline import AlignmentReport
 
 METRICS, REPORT = "metrics.json", "report.html"
+#: The part of a dictionary's pairs below which the other direction is tried.
+_USUAL = 0.5
+#: The part below which the dictionary is that of another pair of languages, most likely.
+_SUSPECT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,12 @@ def run(
 ) -> None:
     """Align, write the results into `output`, whole or not at all, and print them."""
     with output_folder(output) as draft, terminal.watching() as watch:
-        report = _align(job, watch)
+        report, doubt = _align(job, watch)
         watch.stage("writing the report")
         origin = _inputs.provenance(job.command, _files(job))
         figures = write_results(draft, report, job.names, origin)
+    if doubt is not None:
+        terminal.problem(doubt)
     if terminal.as_json:
         terminal.data(figures)
         return
@@ -81,7 +88,8 @@ def run(
     terminal.lines(lines)
 
 
-def _align(job: Job, watch: Watch) -> AlignmentReport:
+def _align(job: Job, watch: Watch) -> tuple[AlignmentReport, str | None]:
+    """Return the report, and why the training dictionary may be the wrong one."""
     from isomorph.pipeline import Stages, align_vocabularies
 
     reading = Stages(watch.stage)
@@ -99,7 +107,39 @@ def _align(job: Job, watch: Watch) -> AlignmentReport:
             stage=watch.stage,
             **job.settings,
         )
-    return dataclasses.replace(report, seconds={**reading.seconds, **report.seconds})
+        doubt = _doubt(job, train, source, target, report)
+    return dataclasses.replace(report, seconds={**reading.seconds, **report.seconds}), doubt
+
+
+def _doubt(
+    job: Job, train: str, source: Embeddings, target: Embeddings, report: AlignmentReport
+) -> str | None:
+    """Say why the training dictionary may be another language's, or the other way round.
+
+    A few words are spelt alike in most languages, so that a wrong dictionary still has pairs, and
+    a map comes out that looks like any other.
+    """
+    from isomorph import io
+    from isomorph.errors import DictionaryError
+
+    found = report.train
+    if found is None or found.pairs_found >= _USUAL * found.pairs_total:
+        return None
+    reverse = bool(job.settings.get("reverse"))
+    try:
+        others = len(io.load_dictionary(train, source, target, reverse=not reverse))
+    except DictionaryError:
+        others = 0
+    said = (
+        f"{job.train}: only {found.pairs_found:,} of {found.pairs_total:,} training pairs are in "
+        "both vocabularies"
+    )
+    if others > 2 * found.pairs_found:
+        how = "without" if reverse else "with"
+        return f"{said}; {others:,} are the other way round, {how} --reverse"
+    if found.pairs_found < _SUSPECT * found.pairs_total:
+        return f"{said}; are the languages, their order and the case of the words right?"
+    return None
 
 
 @contextlib.contextmanager
