@@ -229,7 +229,7 @@ def load_dictionary(
     lowercase : bool, default False
         Look the dictionary's words up in lower case. (The vocabularies stay as they are.)
     oov : {"drop", "error"}, default "drop"
-        What to do with pairs of which a word is in neither vocabulary.
+        What to do with pairs of which a word is not in its vocabulary.
     reverse : bool, default False
         The file has the target word first.
     errors : {"strict", "replace"}, default "strict"

@@ -67,3 +67,15 @@ def test_a_relative_folder_is_taken_from_here(tmp_path: Path, monkeypatch) -> No
         (draft / "one").write_text("1")
         monkeypatch.chdir(draft)
     assert names(tmp_path / "out") == ["one"]
+
+
+def test_an_error_names_the_folder_that_was_asked_for(tmp_path: Path, monkeypatch) -> None:
+    def refuse(path: Path, **options: bool) -> None:
+        # The parents are there already; of the draft, nothing may be made.
+        if not options:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(PermissionError) as raised, output_folder(tmp_path / "out"):
+        pytest.fail("the block must not run")
+    assert raised.value.filename == str(tmp_path / "out")

@@ -25,7 +25,11 @@ def output_folder(folder: Path) -> Iterator[Path]:
     created = _make_parents(folder.parent)
     draft = folder.parent / f".{folder.name}.{secrets.token_hex(6)}.partial"
     try:
-        draft.mkdir()
+        try:
+            draft.mkdir()
+        except OSError as error:
+            # Of the draft nobody has heard: name the folder that was asked for.
+            raise OSError(error.errno, error.strerror, str(folder)) from None
         yield draft
         files = sorted(draft.iterdir())
         for file in files:
