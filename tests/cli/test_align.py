@@ -182,3 +182,16 @@ def test_a_dictionary_of_other_languages_is_doubted(run, files, tmp_path: Path) 
     assert "only 2 of 100 training pairs" in done.err
     assert "are the languages, their order and the case of the words right?" in done.err
     assert "--reverse" not in done.err
+
+
+def test_a_map_that_is_asked_the_other_way_round_says_so(run, aligned, files, tmp_path) -> None:
+    said = f"the map was fitted from {files.source} to {files.target}"
+    assert run("translate", aligned, files.source, files.target, "s1").err == ""
+    done = run("translate", aligned, files.target, files.source, "tä1", "--json")
+    assert said in done.err
+    assert "tä1" in json.loads(done.out)["translations"]
+    turned = tmp_path / "turned.txt"
+    turned.write_text("tä1\ts1\n", encoding="utf-8")
+    command = ("evaluate", "--dictionary", turned, files.target, files.source)
+    assert said in run(*command, "--map", aligned).err
+    assert said not in run(*command).err

@@ -7,7 +7,7 @@ import hashlib
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +156,29 @@ def load_alignment(path: str) -> Alignment:
 
     folder = Path(path)
     return Alignment.load(folder / MAP if folder.is_dir() else folder)
+
+
+def swapped(alignment: Alignment, source: str, target: str) -> str | None:
+    """Say so if these are the files that `align` read, but in the other order.
+
+    A map goes one way; the other way it gives words, too, and they mean nothing. Files are told by
+    name and size, as hashing them would take longer than most commands.
+    """
+    files = alignment.map.provenance.get("files")
+    read = {}
+    for file in files if isinstance(files, (list, tuple)) else ():
+        if isinstance(file, Mapping) and isinstance(file.get("path"), str):
+            read[file.get("role")] = (Path(file["path"]).name, file.get("bytes"))
+    fitted = read.get("source"), read.get("target")
+    if None in fitted or SAMPLE in (source[: len(SAMPLE)], target[: len(SAMPLE)]):
+        return None
+    given = tuple((Path(path).name, Path(path).stat().st_size) for path in (target, source))
+    if given != fitted or fitted[0] == fitted[1]:
+        return None
+    return (
+        f"the map was fitted from {target} to {source}, and is asked the other way round; "
+        "give SRC and TGT in the order of 'align'"
+    )
 
 
 def dictionary_path(path: str) -> str:

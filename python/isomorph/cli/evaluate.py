@@ -82,6 +82,10 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             seed=options.seed,
             progress=watch.progress,
         )
+    if alignment is not None and (
+        doubt := _inputs.swapped(alignment, options.source, options.target)
+    ):
+        terminal.problem(doubt)
     if terminal.as_json:
         terminal.data(plain(found.as_dict()))
         return 0

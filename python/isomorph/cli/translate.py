@@ -83,6 +83,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             unknown="skip",
             progress=watch.progress,
         )
+    if doubt := _inputs.swapped(alignment, options.source, options.target):
+        terminal.problem(doubt)
     for word, near in found.unknown.items():
         hint = f"; near: {', '.join(near)}" if near else ""
         terminal.problem(f"{options.source} does not have {word!r}{hint}")
