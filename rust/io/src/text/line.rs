@@ -243,6 +243,12 @@ mod tests {
         assert_eq!(fault("a 1 x", 2), Fault::NotNumber { field: field("x") });
         assert_eq!(fault("a 1 1_0", 2), Fault::NotNumber { field: field("1_0") });
         assert_eq!(fault("a 1 0x1", 2), Fault::NotNumber { field: field("0x1") });
+        for odd in ["\u{1}", "\r", "\u{b}", "\0"] {
+            // Long enough for the short way, which must not take these for separators.
+            let joined = format!("0.5{odd}0.25");
+            let line = format!("a {joined} 0.125 0.0625 0.03125 0.015625 0.0078125");
+            assert_eq!(fault(&line, 6), Fault::NotNumber { field: joined });
+        }
         assert_eq!(fault("a 1\u{a0}1 2", 2), Fault::NotNumber { field: field("1\u{a0}1") });
         assert_eq!(fault("a 1 nan", 2), Fault::NonFinite { field: field("nan") });
         assert_eq!(fault("a 1 1e39", 2), Fault::NonFinite { field: field("1e39") });

@@ -40,12 +40,31 @@ pub(crate) fn usual(window: &[u8; WINDOW]) -> Option<(f32, usize)> {
     if count == 8 {
         return long_fraction(window, whole, fraction, negative);
     }
-    if (count == 0 && point == first) || !is_separator(window[(fraction + count) % WINDOW]) {
+    let end = end_of(window);
+    if (count == 0 && point == first)
+        || fraction + count != end
+        || !is_separator(window[end % WINDOW])
+    {
         return None;
     }
     // As if the digits were followed by zeros up to the eighth: below 10^14 over a constant.
     let value = exact(whole * 100_000_000 + value_of(digits_only(word))) / 1e8;
-    Some((signed(value, negative), fraction + count))
+    Some((signed(value, negative), end))
+}
+
+/// Where the first byte of at most 0x20 after the first byte of `window` is, or 17.
+///
+/// This says where to go on without waiting for sign, point and digits: the CPU can then work on
+/// several numbers at a time.
+#[inline]
+fn end_of(window: &[u8; WINDOW]) -> usize {
+    let marks = |at| {
+        let word = word_at(window, at).unwrap_or(0);
+        word.wrapping_sub(0x2121_2121_2121_2121) & !word & 0x8080_8080_8080_8080
+    };
+    let (low, high) = (marks(1), marks(9));
+    let (mark, base) = if low == 0 { (high, 9) } else { (low, 1) };
+    base + mark.trailing_zeros() as usize / 8
 }
 
 /// Up to six digits before a point, and where the point is.
