@@ -1,20 +1,15 @@
 """Embedding-space mathematics: align two spaces, retrieve across them, trim a vocabulary."""
 
-from isomorph import (
-    _core,
-    align,
-    errors,
-    io,
-    linalg,
-    metrics,
-    runtime,
-    transforms,
-    vocab,
-)
+from typing import TYPE_CHECKING, Any
+
+from isomorph import _core, align, errors, linalg, runtime, transforms
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
 from isomorph.align import Alignment, LinearMap, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
-from isomorph.translation import translate
+
+if TYPE_CHECKING:
+    from isomorph import io, metrics, vocab
+    from isomorph.translation import translate
 
 __version__: str = _core.build_info()["version"]
 
@@ -41,3 +36,18 @@ __all__ = [
     "translate",
     "vocab",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what most programs do not use when it is first asked for: imports stay quick."""
+    import importlib
+
+    if name in ("io", "metrics", "vocab"):
+        return importlib.import_module(f"isomorph.{name}")
+    if name == "translate":
+        return importlib.import_module("isomorph.translation").translate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

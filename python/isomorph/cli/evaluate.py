@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from typing import TYPE_CHECKING
 
 from isomorph.cli import _inputs
 from isomorph.cli._terminal import Terminal, table
+
+if TYPE_CHECKING:
+    from isomorph.metrics import WordTranslation
 
 NAME = "evaluate"
 HELP = "measure word translation, counted as VecMap, MUSE or fastText count"
@@ -98,9 +102,16 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                 METHOD_NAMES[method],
                 *(percent(result.precision[k]) for k in ks),
                 interval(result.intervals[ks[0]]),
-                f"{result.total:,}",
+                _words(result),
             ]
         )
     first, *others = table(rows, right=range(2, len(rows[0])))
     terminal.lines([(first, "bold"), *((line, "") for line in others)])
     return 0
+
+
+def _words(result: WordTranslation) -> str:
+    """Say how many source words were counted, of how many that the dictionary has."""
+    if result.coverage is None:
+        return f"{result.total:,}"
+    return f"{result.total:,} of {result.coverage.sources_total:,}"
