@@ -9,7 +9,11 @@ from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 
 if TYPE_CHECKING:
     from isomorph import io, metrics, vocab
+    from isomorph.mining import mine_bitext
     from isomorph.translation import translate
+
+#: Functions that are loaded when first asked for, and their modules.
+_ELSEWHERE = {"mine_bitext": "mining", "translate": "translation"}
 
 __version__: str = _core.build_info()["version"]
 
@@ -28,6 +32,7 @@ __all__ = [
     "io",
     "linalg",
     "metrics",
+    "mine_bitext",
     "mutual_nearest",
     "procrustes",
     "runtime",
@@ -44,8 +49,8 @@ def __getattr__(name: str) -> Any:
 
     if name in ("io", "metrics", "vocab"):
         return importlib.import_module(f"isomorph.{name}")
-    if name == "translate":
-        return importlib.import_module("isomorph.translation").translate
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(f"isomorph.{_ELSEWHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

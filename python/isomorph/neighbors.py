@@ -319,20 +319,30 @@ def mutual_nearest(
     x, y = ready.arrays
     if method == "csls":
         radii = ready.backend.csls_radii(x, y, neighborhood, run)
+        forward, backward = ready.backend.csls_both(x, y, 1, *radii, run)
     else:
-        # With radii of zero the score is twice the cosine: the same order, ties included.
-        radii = (
-            xp.zeros(x.shape[0], dtype=x.dtype, **arguments.device_of(x)),
-            xp.zeros(y.shape[0], dtype=y.dtype, **arguments.device_of(y)),
-        )
-    forward, backward = ready.backend.csls_both(x, y, 1, *radii, run)
+        forward, backward = both_by_cosine(arguments, ready, 1, run)
     there, back = forward[1][:, 0], backward[1][:, 0]
     rows = xp.arange(there.shape[0], dtype=there.dtype, **arguments.device_of(there))
     found = there >= 0
     returns = xp.take(back, xp.where(found, there, xp.zeros_like(there)))
     mutual = xp.nonzero(xp.logical_and(found, returns == rows))[0]
     scores = xp.take(forward[0][:, 0], mutual)
-    return Pairs(mutual, xp.take(there, mutual), scores if method == "csls" else scores / 2)
+    return Pairs(mutual, xp.take(there, mutual), scores)
+
+
+def both_by_cosine(
+    arguments: _arrays.Arguments, ready: _arrays.Prepared, k: int, run: Run
+) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Give the `k` nearest of each row of both sides by cosine, from one pass."""
+    xp = arguments.array_namespace()
+    # With radii of zero CSLS is twice the cosine: the same order, ties included.
+    x, y = ready.arrays
+    source_radii, target_radii = (
+        xp.zeros(side.shape[0], dtype=side.dtype, **arguments.device_of(side)) for side in (x, y)
+    )
+    forward, backward = ready.backend.csls_both(x, y, k, source_radii, target_radii, run)
+    return (forward[0] / 2, forward[1]), (backward[0] / 2, backward[1])
 
 
 def _count(name: str, value: Any, largest: int, of_what: str) -> int:

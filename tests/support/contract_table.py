@@ -50,6 +50,10 @@ def _csls_like(function, source, target, k=2, neighborhood=4, **options):
     return function(source, target, k, neighborhood=neighborhood, **options)
 
 
+def _mine(source, target, **options):
+    return iso.mine_bitext(source, target, **options)
+
+
 def _neighbor(name: str, arguments: dict[str, Argument], call: Any, **more: Any) -> Contract:
     """Make the contract of a neighbour function: exact selections on every backend."""
     second = tuple(arguments)[1:2]
@@ -111,6 +115,32 @@ NEIGHBORS = (
             refused=refused,
         )
         for method, refused in (("csls", _counts("neighborhood", 11)), ("nn", ()))
+    ),
+    *(
+        _neighbor(
+            "mine_bitext",
+            _CSLS_SIDES,
+            functools.partial(_mine, margin=margin, retrieval=retrieval),
+            variant=f"{margin}, {retrieval}",
+        )
+        for margin, retrieval in (
+            ("distance", "max"),
+            ("distance", "intersection"),
+            ("absolute", "forward"),
+            ("absolute", "backward"),
+        )
+    ),
+    _neighbor(
+        "mine_bitext",
+        _CSLS_SIDES,
+        _mine,
+        variant="ratio",
+        refused=(
+            *_counts("k", 11),
+            ({"margin": "best"}, ValueError, "margin: expected one of ratio, distance"),
+            ({"retrieval": "all"}, ValueError, "retrieval: expected one of max, intersection"),
+            ({"threshold": float("nan")}, ValueError, "threshold: expected a finite number"),
+        ),
     ),
 )
 
