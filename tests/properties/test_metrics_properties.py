@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,3 +113,15 @@ def test_differences_change_sign_with_the_order(hits: list[tuple[bool, bool]]) -
 @given(st.integers(1, 200), st.integers(0, 2**64))
 def test_permutations_are_permutations(n: int, seed: int) -> None:
     assert sorted(permutation(n, seed).tolist()) == list(range(n))
+
+
+@given(st.integers(0, 2**32 - 1), st.randoms(use_true_random=False))
+def test_hubness_does_not_depend_on_the_order_of_queries_or_targets(seed: int, random: Any) -> None:
+    rng = np.random.default_rng(seed)
+    indices = (rng.random((30, 3)) ** 2 * 12).astype(np.int64)
+    order = np.array(random.sample(range(12), 12))
+    plain, moved = hubness(indices, 12), hubness(order[indices][::-1], 12)
+    assert moved.counts[order].tolist() == plain.counts.tolist()
+    for figure in ("robin_hood", "antihubs", "hub_share", "skewness"):
+        np.testing.assert_allclose(getattr(moved, figure), getattr(plain, figure), rtol=1e-12)
+    assert 0 <= plain.robin_hood < 1

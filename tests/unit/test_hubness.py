@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,32 @@ def test_skewness_is_the_third_standardised_moment(rng: np.random.Generator) -> 
     indices = (rng.random((300, 5)) ** 3 * 40).astype(np.int64)
     result = hubness(indices, 40)
     assert result.skewness == pytest.approx(stats.skew(result.counts), rel=1e-12)
+
+
+def test_every_figure_is_its_definition_in_fractions(rng: np.random.Generator) -> None:
+    """Against exact rational arithmetic on counts made by a loop."""
+    for trial in range(5):
+        indices = (rng.random((200, 4)) ** (1 + trial) * 50).astype(np.int64)
+        counts = [int((indices == target).sum()) for target in range(50)]
+        mean = Fraction(sum(counts), 50)
+        second = sum((Fraction(c) - mean) ** 2 for c in counts) / 50
+        third = sum((Fraction(c) - mean) ** 3 for c in counts) / 50
+        result = hubness(indices, 50)
+        assert result.counts.tolist() == counts
+        assert result.skewness == pytest.approx(float(third) / float(second) ** 1.5, rel=1e-12)
+        moved = sum(max(Fraction(c) - mean, 0) for c in counts) / sum(counts)
+        assert result.robin_hood == pytest.approx(float(moved), rel=1e-12)
+        assert result.antihubs == float(Fraction(counts.count(0), 50))
+        assert result.antihub_rows.tolist() == [t for t, c in enumerate(counts) if c == 0]
+        held = Fraction(sum(c for c in counts if c >= 2 * mean), sum(counts))
+        assert result.hub_share == float(held)
+
+
+def test_a_hub_has_twice_the_mean_exactly() -> None:
+    # Within one set of 4 with k = 1 the mean is 1: two is a hub, one is not.
+    result = hubness(np.array([[0], [0], [1], [2]]), 4)
+    assert result.hub_share == 0.5
+    assert hubness(np.array([[-1]]), 2).hub_share == 0.0
 
 
 def test_equal_counts_are_no_hubness() -> None:

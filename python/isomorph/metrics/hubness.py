@@ -28,7 +28,7 @@ class Hub(Unpackable):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hubness:
-    """How unevenly targets occur among the k nearest neighbours of the queries.
+    r"""How unevenly targets occur among the k nearest neighbours of the queries.
 
     Attributes
     ----------
@@ -43,7 +43,10 @@ class Hubness:
         Share of all neighbour places that would have to move for every target to have the same
         count: 0 when all are equal, near 1 when a few targets have all.
     antihubs : float
-        Share of targets that are nobody's neighbour.
+        Share of targets that are nobody's neighbour; ``antihub_rows`` has which.
+    hub_share : float
+        Share of all neighbour places that are held by hubs: targets with at least twice the mean
+        count (within one set, of as many queries as targets, with :math:`N_k \ge 2 k`).
     hubs : tuple of Hub
         The largest, by count descending, then row ascending.
     """
@@ -55,7 +58,13 @@ class Hubness:
     skewness: float
     robin_hood: float
     antihubs: float
+    hub_share: float
     hubs: tuple[Hub, ...]
+
+    @property
+    def antihub_rows(self) -> NDArray[np.int64]:
+        """The targets that are nobody's neighbour, ascending."""
+        return np.nonzero(self.counts == 0)[0].astype(np.int64)
 
     def explain(self) -> str:
         """Say in a few sentences what the figures mean, the largest hubs by name."""
@@ -64,8 +73,8 @@ class Hubness:
             f"Each of {self.queries:,} queries has {self.k} neighbours among {self.targets:,} "
             f"targets, {mean:.3g} queries a target if they were spread evenly.",
             f"{self.antihubs:.0%} of the targets are nobody's neighbour; {self.robin_hood:.0%} of "
-            "the places would have to move to make all counts equal; skewness "
-            f"{self.skewness:.2f}.",
+            "the places would have to move to make all counts equal; targets with twice their "
+            f"share or more hold {self.hub_share:.0%} of the places; skewness {self.skewness:.2f}.",
         ]
         if self.hubs:
             named = ", ".join(
@@ -88,6 +97,7 @@ class Hubness:
             "skewness": self.skewness,
             "robin_hood": self.robin_hood,
             "antihubs": self.antihubs,
+            "hub_share": self.hub_share,
             "hubs": [dict(zip(hub._unpacks, hub, strict=True)) for hub in self.hubs],
         }
 
@@ -106,7 +116,8 @@ def hubness(
 
     * skewness :math:`\frac1m \sum_t (N_k(t) - \mu)^3 / \sigma^3`;
     * Robin Hood index :math:`\sum_t |N_k(t) - \mu| / (2 \sum_t N_k(t))`;
-    * antihubs :math:`|\{t : N_k(t) = 0\}| / m`.
+    * antihubs :math:`|\{t : N_k(t) = 0\}| / m`;
+    * hub share :math:`\sum_{t : N_k(t) \ge 2 \mu} N_k(t) / \sum_t N_k(t)`.
 
     Parameters
     ----------
@@ -138,7 +149,8 @@ def hubness(
     -----
     O(n k + m log m); 8 bytes a target. M. Radovanović, A. Nanopoulos, M. Ivanović, *Hubs in
     space*, JMLR 2010; Robin Hood index: R. Feldbauer et al., *Fast approximate hubness
-    reduction*, 2018.
+    reduction*, 2018; hubs as those of twice the mean: A. Flexer, D. Schnitzer, *Choosing lp norms
+    in high-dimensional spaces based on hub analysis*, 2015.
 
     Examples
     --------
@@ -165,6 +177,8 @@ def hubness(
     found = array[array >= 0].astype(np.int64)
     counts = np.bincount(found, minlength=n_targets).astype(np.int64)
     centred = counts - len(found) / n_targets
+    # Twice the mean or more, in integers: no target is a hub by rounding.
+    popular = (counts * n_targets >= 2 * len(found)) & (counts > 0)
     spread = float(np.sqrt(np.mean(centred**2)))
     order = np.argsort(-counts, kind="stable")[:top]
     return Hubness(
@@ -175,6 +189,7 @@ def hubness(
         skewness=float(np.mean(centred**3)) / spread**3 if spread > 0 else 0.0,
         robin_hood=float(np.abs(centred).sum()) / (2 * len(found)) if len(found) else 0.0,
         antihubs=float(np.mean(counts == 0)),
+        hub_share=float(counts[popular].sum()) / len(found) if len(found) else 0.0,
         hubs=tuple(
             Hub(int(row), None if words is None else words[row], int(counts[row]))
             for row in order
