@@ -9,11 +9,16 @@ from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 
 if TYPE_CHECKING:
     from isomorph import io, metrics, vocab
+    from isomorph.induction import induce_dictionary
     from isomorph.mining import mine_bitext
     from isomorph.translation import translate
 
 #: Functions that are loaded when first asked for, and their modules.
-_ELSEWHERE = {"mine_bitext": "mining", "translate": "translation"}
+_ELSEWHERE = {
+    "induce_dictionary": "induction",
+    "mine_bitext": "mining",
+    "translate": "translation",
+}
 
 __version__: str = _core.build_info()["version"]
 
@@ -29,6 +34,7 @@ __all__ = [
     "csls_both",
     "csls_radii",
     "errors",
+    "induce_dictionary",
     "io",
     "linalg",
     "metrics",

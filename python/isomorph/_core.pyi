@@ -16,9 +16,11 @@ __all__ = [
     "csls",
     "csls_both",
     "csls_radii",
+    "dropout_draws",
     "fail_for_tests",
     "first_nonfinite_row",
     "fma_peak",
+    "induce",
     "npy_header",
     "polar",
     "procrustes",
@@ -43,6 +45,7 @@ _Array: TypeAlias = NDArray[Any]
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int, int], object] | None
 _Selection: TypeAlias = tuple[_Array, _Array]
+_Choice: TypeAlias = tuple[_Array, _Array, _Array]
 
 def apply_affine(
     x: _Array,
@@ -79,9 +82,24 @@ def csls_both(
 def csls_radii(
     source: _Array, target: _Array, neighborhood: int, threads: int, progress: _Progress
 ) -> tuple[_Array, _Array]: ...
+def dropout_draws(
+    seed: int, step: int, backward: bool, rows: _Array, columns: _Array
+) -> NDArray[np.float64]: ...
 def fail_for_tests(how: str, threads: int = 1, progress: _Progress = None) -> None: ...
 def first_nonfinite_row(array: _Array, threads: int) -> int | None: ...
 def fma_peak(threads: int, steps: int) -> float: ...
+def induce(
+    source: _Array,
+    target: _Array,
+    neighborhood: int,
+    directions: str,
+    keep: float,
+    seed: int,
+    step: int,
+    second: bool,
+    threads: int,
+    progress: _Progress,
+) -> tuple[_Choice | None, _Choice | None]: ...
 def npy_header(path: _Path) -> tuple[int, int, str]: ...
 def polar(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, _Array]: ...
 def procrustes(

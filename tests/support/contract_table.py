@@ -144,6 +144,53 @@ NEIGHBORS = (
     ),
 )
 
+
+def _induced(source, target, neighborhood=4, **options):
+    return iso.induce_dictionary(source, target, neighborhood=neighborhood, **options)
+
+
+_INDUCTION_REFUSALS: Refused = (
+    ({"direction": "both"}, ValueError, "direction: expected one of union, intersection, forward"),
+    ({"method": "cosine"}, ValueError, "method: expected 'csls' or 'nn'"),
+    ({"neighborhood": -1}, ValueError, "neighborhood: expected 0 to 11"),
+    ({"neighborhood": 12}, ValueError, "neighborhood: expected 0 to 11"),
+    ({"neighborhood": 1.5}, DTypeError, "neighborhood: expected an integer"),
+    ({"neighborhood": True}, ValueError, "neighborhood: expected 0 to 11"),
+    *(
+        ({"keep": keep}, ValueError, "keep: expected")
+        for keep in (0, -0.1, 1.1, float("nan"), float("inf"), True, "0.5")
+    ),
+    ({"keep": "half"}, DTypeError, "keep: expected a number"),
+    ({"keep": None}, DTypeError, "keep: expected a number"),
+    ({"seed": -1}, ValueError, "seed: expected 0 to 18446744073709551615"),
+    ({"seed": 2**64}, ValueError, "seed: expected 0 to"),
+    ({"seed": None}, DTypeError, "seed: expected an integer"),
+    ({"step": 2**32}, ValueError, "step: expected 0 to 4294967295"),
+    ({"max_rank": 0}, ValueError, "max_rank: expected 1 to"),
+    ({"max_size": 0}, ValueError, "max_size: expected 1 to"),
+    ({"min_size": -1}, ValueError, "min_size: expected 0 to"),
+    ({"threshold": float("nan")}, ValueError, "threshold: expected a finite number"),
+    ({"threshold": "high"}, DTypeError, "threshold: expected a number"),
+)
+
+INDUCTION = tuple(
+    _neighbor(
+        "induce_dictionary",
+        _CSLS_SIDES,
+        functools.partial(_induced, **options),
+        variant=variant,
+        refused=refused,
+    )
+    for variant, options, refused in (
+        ("union", {}, _INDUCTION_REFUSALS),
+        ("dropout", {"keep": 0.3, "seed": 2**63, "step": 7}, ()),
+        ("all dropped", {"keep": 1e-9, "direction": "forward"}, ()),
+        ("nn", {"method": "nn", "keep": 0.5, "direction": "backward"}, ()),
+        ("MUSE", {"direction": "intersection", "threshold": 0.01, "max_rank": 9}, ()),
+        ("sizes", {"unique": True, "threshold": 0.1, "min_size": 3, "max_size": 5}, ()),
+    )
+)
+
 LINALG = tuple(
     Contract(
         f"linalg.{function.__name__}",
@@ -288,7 +335,7 @@ METRICS = (
     ),
 )
 
-CONTRACTS: tuple[Contract, ...] = NEIGHBORS + LINALG + ALIGN + METRICS
+CONTRACTS: tuple[Contract, ...] = NEIGHBORS + INDUCTION + LINALG + ALIGN + METRICS
 
 #: Public functions that take no float arrays.
 _REMAP = "renumbers whatever has rows; tests/unit and tests/properties hold it to its laws"

@@ -22,6 +22,20 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropout:
+    """Which pairs of rows take part in an induction: each with probability `keep`, on its own."""
+
+    keep: float
+    seed: int
+    step: int
+
+
+#: What each row of a side chose: int64 indices, scores, and the scores of the second best (-inf
+#: where there is none, or where it was not asked for).
+Choice = tuple[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
     """What a Procrustes fit of a stack of b problems gives, all float64, the stack first."""
 
@@ -63,6 +77,22 @@ class Backend(Protocol):
         self, source: Any, target: Any, k: int, source_radii: Any, target_radii: Any, run: Run
     ) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         """Give scores and indices of both directions, from one pass."""
+        ...
+
+    def induce(
+        self,
+        source: Any,
+        target: Any,
+        neighborhood: int,
+        directions: str,
+        dropout: Dropout,
+        second: bool,
+        run: Run,
+    ) -> tuple[Choice | None, Choice | None]:
+        """Give what each row of source and of target chose by CSLS (0: by twice the cosine).
+
+        `directions` is "forward", "backward" or "both". A dropped pair scores minus the own radius.
+        """
         ...
 
     def svd(self, a: Any, run: Run) -> tuple[Any, Any, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from isomorph._backends.array_induction import ArrayInduction
 from isomorph._backends.array_linalg import ArrayLinalg
-from isomorph._backends.array_neighbors import ArrayNeighbors
 
 
-class ArrayBackend(ArrayLinalg, ArrayNeighbors):
+class ArrayBackend(ArrayLinalg, ArrayInduction):
     """See :class:`isomorph._backends.Backend`; `xp` is an array-API namespace."""
 
     def __init__(self, xp: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from isomorph import _core, runtime
-from isomorph._backends import Run
+from isomorph._backends import Choice, Dropout, Run
 from isomorph._backends.cpu_linalg import CpuLinalg
 from isomorph._progress import reporting
 
@@ -43,4 +43,29 @@ class CpuBackend(CpuLinalg):
         with reporting(run.progress, "CSLS") as report:
             return _core.csls_both(
                 source, target, k, source_radii, target_radii, run.threads, report
+            )
+
+    def induce(
+        self,
+        source: Any,
+        target: Any,
+        neighborhood: int,
+        directions: str,
+        dropout: Dropout,
+        second: bool,
+        run: Run,
+    ) -> tuple[Choice | None, Choice | None]:
+        """See the protocol."""
+        with reporting(run.progress, "induction") as report:
+            return _core.induce(
+                source,
+                target,
+                neighborhood,
+                directions,
+                dropout.keep,
+                dropout.seed,
+                dropout.step,
+                second,
+                run.threads,
+                report,
             )

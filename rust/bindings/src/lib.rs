@@ -5,6 +5,7 @@ mod align;
 mod arrays;
 mod doorway;
 mod errors;
+mod induction;
 mod io;
 mod linalg;
 mod neighbors;
@@ -19,6 +20,8 @@ mod _core {
     use super::align::{apply_affine, column_means, column_norms, procrustes, transform_rows};
     #[pymodule_export]
     use super::arrays::first_nonfinite_row;
+    #[pymodule_export]
+    use super::induction::{dropout_draws, induce};
     #[pymodule_export]
     use super::io::{
         npy_header, read_npy, read_safetensors, read_text, read_words, safetensors_header,

@@ -6,6 +6,7 @@
 //! * [`finite`]: the check for NaN and infinities;
 //! * [`linalg`]: factorisations of stacks;
 //! * [`neighbors`]: exact nearest neighbours and CSLS;
+//! * [`random`]: counter-based draws;
 //! * [`runtime`]: the thread pool, cancellation and progress;
 //! * [`vocab`]: words by script.
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@ pub mod linalg;
 pub mod matrix;
 mod memory;
 pub mod neighbors;
+pub mod random;
 pub mod runtime;
 pub mod vocab;
 

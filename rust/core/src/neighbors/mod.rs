@@ -5,12 +5,14 @@
 //! `scan` drives the tiles over blocks and lets the rows, or both sides at once, select;
 //! `reservoir` keeps what passed, rescores it canonically and raises the thresholds.
 
+mod induce;
 mod prepare;
 mod reservoir;
 mod scan;
 mod score;
 mod search;
 
+pub use induce::{Chosen, Directions, Induction, induce};
 pub use score::Metric;
 pub use search::{Selection, csls, csls_both, csls_radii, topk};
 

@@ -1,0 +1,377 @@
+//! One step of dictionary induction: each row's best partner, with stochastic dropout of pairs.
+//!
+//! Drawing for all n x m pairs would cost more than the search. So each row draws for its C best
+//! candidates only: the best of those that are kept is the best of all that are kept, since what is
+//! outside scores less. A row of which no candidate is kept draws for all its pairs and scores those
+//! that are kept. Either way the answer is that of all n x m draws.
+
+use isomorph_kernels::{Element, Isa};
+use rayon::prelude::*;
+
+use super::score::{Metric, Radii, Rows, Scorer};
+use super::search::{self, Selection};
+use crate::matrix::MatRef;
+use crate::memory::{filled, reserved};
+use crate::random::{Dropout, Stream};
+use crate::runtime::Control;
+use crate::{Error, Result};
+
+/// Which rows choose a partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Directions {
+    /// Each row of the source.
+    Forward,
+    /// Each row of the target.
+    Backward,
+    /// Both.
+    Both,
+}
+
+/// How a dictionary is induced.
+#[derive(Clone, Copy, Debug)]
+pub struct Induction {
+    /// Of the CSLS radii; 0: no radii, so twice the cosine is compared.
+    pub neighborhood: usize,
+    /// Who chooses.
+    pub directions: Directions,
+    /// Which pairs take part.
+    pub dropout: Dropout,
+    /// Whether the second best is wanted, too.
+    pub second: bool,
+}
+
+/// What each row of one side chose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chosen<T> {
+    /// The other side's row; -1 where there is none (rows that are not finite).
+    pub indices: Vec<i64>,
+    /// Its score; that of a dropped pair is minus the row's own radius.
+    pub scores: Vec<T>,
+    /// The score of the second best where it was asked for, `-inf` if there is none.
+    pub seconds: Vec<T>,
+}
+
+/// A score and a row of the other side.
+type Candidate<T> = (T, u32);
+
+/// At most so many candidates a row; beyond that, drawing for all pairs of the rest costs less.
+const MOST_CANDIDATES: usize = 64;
+/// Rows that may be left without a kept candidate.
+const UNSETTLED: f64 = 1.0 / 500.0;
+/// Rows settled by one task.
+const BLOCK: usize = 256;
+
+impl Induction {
+    /// How many candidates a row needs.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn candidates(&self, available: usize) -> usize {
+        let wanted = 1 + usize::from(self.second);
+        let keep = self.dropout.keep();
+        // Until one of C is kept but in one row of 500; -ln(1 - p) is at least p.
+        let until_kept = if self.dropout.keeps_all() {
+            1
+        } else {
+            (UNSETTLED.ln() / (-keep).ln_1p()).min(1e6).ceil() as usize
+        };
+        (until_kept * wanted).min(MOST_CANDIDATES).max(wanted).min(available)
+    }
+}
+
+/// The best partner of each row, by `2 cos - r_source - r_target` after dropout.
+///
+/// A dropped pair does not leave: it scores what a value of 0 before the row's own radius is
+/// subtracted would, minus that radius. Ties go to the lower index. Runs on the current rayon pool.
+///
+/// # Errors
+/// As [`super::csls_both`].
+#[allow(clippy::type_complexity)]
+pub fn induce<T: Element>(
+    source: MatRef<'_, T>,
+    target: MatRef<'_, T>,
+    how: &Induction,
+    control: &Control,
+) -> Result<(Option<Chosen<T>>, Option<Chosen<T>>)> {
+    let (r_source, r_target) = if how.neighborhood == 0 {
+        (filled(T::default(), source.rows())?, filled(T::default(), target.rows())?)
+    } else {
+        search::csls_radii(source, target, how.neighborhood, control)?
+    };
+    let k = how.candidates(source.rows().min(target.rows()));
+    let (forward, backward) = match how.directions {
+        Directions::Forward => {
+            (Some(search::csls(source, target, k, &r_source, &r_target, control)?), None)
+        }
+        // The other way round by rows would subtract the radii in another order.
+        Directions::Backward | Directions::Both => {
+            let found = search::csls_both(source, target, k, &r_source, &r_target, control)?;
+            ((how.directions == Directions::Both).then_some(found.0), Some(found.1))
+        }
+    };
+    let radii = Radii { left: &r_source, right: &r_target };
+    let sides = Sides { source, target, radii, how, control };
+    Ok((
+        forward.map(|lists| sides.settle(&lists, k, Stream::Forward)).transpose()?,
+        backward.map(|lists| sides.settle(&lists, k, Stream::Backward)).transpose()?,
+    ))
+}
+
+struct Sides<'a, T> {
+    source: MatRef<'a, T>,
+    target: MatRef<'a, T>,
+    radii: Radii<'a, T>,
+    how: &'a Induction,
+    control: &'a Control,
+}
+
+/// The best two of a row.
+#[derive(Clone, Copy)]
+struct Best<T> {
+    first: Option<Candidate<T>>,
+    second: Option<Candidate<T>>,
+}
+
+impl<T: Element> Best<T> {
+    const fn none() -> Self {
+        Self { first: None, second: None }
+    }
+
+    /// Put in what comes behind everything of the same score that is in already.
+    fn offer(&mut self, candidate: Candidate<T>) {
+        let beats = |held: Option<Candidate<T>>| held.is_none_or(|held| candidate.0 > held.0);
+        if beats(self.first) {
+            self.second = self.first.replace(candidate);
+        } else if beats(self.second) {
+            self.second = Some(candidate);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        let before = |a: Candidate<T>, b: Candidate<T>| a.0 > b.0 || (a.0 == b.0 && a.1 < b.1);
+        for candidate in [other.first, other.second].into_iter().flatten() {
+            if self.first.is_none_or(|held| before(candidate, held)) {
+                self.second = self.first.replace(candidate);
+            } else if self.second.is_none_or(|held| before(candidate, held)) {
+                self.second = Some(candidate);
+            }
+        }
+    }
+
+    const fn has(&self, wanted: usize) -> bool {
+        self.first.is_some() && (wanted < 2 || self.second.is_some())
+    }
+}
+
+impl<T: Element> Sides<'_, T> {
+    /// What each row chose, given its `k` best candidates.
+    fn settle(&self, lists: &Selection<T>, k: usize, stream: Stream) -> Result<Chosen<T>> {
+        let n = lists.indices.len() / k;
+        let mut best = filled(Best::none(), n)?;
+        let unsettled: Vec<usize> = best
+            .par_chunks_mut(BLOCK)
+            .enumerate()
+            .map(|(block, best)| {
+                self.control.check()?;
+                let mut left = Vec::new();
+                for (at, best) in best.iter_mut().enumerate() {
+                    let row = block * BLOCK + at;
+                    let list = row * k..(row + 1) * k;
+                    let others = self.others(stream).rows();
+                    let list = Row::new(&lists.scores[list.clone()], &lists.indices[list], others);
+                    match self.among_candidates(&list, row, stream) {
+                        Some(found) => *best = found,
+                        None => left.push(row),
+                    }
+                }
+                Ok(left)
+            })
+            .collect::<Result<Vec<_>>>()?
+            .concat();
+        if !unsettled.is_empty() {
+            let scorer = self.scorer()?;
+            self.control.start(unsettled.len() as u64);
+            let found = unsettled
+                .par_iter()
+                .map(|&row| {
+                    let found = self.among_all(&scorer, row, stream)?;
+                    self.control.advance(1);
+                    Ok(found)
+                })
+                .collect::<Result<Vec<_>>>()?;
+            for (row, found) in unsettled.into_iter().zip(found) {
+                best[row] = found;
+            }
+        }
+        let mut chosen =
+            Chosen { indices: reserved(n)?, scores: reserved(n)?, seconds: reserved(n)? };
+        for Best { first, second } in best {
+            let (score, index) =
+                first.map_or((T::NEG_INFINITY, -1), |(score, index)| (score, i64::from(index)));
+            chosen.indices.push(index);
+            chosen.scores.push(score);
+            chosen.seconds.push(second.map_or(T::NEG_INFINITY, |(score, _)| score));
+        }
+        Ok(chosen)
+    }
+
+    /// The answer, if the candidates decide it.
+    fn among_candidates(&self, list: &Row<'_, T>, row: usize, stream: Stream) -> Option<Best<T>> {
+        let wanted = 1 + usize::from(self.how.second);
+        let mut best = Best::none();
+        if self.how.dropout.keeps_all() {
+            list.candidates().take(wanted).for_each(|candidate| best.offer(candidate));
+            return Some(best);
+        }
+        if list.is_empty() {
+            // Nothing on the other side is finite, or this row is not.
+            return Some(best);
+        }
+        let dropped = self.dropped(row, stream);
+        for (score, index) in list.candidates() {
+            if score <= dropped {
+                break;
+            }
+            if self.keeps(stream, row, index) {
+                best.offer((score, index));
+                if best.has(wanted) {
+                    return Some(best);
+                }
+            }
+        }
+        // From here on dropped pairs may win. Unless a pair outside the list could be as good, the
+        // first of them do.
+        if list.complete || list.lowest() < dropped {
+            let mut rest = Best::none();
+            for (score, index) in list.candidates() {
+                if score == dropped && self.keeps(stream, row, index) {
+                    rest.offer((score, index));
+                }
+            }
+            let mut first_dropped = Best::none();
+            for other in 0..self.others(stream).rows() {
+                let index = to_u32(other);
+                if !self.keeps(stream, row, index) && self.is_finite(stream, other) {
+                    first_dropped.offer((dropped, index));
+                    if first_dropped.has(wanted) {
+                        break;
+                    }
+                }
+            }
+            rest.merge(first_dropped);
+            best.merge(rest);
+            if best.has(wanted) {
+                return Some(best);
+            }
+        }
+        None
+    }
+
+    /// The answer from a draw for every pair of the row.
+    fn among_all(&self, scorer: &Scorer<'_, T>, row: usize, stream: Stream) -> Result<Best<T>> {
+        let dropped = self.dropped(row, stream);
+        let others = match stream {
+            Stream::Forward => &scorer.right,
+            Stream::Backward => &scorer.left,
+        };
+        let (mut kept, mut rest) = (Best::none(), Best::none());
+        for index in 0..others.len() {
+            if index % (1 << 16) == 0 {
+                self.control.check()?;
+            }
+            let other = to_u32(index);
+            if self.keeps(stream, row, other) {
+                if others.sound(index) {
+                    let (i, j) = ordered(stream, row, index);
+                    kept.offer((scorer.score(i, j), other));
+                }
+            } else if !rest.has(2) && others.sound(index) {
+                rest.offer((dropped, other));
+            }
+        }
+        kept.merge(rest);
+        Ok(kept)
+    }
+
+    fn keeps(&self, stream: Stream, row: usize, other: u32) -> bool {
+        match stream {
+            Stream::Forward => self.how.dropout.keeps(stream, to_u32(row), other),
+            Stream::Backward => self.how.dropout.keeps(stream, other, to_u32(row)),
+        }
+    }
+
+    const fn others(&self, stream: Stream) -> MatRef<'_, T> {
+        match stream {
+            Stream::Forward => self.target,
+            Stream::Backward => self.source,
+        }
+    }
+
+    fn is_finite(&self, stream: Stream, other: usize) -> bool {
+        self.others(stream).row(other).iter().all(|x| x.finite())
+    }
+
+    /// What a dropped pair of the row scores.
+    fn dropped(&self, row: usize, stream: Stream) -> T {
+        let radius = match stream {
+            Stream::Forward => self.radii.left[row],
+            Stream::Backward => self.radii.right[row],
+        };
+        T::from_f64(0.0 - radius.to_f64())
+    }
+
+    fn scorer(&self) -> Result<Scorer<'_, T>> {
+        let isa = Isa::chosen().map_err(Error::Isa)?;
+        Ok(Scorer {
+            isa,
+            metric: Metric::Cosine,
+            left: Rows::new(isa, self.source, Metric::Cosine, self.control)?,
+            right: Rows::new(isa, self.target, Metric::Cosine, self.control)?,
+            radii: Some(self.radii),
+        })
+    }
+}
+
+/// The candidates of a row, best first.
+struct Row<'a, T> {
+    scores: &'a [T],
+    indices: &'a [i64],
+    /// Whether there are no others.
+    complete: bool,
+}
+
+impl<'a, T: Element> Row<'a, T> {
+    /// Without the places that stayed empty.
+    fn new(scores: &'a [T], indices: &'a [i64], others: usize) -> Self {
+        let len = indices.partition_point(|&index| index >= 0);
+        let complete = len < indices.len() || len == others;
+        Self { scores: &scores[..len], indices: &indices[..len], complete }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// No pair outside the list scores more.
+    fn lowest(&self) -> T {
+        self.scores.last().copied().unwrap_or(T::NEG_INFINITY)
+    }
+
+    fn candidates(&self) -> impl Iterator<Item = Candidate<T>> + '_ {
+        self.scores.iter().zip(self.indices).map(|(&score, &index)| {
+            // Found rows are never negative, and no more than 2^32 - 2.
+            (score, u32::try_from(index).unwrap_or(u32::MAX))
+        })
+    }
+}
+
+const fn ordered(stream: Stream, row: usize, other: usize) -> (usize, usize) {
+    match stream {
+        Stream::Forward => (row, other),
+        Stream::Backward => (other, row),
+    }
+}
+
+/// A row number: checked to be below 2^32 - 1 before the search.
+#[allow(clippy::cast_possible_truncation)]
+const fn to_u32(row: usize) -> u32 {
+    row as u32
+}
