@@ -10,12 +10,15 @@ from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 if TYPE_CHECKING:
     from isomorph import io, metrics, vocab
     from isomorph.induction import induce_dictionary
+    from isomorph.late_interaction import maxsim, maxsim_topk
     from isomorph.mining import mine_bitext
     from isomorph.translation import translate
 
 #: Functions that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
     "induce_dictionary": "induction",
+    "maxsim": "late_interaction",
+    "maxsim_topk": "late_interaction",
     "mine_bitext": "mining",
     "translate": "translation",
 }
@@ -37,6 +40,8 @@ __all__ = [
     "induce_dictionary",
     "io",
     "linalg",
+    "maxsim",
+    "maxsim_topk",
     "metrics",
     "mine_bitext",
     "mutual_nearest",

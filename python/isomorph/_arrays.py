@@ -86,13 +86,20 @@ class Arguments:
                 f"{self.shapes[second]}"
             )
 
-    def ready(self, *, check_finite: bool = True) -> Prepared:
-        """Convert to the common computing type and to what the backend takes."""
+    def on_cpu(self) -> bool:
+        """Return whether the Rust core serves these arrays."""
+        return self.namespace is None and runtime.requested_backend() != "array"
+
+    def ready(self, *, check_finite: bool = True, unchecked: Sequence[str] = ()) -> Prepared:
+        """Convert to the common computing type and to what the backend takes.
+
+        Arguments in `unchecked` are not looked through for values that are not finite.
+        """
         names = {_dtype_name(array) for array in self.arrays.values()}
         dtype = "float64" if "float64" in names else "float32"
         backend: Backend
         xp: Any = None
-        if self.namespace is None and runtime.requested_backend() != "array":
+        if self.on_cpu():
             from isomorph._backends.cpu import CpuBackend
 
             backend = CpuBackend()
@@ -104,7 +111,8 @@ class Arguments:
         arrays = []
         for name, array in self.arrays.items():
             converted = _convert(array, dtype, xp)
-            if check_finite and (row := backend.first_nonfinite_row(converted)) is not None:
+            wanted = check_finite and name not in unchecked
+            if wanted and (row := backend.first_nonfinite_row(converted)) is not None:
                 raise NonFiniteError(
                     f"{name}: row {row} has a NaN or an infinity; repair or drop such rows, or "
                     "pass check_finite=False"

@@ -21,6 +21,7 @@ __all__ = [
     "first_nonfinite_row",
     "fma_peak",
     "induce",
+    "maxsim",
     "npy_header",
     "polar",
     "procrustes",
@@ -101,6 +102,18 @@ def induce(
     progress: _Progress,
 ) -> tuple[_Choice | None, _Choice | None]: ...
 def npy_header(path: _Path) -> tuple[int, int, str]: ...
+def maxsim(
+    queries: _Array,
+    query_offsets: _Array,
+    documents: _Array,
+    kind: str,
+    scales: _Array | None,
+    document_offsets: _Array,
+    k: int | None,
+    check_finite: bool,
+    threads: int,
+    progress: _Progress,
+) -> Any: ...
 def polar(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, _Array]: ...
 def procrustes(
     source: _Array,

@@ -33,6 +33,7 @@ for dtype in ("float32", "float64"):
             lambda: iso.topk(x, y, 20, metric="dot"),
             lambda: iso.topk(x, y, 20, metric="l2"),
             lambda: iso.csls_both(x, y, 5),
+            lambda: iso.maxsim(x, y, document_offsets=[0, 5, m // 3, m]),
         ):
             answer = content(call())
             print(n, m, d, dtype, hashlib.sha256(repr(answer).encode()).hexdigest())

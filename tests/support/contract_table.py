@@ -191,6 +191,49 @@ INDUCTION = tuple(
     )
 )
 
+
+def _parts(array: Any, cuts: tuple[int, ...]) -> Any:
+    """Cut the rows of a matrix at some tenths: offsets of ragged parts, some of them empty."""
+    shape = getattr(array, "shape", ())
+    if len(shape) != 2:
+        return None
+    return np.array([0, *(shape[0] * cut // 10 for cut in cuts), shape[0]])
+
+
+def _maxsim(function, queries, documents, **options):
+    return function(
+        queries,
+        documents,
+        query_offsets=_parts(queries, (3, 3)),
+        document_offsets=_parts(documents, (1, 4, 4, 7)),
+        **options,
+    )
+
+
+def _late(name: str, call: Any, variant: str, shapes: Any, refused: Refused = ()) -> Contract:
+    sides = zip(("queries", "documents"), shapes, strict=True)
+    return Contract(
+        name,
+        {side: Argument(shape, ndims=(2, 3)) for side, shape in sides},
+        functools.partial(_maxsim, call),
+        variant=variant,
+        selects=True,
+        takes_progress=True,
+        same_columns=("documents",),
+        refused=refused,
+    )
+
+
+_RAGGED, _AXES = ((11, COLUMNS), (23, COLUMNS)), ((4, 5, COLUMNS), (6, 7, COLUMNS))
+_best = functools.partial(iso.maxsim_topk, k=3)
+
+LATE = (
+    _late("maxsim", iso.maxsim, "ragged", _RAGGED),
+    _late("maxsim", iso.maxsim, "three axes", _AXES),
+    _late("maxsim_topk", _best, "ragged", _RAGGED, _counts("k", 5)),
+    _late("maxsim_topk", _best, "three axes", _AXES, _counts("k", 6)),
+)
+
 LINALG = tuple(
     Contract(
         f"linalg.{function.__name__}",
@@ -335,7 +378,7 @@ METRICS = (
     ),
 )
 
-CONTRACTS: tuple[Contract, ...] = NEIGHBORS + INDUCTION + LINALG + ALIGN + METRICS
+CONTRACTS: tuple[Contract, ...] = NEIGHBORS + INDUCTION + LATE + LINALG + ALIGN + METRICS
 
 #: Public functions that take no float arrays.
 _REMAP = "renumbers whatever has rows; tests/unit and tests/properties hold it to its laws"

@@ -95,6 +95,23 @@ class Backend(Protocol):
         """
         ...
 
+    def maxsim(
+        self,
+        queries: Any,
+        query_offsets: Any,
+        documents: Any,
+        document_offsets: Any,
+        k: int | None,
+        check_finite: bool,
+        run: Run,
+    ) -> Any:
+        """Give the scores (n, m) of queries and documents; with k, scores and indices (n, k).
+
+        Queries are token rows, `documents` a :class:`isomorph.late_interaction.TokenRows`; offsets
+        are NumPy's int64.
+        """
+        ...
+
     def svd(self, a: Any, run: Run) -> tuple[Any, Any, Any]:
         """Give thin u (b, n, k), s (b, k) and vt (b, k, d) of a stack (b, n, d)."""
         ...

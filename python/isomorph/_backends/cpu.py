@@ -24,6 +24,31 @@ class CpuBackend(CpuLinalg):
         with reporting(run.progress, "neighbours") as report:
             return _core.topk(queries, corpus, k, metric, exclude_self, run.threads, report)
 
+    def maxsim(
+        self,
+        queries: Any,
+        query_offsets: Any,
+        documents: Any,
+        document_offsets: Any,
+        k: int | None,
+        check_finite: bool,
+        run: Run,
+    ) -> Any:
+        """See the protocol."""
+        with reporting(run.progress, "late interaction") as report:
+            return _core.maxsim(
+                queries,
+                query_offsets,
+                documents.values,
+                documents.kind,
+                documents.scales,
+                document_offsets,
+                k,
+                check_finite,
+                run.threads,
+                report,
+            )
+
     def csls_radii(self, source: Any, target: Any, neighborhood: int, run: Run) -> tuple[Any, Any]:
         """See the protocol."""
         with reporting(run.progress, "radii") as report:

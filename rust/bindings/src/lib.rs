@@ -8,6 +8,7 @@ mod errors;
 mod induction;
 mod io;
 mod linalg;
+mod maxsim;
 mod neighbors;
 mod runtime;
 mod vocab;
@@ -29,6 +30,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::linalg::{polar, svd};
+    #[pymodule_export]
+    use super::maxsim::maxsim;
     #[pymodule_export]
     use super::neighbors::{csls, csls_both, csls_radii, topk};
     #[pymodule_export]

@@ -4,6 +4,7 @@
 //! * [`matrix`]: row-major views;
 //! * [`error`]: every way to fail, one variant a cause;
 //! * [`finite`]: the check for NaN and infinities;
+//! * [`late_interaction`]: scores of sets of token vectors;
 //! * [`linalg`]: factorisations of stacks;
 //! * [`neighbors`]: exact nearest neighbours and CSLS;
 //! * [`random`]: counter-based draws;
@@ -15,6 +16,7 @@
 pub mod align;
 pub mod error;
 pub mod finite;
+pub mod late_interaction;
 pub mod linalg;
 pub mod matrix;
 mod memory;

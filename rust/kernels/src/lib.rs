@@ -9,10 +9,13 @@
 //!   filter, never an answer;
 //! * the *canonical* dot product and squared distance, accumulated in `f64` in a fixed order of
 //!   eight lanes: the same bits on every instruction set.
+//!
+//! [`Late`] has those of late interaction, where every product of a document is kept.
 #![deny(missing_docs)]
 
 mod element;
 mod isa;
+mod late;
 mod peak;
 mod portable;
 mod tile;
@@ -21,8 +24,11 @@ mod x86_64;
 
 pub use element::Element;
 pub use isa::{ISA_VARIABLE, Isa};
+pub use late::{Late, MAX_PANEL, Narrow, TILE_ROWS};
 pub use peak::fma_chains;
 pub use tile::{Hits, MAX_TILE, Side};
 
+#[cfg(test)]
+mod late_tests;
 #[cfg(test)]
 mod tests;
