@@ -93,6 +93,7 @@ def described_loop(x: Any, y: Any, *, keep: float, block: int, seed: int = 0) ->
     return source, np.concatenate([there, np.arange(len(y))])
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("keep", [0.1, 1.0])
 @pytest.mark.parametrize("data", ["fr", "ru", "clusters"])
 def test_a_step(data: str, keep: float, benchmark: Any) -> None:

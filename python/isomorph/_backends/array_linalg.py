@@ -98,11 +98,16 @@ class ArrayLinalg:
             x, y = self._spread(x, mean_x), self._spread(y, mean_y)
         cross = xp.matrix_transpose(w[:, None] * x) @ y
         u, s, vt = self._svd(cross)
+        eps = float(xp.finfo(xp.float64).eps)
+        rank = xp.sum(xp.astype(s > s[0] * eps * max(cross.shape), xp.float64))
+        tied = False
+        if 0 < int(rank) < s.shape[0]:
+            u, vt, tied = self._nearest_to_identity(cross, int(rank))
         r = u @ vt
         square = r.shape[0] == r.shape[1]
         sign = xp.linalg.slogdet(r)[0] if square else xp.sum(s) * 0
         trace = xp.sum(s)
-        if rotation_only and float(sign) < 0:
+        if (rotation_only or tied) and float(sign) < 0:
             r = r - 2 * u[:, -1:] @ vt[-1:, :]
             trace, sign = trace - 2 * s[-1], -sign
         squares = xp.sum(w[:, None] * x * x)
@@ -122,10 +127,24 @@ class ArrayLinalg:
             residual = xp.sqrt(left / y_squares)
         else:
             residual = left if float(left) == 0 else one * float("inf")
-        eps = float(xp.finfo(xp.float64).eps)
-        rank = xp.sum(xp.astype(s > s[0] * eps * max(r.shape), xp.float64))
         means = mean_x * x_size, mean_y * y_size
         return r, *means, s * over, factor, trace * over, residual, sign, rank
+
+    def _nearest_to_identity(self, cross: Any, rank: int) -> tuple[Any, Any, bool]:
+        """Give thin factors u, vt of which u vt is the nearest to the identity of all optimal maps.
+
+        Free are the singular vectors after the first `rank`; also tell whether two are as near.
+        """
+        xp = self.xp
+        u, _, vt = xp.linalg.svd(self._near_one(cross)[0], full_matrices=True)
+        least = min(cross.shape)
+        u0, v0t = u[:, rank:], vt[rank:, :]
+        overlap = xp.matrix_transpose(u0[:least, :]) @ xp.matrix_transpose(v0t[:, :least])
+        left, cosines, right = xp.linalg.svd(overlap, full_matrices=False)
+        u = xp.concat([u[:, :rank], u0 @ left], axis=1)
+        vt = xp.concat([vt[:rank, :], right @ v0t], axis=0)
+        eps = float(xp.finfo(xp.float64).eps)
+        return u, vt, float(cosines[-1]) <= eps * max(cross.shape)
 
     def _spread(self, a: Any, mean: Any) -> Any:
         """Subtract the mean; rows that are equal but for rounding have no spread."""

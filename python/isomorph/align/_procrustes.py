@@ -76,7 +76,7 @@ def procrustes(
         * ``residual``: :math:`\sqrt{\sum w |s(x-\bar x)R - (y-\bar y)|^2 / \sum w |y-\bar y|^2}`;
         * ``correlation``: tr(R'M) divided as the singular values are, at most 1;
         * ``rank``: the numerical rank of M. If it is smaller than min(d, e) (fewer pairs than
-          dimensions, say), directions without evidence are mapped in an arbitrary, orthonormal way;
+          dimensions, say), the pairs do not determine R: see Notes;
         * ``determinant``: +1 or -1, for d = e.
 
         For a stack each is a list.
@@ -97,8 +97,14 @@ def procrustes(
     M is accumulated in float64 over blocks of 4,096 rows, in block order, after the means have been
     subtracted (two passes: a common offset of any size costs no digits). O(n d e + d e min(d, e)).
     Peak memory beyond the input, per core: about 12 matrices of d x e in float64 and two panels of
-    512 rows. Degenerate input has an answer too: all zero gives the identity (1 on the diagonal),
-    one pair a map that is exact for it.
+    512 rows.
+
+    Where M has a smaller rank than min(d, e), every :math:`U_1V_1^T + U_0 Q V_0^T` is optimal, with
+    bases :math:`U_0, V_0` of what is orthogonal to the r singular vectors :math:`U_1, V_1` and Q
+    orthonormal. Given is the one nearest to the identity E (1 on the diagonal), Q the polar factor
+    of :math:`U_0^T E V_0`: a direction without evidence moves as little as it can. It depends on
+    the data alone, not on how a routine fills its bases; only where :math:`U_0^T E V_0` is itself
+    singular are several as near, of which a rotation is given if there is one. So all zero gives E.
 
     The residual is computed from the moments and has an absolute error of about 1e-8.
 

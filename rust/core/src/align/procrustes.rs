@@ -1,11 +1,11 @@
 //! The orthogonal Procrustes problem: weighted, scaled, translated, rectangular, in stacks.
 
-use faer::Mat;
+use faer::{Accum, Mat};
 use rayon::prelude::*;
 
 use super::determinant;
 use super::moments::{CrossMoments, Pairs, cross_moments, projected_square};
-use crate::linalg::factor::Factor;
+use crate::linalg::factor::{Factor, multiply};
 use crate::linalg::{PowerOfTwo, Scalar, Stack};
 use crate::matrix::MatRef;
 use crate::runtime::Control;
@@ -50,6 +50,9 @@ pub struct Fit {
 /// For d <= e (R R' = I) this minimises sum w |s (x - mx) R - (y - my)|^2. For d > e (R'R = I) it
 /// minimises the residual of the way back, sum w |(x - mx) - (y - my) R'|^2; the forward problem has
 /// no closed solution. `scale` then minimises the forward residual for that R.
+///
+/// Where M leaves directions free (its rank is below min(d, e)), R is the nearest to the identity
+/// of all that maximise, and of two equally near square ones the rotation.
 ///
 /// # Errors
 /// As for [`cross_moments`], and [`Error::Value`] when the scale leaves float64's range.
@@ -110,11 +113,16 @@ fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> R
     factor.factorise(&rows, "source or target")?;
     let values: Vec<f64> = (factor.s.iter().map(|s| factor.unscale.apply(*s))).collect();
 
+    let threshold = values[0] * f64::EPSILON * d.max(e) as f64;
+    let rank = values.iter().filter(|s| **s > threshold).count();
+    // Of a zero matrix the factors are unit vectors: the identity comes out.
+    let tied = rank > 0 && rank < values.len() && nearest_to_identity(&mut factor, rank)?;
     let mut r = orthonormal(&mut factor, d < e);
     let mut sign = if d == e { determinant::sign(&r) } else { 0.0 };
     let mut trace: f64 = values.iter().sum();
-    if options.rotation_only && sign < 0.0 {
-        // The cheapest reflection to undo is along the smallest singular value.
+    if (options.rotation_only || tied) && sign < 0.0 {
+        // The cheapest reflection to undo is along the smallest singular value, and of equal ones
+        // along that which takes least from the identity.
         let last = values.len() - 1;
         factor.u.as_mut().col_mut(last).iter_mut().for_each(|x| *x = -*x);
         r = orthonormal(&mut factor, false);
@@ -129,7 +137,6 @@ fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> R
     let size = (moments.source.square * moments.target.square).sqrt();
     let over = |x: f64| if size > 0.0 { x / size } else { 0.0 };
     let (scale, residual) = scale_and_residual(&moments, trace, image, options.scale)?;
-    let threshold = values[0] * f64::EPSILON * d.max(e) as f64;
     Ok(Fit {
         matrix: (0..d * e).map(|p| r[(p / e, p % e)]).collect(),
         source_mean: unscaled(&moments.source.mean, moments.source.scale),
@@ -139,8 +146,43 @@ fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> R
         correlation: over(trace),
         residual,
         determinant: sign,
-        rank: values.iter().filter(|s| **s > threshold).count(),
+        rank,
     })
+}
+
+/// Choose the singular vectors that the matrix leaves free, all but the first `rank`, so that the
+/// answer is the nearest to the identity E among all optimal ones; tell whether two are equally near.
+///
+/// Every optimal answer is U1 V1' + U0 Q V0', with bases U0, V0 of what is orthogonal to U1 and V1.
+/// The distance to E is least where trace(Q' U0' E V0) is largest: Q is the polar factor.
+fn nearest_to_identity(factor: &mut Factor, rank: usize) -> Result<bool> {
+    let (d, e, k) = (factor.u.nrows(), factor.v.nrows(), factor.s.len());
+    let (u0, v0) = (complement(&factor.u, rank), complement(&factor.v, rank));
+    let mut overlap = Mat::zeros(d - rank, e - rank);
+    let (top, other_top) = (u0.as_ref().subrows(0, k), v0.as_ref().subrows(0, k));
+    multiply(&mut overlap, Accum::Replace, top.transpose(), other_top, 1.0);
+    let rows: Vec<f64> =
+        (0..(d - rank) * (e - rank)).map(|p| overlap[(p / (e - rank), p % (e - rank))]).collect();
+    let mut inner = Factor::new(d - rank, e - rank)?;
+    inner.factorise(&rows, "source or target")?;
+    for (outer, basis, turn) in [(&mut factor.u, &u0, &inner.u), (&mut factor.v, &v0, &inner.v)] {
+        let mut chosen = Mat::zeros(outer.nrows(), k - rank);
+        multiply(&mut chosen, Accum::Replace, basis.as_ref(), turn.as_ref(), 1.0);
+        outer.as_mut().subcols_mut(rank, k - rank).copy_from(&chosen);
+    }
+    let least = inner.unscale.apply(inner.s[k - rank - 1]);
+    Ok(least <= f64::EPSILON * d.max(e) as f64)
+}
+
+/// An orthonormal basis of what is orthogonal to the first `rank` columns of `q`, themselves
+/// orthonormal.
+fn complement(q: &Mat<f64>, rank: usize) -> Mat<f64> {
+    let n = q.nrows();
+    if q.ncols() == n {
+        return q.as_ref().subcols(rank, n - rank).to_owned();
+    }
+    let whole = q.as_ref().subcols(0, rank).to_owned().qr().compute_Q();
+    whole.as_ref().subcols(rank, n - rank).to_owned()
 }
 
 fn orthonormal(factor: &mut Factor, wide: bool) -> Mat<f64> {
