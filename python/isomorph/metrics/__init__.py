@@ -10,6 +10,7 @@ from isomorph.metrics.intervals import (
     paired_difference,
     wilson,
 )
+from isomorph.metrics.ranking import RankMetrics, rank_metrics
 from isomorph.metrics.retrieval import WordTranslation, word_translation
 from isomorph.metrics.verdict import Fold, Verdict, csls_verdict
 
@@ -22,6 +23,7 @@ __all__ = [
     "Hubness",
     "Interval",
     "PairedDifference",
+    "RankMetrics",
     "Verdict",
     "WordTranslation",
     "bootstrap_mean",
@@ -29,6 +31,7 @@ __all__ = [
     "evaluate_files",
     "hubness",
     "paired_difference",
+    "rank_metrics",
     "wilson",
     "word_translation",
 ]
