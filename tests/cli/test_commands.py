@@ -135,3 +135,33 @@ def test_unknown_samples_are_named(run, name: str) -> None:
     done = run("info", name)
     assert done.status == 1
     assert "en, fr, fi" in done.err
+
+
+def test_what_is_no_map_is_said_to_be_none(run, files, tmp_path: Path) -> None:
+    path = tmp_path / "words.vec"
+    path.write_text("hello 1 2 3\n")
+    for given in (path, files.source):
+        done = run("translate", str(given), files.source, files.target, "word")
+        assert done.status == 1
+        assert f"{given}: expected a map that 'isomorph align' has written" in done.err
+        assert done.err.count(str(given)) == 1
+
+
+def test_an_option_that_the_library_refuses_is_named_as_it_is_typed(run, files, aligned) -> None:
+    done = run("translate", str(aligned), files.source, files.target, "s1", "--neighborhood", "999")
+    assert done.status == 1
+    assert "error: --neighborhood: expected 1 to" in done.err
+
+
+def test_spaces_that_were_never_aligned_are_suspected(run) -> None:
+    done = run("evaluate", "sample:en", "sample:fr", "--dictionary", "sample:en-fr.test")
+    assert done.status == 0
+    assert "do not seem to be in one space; --map takes" in done.err
+
+
+def test_a_file_cut_short_is_explained_without_python(run, tmp_path: Path) -> None:
+    path = tmp_path / "short.vec"
+    path.write_text("1 2\n")
+    done = run("info", str(path))
+    assert done.status == 1
+    assert "put a line with the numbers of rows and columns above it" in done.err

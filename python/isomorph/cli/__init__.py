@@ -23,6 +23,9 @@ __all__ = ["build_parser", "main"]
 
 OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
+#: Options whose values the library checks, under the same names.
+_CHECKED_BY_THE_LIBRARY = ("folds", "limit", "neighborhood", "seed", "threads")
+
 _COMMANDS = (demo, align, translate, evaluate, convert, info, bench)
 
 _DESCRIPTION = """\
@@ -141,7 +144,9 @@ def describe(error: Exception) -> str:
         return "error: out of memory; --limit reads fewer words"
     expected = (IsomorphError, OSError, ValueError, MemoryError, ImportError)
     if isinstance(error, expected) and not isinstance(error, InternalError):
-        return f"error: {error}"
+        name, colon, rest = str(error).partition(": ")
+        option = f"--{name}" if name in _CHECKED_BY_THE_LIBRARY else name
+        return f"error: {option}{colon}{rest}"
     return (
         f"internal error: {type(error).__name__}: {error}\n"
         "This is a fault of isomorph. Please report it with the output of "

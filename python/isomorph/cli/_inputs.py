@@ -153,9 +153,19 @@ def as_file(path: str, folder: str) -> str:
 def load_alignment(path: str) -> Alignment:
     """Read a map from its file, or from the folder that ``align`` wrote."""
     from isomorph.align import Alignment
+    from isomorph.errors import FormatError
 
-    folder = Path(path)
-    return Alignment.load(folder / MAP if folder.is_dir() else folder)
+    file = Path(path)
+    if file.is_dir():
+        file = file / MAP
+    try:
+        return Alignment.load(file)
+    except FormatError as error:
+        reason = str(error).removeprefix(f"{file}: ")
+        raise FormatError(
+            f"{file}: expected a map that 'isomorph align' has written, or the folder that it is "
+            f"in ({reason})"
+        ) from error
 
 
 def swapped(alignment: Alignment, source: str, target: str) -> str | None:

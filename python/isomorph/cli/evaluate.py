@@ -29,6 +29,9 @@ examples:
   isomorph evaluate sample:en sample:fr --dictionary sample:en-fr.test --map isomorph-demo
 """
 
+#: What spaces that were never aligned may reach by chance, or through words that both have.
+_CHANCE = 0.02
+
 _CONVENTIONS = ("vecmap", "muse", "fasttext")
 
 
@@ -90,6 +93,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         doubt := _inputs.swapped(alignment, options.source, options.target)
     ):
         terminal.problem(doubt)
+    if alignment is None and all(max(r.precision.values()) <= _CHANCE for r in found):
+        terminal.problem(
+            "hardly any word is translated right: these files do not seem to be in one space; "
+            "--map takes what 'isomorph align' wrote"
+        )
     if terminal.as_json:
         terminal.data(plain(found.as_dict()))
         return 0

@@ -67,7 +67,7 @@ pub enum Error {
         text: String,
     },
     /// A header announces more rows than the file has bytes for.
-    #[error("{}: line {line}: the header says {rows} rows of {dimension} numbers, which take at least {needed} bytes, but only {got} follow; the file is cut short, or line {line} is a vector itself (then read it with header=False)", path.display())]
+    #[error("{}: line {line}: the header says {rows} rows of {dimension} numbers, which take at least {needed} bytes, but only {got} follow; the file is cut short, or line {line} is a vector itself (then put a line with the numbers of rows and columns above it, or pass header=False in Python)", path.display())]
     HeaderExceedsFile {
         /// The file.
         path: PathBuf,
@@ -83,7 +83,7 @@ pub enum Error {
         got: u64,
     },
     /// The header announces another dimension than the first row has.
-    #[error("{}: line {line}: expected {expected} numbers, as the header says, got {got}; if the first line is a vector itself, read the file with header=False", path.display())]
+    #[error("{}: line {line}: expected {expected} numbers, as the header says, got {got}; if the first line is a vector itself, put a line with the numbers of rows and columns above it, or pass header=False in Python", path.display())]
     HeaderDimension {
         /// The file.
         path: PathBuf,
