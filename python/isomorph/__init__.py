@@ -9,6 +9,13 @@ from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 
 if TYPE_CHECKING:
     from isomorph import io, metrics, vocab
+    from isomorph.hubness_reduction import (
+        dissim_local,
+        inverted_softmax,
+        local_scaling,
+        mutual_proximity,
+        nicdm,
+    )
     from isomorph.induction import induce_dictionary
     from isomorph.late_interaction import maxsim, maxsim_topk
     from isomorph.mining import mine_bitext
@@ -16,10 +23,15 @@ if TYPE_CHECKING:
 
 #: Functions that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
+    "dissim_local": "hubness_reduction",
     "induce_dictionary": "induction",
+    "inverted_softmax": "hubness_reduction",
+    "local_scaling": "hubness_reduction",
     "maxsim": "late_interaction",
     "maxsim_topk": "late_interaction",
     "mine_bitext": "mining",
+    "mutual_proximity": "hubness_reduction",
+    "nicdm": "hubness_reduction",
     "translate": "translation",
 }
 
@@ -36,15 +48,20 @@ __all__ = [
     "csls",
     "csls_both",
     "csls_radii",
+    "dissim_local",
     "errors",
     "induce_dictionary",
+    "inverted_softmax",
     "io",
     "linalg",
+    "local_scaling",
     "maxsim",
     "maxsim_topk",
     "metrics",
     "mine_bitext",
     "mutual_nearest",
+    "mutual_proximity",
+    "nicdm",
     "procrustes",
     "runtime",
     "topk",

@@ -13,16 +13,20 @@ __all__ = [
     "build_info",
     "column_means",
     "column_norms",
+    "count_below",
     "csls",
     "csls_both",
     "csls_radii",
+    "distance_moments",
     "dropout_draws",
     "fail_for_tests",
     "first_nonfinite_row",
     "fma_peak",
     "induce",
+    "log_sums",
     "maxsim",
     "npy_header",
+    "pair_cosines",
     "polar",
     "procrustes",
     "read_npy",
@@ -62,6 +66,21 @@ def available_threads() -> int: ...
 def build_info() -> dict[str, Any]: ...
 def column_means(x: _Array, threads: int) -> _Array: ...
 def column_norms(x: _Array, threads: int) -> _Array: ...
+def count_below(
+    source: _Array,
+    target: _Array,
+    offsets: _Array,
+    values: _Array,
+    threads: int,
+    progress: _Progress,
+) -> _Array: ...
+def distance_moments(
+    source: _Array, target: _Array, threads: int, progress: _Progress
+) -> tuple[tuple[_Array, _Array], tuple[_Array, _Array]]: ...
+def log_sums(
+    source: _Array, target: _Array, beta: float, threads: int, progress: _Progress
+) -> _Array: ...
+def pair_cosines(source: _Array, target: _Array, indices: _Array, threads: int) -> _Array: ...
 def csls(
     source: _Array,
     target: _Array,

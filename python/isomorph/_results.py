@@ -29,8 +29,8 @@ class Neighbors(Unpackable):
         Rows of the corpus. With ``check_finite=False``, -1 (and score -inf) where fewer than ``k``
         rows were finite.
     metric : str
-        What the scores mean: ``"cosine"``, ``"dot"``, ``"l2"`` (the negated squared distance) or
-        ``"csls"``.
+        What the scores mean: ``"cosine"``, ``"dot"``, ``"l2"`` (the negated squared distance),
+        ``"csls"``, or the name of a hubness reduction.
     """
 
     scores: Any

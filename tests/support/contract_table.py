@@ -54,6 +54,10 @@ def _mine(source, target, **options):
     return iso.mine_bitext(source, target, **options)
 
 
+def _reduced(function, source, target, **options):
+    return function(source, target, **{"k": 2, **options})
+
+
 def _neighbor(name: str, arguments: dict[str, Argument], call: Any, **more: Any) -> Contract:
     """Make the contract of a neighbour function: exact selections on every backend."""
     second = tuple(arguments)[1:2]
@@ -234,6 +238,43 @@ LATE = (
     _late("maxsim_topk", _best, "three axes", _AXES, _counts("k", 6)),
 )
 
+#: Those that rank by values of neighbours have exact bytes; the others add sums of all pairs.
+HUBNESS = tuple(
+    Contract(
+        name,
+        _CSLS_SIDES,
+        functools.partial(_reduced, getattr(iso, name), **options),
+        variant=variant,
+        selects=exact,
+        takes_progress=True,
+        same_columns=("target",),
+        refused=refused + _counts("k", 23),
+    )
+    for name, variant, options, exact, refused in (
+        (
+            "inverted_softmax",
+            "",
+            {},
+            False,
+            (
+                ({"beta": 0.0}, ValueError, "beta: expected a positive number"),
+                ({"beta": float("nan")}, ValueError, "beta: expected a positive number"),
+            ),
+        ),
+        ("local_scaling", "", {"neighborhood": 4}, True, ()),
+        ("nicdm", "", {"neighborhood": 4}, True, _counts("neighborhood", 11)),
+        ("dissim_local", "", {"neighborhood": 4}, False, ()),
+        (
+            "mutual_proximity",
+            "empirical",
+            {},
+            True,
+            (({"method": "exact"}, ValueError, "method: expected 'empirical' or 'gaussian'"),),
+        ),
+        ("mutual_proximity", "gaussian", {"method": "gaussian"}, False, ()),
+    )
+)
+
 LINALG = tuple(
     Contract(
         f"linalg.{function.__name__}",
@@ -378,7 +419,7 @@ METRICS = (
     ),
 )
 
-CONTRACTS: tuple[Contract, ...] = NEIGHBORS + INDUCTION + LATE + LINALG + ALIGN + METRICS
+CONTRACTS: tuple[Contract, ...] = NEIGHBORS + INDUCTION + LATE + HUBNESS + LINALG + ALIGN + METRICS
 
 #: Public functions that take no float arrays.
 _REMAP = "renumbers whatever has rows; tests/unit and tests/properties hold it to its laws"

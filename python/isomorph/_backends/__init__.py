@@ -112,6 +112,28 @@ class Backend(Protocol):
         """
         ...
 
+    def log_sums(self, source: Any, target: Any, beta: float, run: Run) -> Any:
+        """Give log sum_i exp(beta cos(x_i, y_j)) of each target row, float64."""
+        ...
+
+    def distance_moments(
+        self, source: Any, target: Any, run: Run
+    ) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+        """Give mean and deviation of sqrt(2 - 2 cos) of each row, for both sides, float64."""
+        ...
+
+    def count_below(self, source: Any, target: Any, offsets: Any, values: Any, run: Run) -> Any:
+        """Count, for each value of target row j, the source rows whose cosine with j is below it.
+
+        Those of row j are ``values[offsets[j]:offsets[j + 1]]``, ascending, cosines in the type of
+        the input; `offsets` int64. Gives int64 counts, as many as values.
+        """
+        ...
+
+    def pair_cosines(self, source: Any, target: Any, indices: Any, run: Run) -> Any:
+        """Give the cosines of each source row with the target rows `indices` (n, k); -1: NaN."""
+        ...
+
     def svd(self, a: Any, run: Run) -> tuple[Any, Any, Any]:
         """Give thin u (b, n, k), s (b, k) and vt (b, k, d) of a stack (b, n, d)."""
         ...

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from isomorph._backends.array_hubness import ArrayHubness
 from isomorph._backends.array_induction import ArrayInduction
 from isomorph._backends.array_late import ArrayLate
 from isomorph._backends.array_linalg import ArrayLinalg
 
 
-class ArrayBackend(ArrayLinalg, ArrayInduction, ArrayLate):
+class ArrayBackend(ArrayLinalg, ArrayInduction, ArrayLate, ArrayHubness):
     """See :class:`isomorph._backends.Backend`; `xp` is an array-API namespace."""
 
     def __init__(self, xp: Any) -> None:

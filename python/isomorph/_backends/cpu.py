@@ -6,11 +6,12 @@ from typing import Any
 
 from isomorph import _core, runtime
 from isomorph._backends import Choice, Dropout, Run
+from isomorph._backends.cpu_hubness import CpuHubness
 from isomorph._backends.cpu_linalg import CpuLinalg
 from isomorph._progress import reporting
 
 
-class CpuBackend(CpuLinalg):
+class CpuBackend(CpuLinalg, CpuHubness):
     """See :class:`isomorph._backends.Backend`."""
 
     def first_nonfinite_row(self, array: Any) -> int | None:

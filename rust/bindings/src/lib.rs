@@ -5,6 +5,7 @@ mod align;
 mod arrays;
 mod doorway;
 mod errors;
+mod hubness;
 mod induction;
 mod io;
 mod linalg;
@@ -21,6 +22,8 @@ mod _core {
     use super::align::{apply_affine, column_means, column_norms, procrustes, transform_rows};
     #[pymodule_export]
     use super::arrays::first_nonfinite_row;
+    #[pymodule_export]
+    use super::hubness::{count_below, distance_moments, log_sums, pair_cosines};
     #[pymodule_export]
     use super::induction::{dropout_draws, induce};
     #[pymodule_export]

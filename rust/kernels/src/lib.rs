@@ -13,6 +13,7 @@
 //! [`Late`] has those of late interaction, where every product of a document is kept.
 #![deny(missing_docs)]
 
+mod dots;
 mod element;
 mod isa;
 mod late;
@@ -22,6 +23,7 @@ mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub use dots::{DOTS, dots};
 pub use element::Element;
 pub use isa::{ISA_VARIABLE, Isa};
 pub use late::{Late, MAX_PANEL, Narrow, TILE_ROWS};

@@ -11,10 +11,12 @@ mod reservoir;
 mod scan;
 mod score;
 mod search;
+mod statistics;
 
 pub use induce::{Chosen, Directions, Induction, induce};
 pub use score::Metric;
 pub use search::{Selection, csls, csls_both, csls_radii, topk};
+pub use statistics::{Moments, Thresholds, count_below, distance_moments, log_sums, pair_cosines};
 
 #[cfg(test)]
 mod tests;
