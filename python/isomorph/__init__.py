@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from isomorph.induction import induce_dictionary
     from isomorph.late_interaction import maxsim, maxsim_topk
     from isomorph.mining import mine_bitext
+    from isomorph.negatives import HardNegatives, hard_negatives
     from isomorph.translation import translate
 
 #: Functions that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
     "dissim_local": "hubness_reduction",
+    "HardNegatives": "negatives",
+    "hard_negatives": "negatives",
     "induce_dictionary": "induction",
     "inverted_softmax": "hubness_reduction",
     "local_scaling": "hubness_reduction",
@@ -41,6 +44,7 @@ __all__ = [
     "CSLS",
     "Alignment",
     "Coverage",
+    "HardNegatives",
     "LinearMap",
     "Neighbors",
     "Pairs",
@@ -50,6 +54,7 @@ __all__ = [
     "csls_radii",
     "dissim_local",
     "errors",
+    "hard_negatives",
     "induce_dictionary",
     "inverted_softmax",
     "io",

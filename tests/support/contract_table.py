@@ -231,6 +231,26 @@ def _late(name: str, call: Any, variant: str, shapes: Any, refused: Refused = ()
 _RAGGED, _AXES = ((11, COLUMNS), (23, COLUMNS)), ((4, 5, COLUMNS), (6, 7, COLUMNS))
 _best = functools.partial(iso.maxsim_topk, k=3)
 
+
+def _hard_negatives(queries, corpus, k=3, **options):
+    n = 23 if getattr(queries, "shape", ())[:1] == (23,) else 11
+    positives = [{0, 3}, *([query] for query in range(1, n))]
+    return iso.hard_negatives(queries, corpus, positives, k, relative_margin=0.01, **options)
+
+
+NEGATIVES = (
+    Contract(
+        "hard_negatives",
+        _sides(11, 23, ("queries", "corpus")),
+        _hard_negatives,
+        selects=True,
+        takes_progress=True,
+        same_columns=("corpus",),
+        on_host=("offsets", "indices", "ranks", "scores"),
+        refused=_counts("k", 23),
+    ),
+)
+
 LATE = (
     _late("maxsim", iso.maxsim, "ragged", _RAGGED),
     _late("maxsim", iso.maxsim, "three axes", _AXES),
@@ -419,7 +439,9 @@ METRICS = (
     ),
 )
 
-CONTRACTS: tuple[Contract, ...] = NEIGHBORS + INDUCTION + LATE + HUBNESS + LINALG + ALIGN + METRICS
+CONTRACTS: tuple[Contract, ...] = (
+    NEIGHBORS + INDUCTION + LATE + HUBNESS + NEGATIVES + LINALG + ALIGN + METRICS
+)
 
 #: Public functions that take no float arrays.
 _REMAP = "renumbers whatever has rows; tests/unit and tests/properties hold it to its laws"

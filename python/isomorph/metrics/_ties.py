@@ -130,7 +130,8 @@ class _Expected:
 
     def inside(self, k: int) -> Floats:
         """Chance of a rank up to k: every rank of the group has the same."""
-        return np.clip(k - self.groups.above, 0, self.groups.tied) / self.groups.tied
+        chance: Floats = np.clip(k - self.groups.above, 0, self.groups.tied) / self.groups.tied
+        return chance
 
     def any_inside(self, k: int) -> Floats:
         """Chance that c of the T equals, drawn at random, have any of the r relevant ones.
@@ -150,7 +151,8 @@ class _Expected:
         """Mean discount over the group's ranks up to k."""
         sums = np.concatenate([[0.0], np.cumsum(_discounts(k))])
         above, tied = self.groups.above, self.groups.tied
-        return (sums[np.minimum(above + tied, k)] - sums[np.minimum(above, k)]) / tied
+        mean: Floats = (sums[np.minimum(above + tied, k)] - sums[np.minimum(above, k)]) / tied
+        return mean
 
 
 def _discounts(k: int) -> Floats:
