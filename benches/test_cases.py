@@ -15,6 +15,7 @@ from isomorph.benchmark import all_cases, measure
 NAMES = (
     "topk",
     "csls_radii",
+    "maxsim",
     *(
         f"svd {stack} {dtype}"
         for dtype in ("float32", "float64")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def all_cases(size: str = "full", *, threads: int | None = None, only: str = "")
     builders: dict[str, Builder] = {
         "topk": _topk,
         "csls_radii": _csls_radii,
+        "maxsim": _maxsim,
         **{
             f"svd {count} x {d}^2 {dtype}": _svd_builder(count, d, dtype)
             for dtype in ("float32", "float64")
@@ -136,6 +138,45 @@ def _csls_radii(size: str, threads: int, _: Path) -> Case:
         check,
         _fma_limit(2.0 * n * n * DIMENSION, threads),
         "one float32 pass at the FMA peak",
+    )
+
+
+def _maxsim(size: str, threads: int, _: Path) -> Case:
+    count, tokens, length, d = (10_000, 32, 180, 128) if size == "full" else (20, 5, 7, 128)
+    query, rows = _unit(_random(tokens, d, 0)), _unit(_random(count * length, d, 1))
+    documents = rows.reshape(count, length, d)
+
+    def gemm_and_max(block: int = 256) -> Any:
+        scores = np.empty(count, np.float32)
+        for start in range(0, count, block):
+            part = documents[start : start + block]
+            products = (part.reshape(-1, d) @ query.T).reshape(len(part), length, tokens)
+            scores[start : start + block] = products.max(axis=1).sum(axis=1)
+        return scores
+
+    peers: dict[str, Call] = {"NumPy matmul + max": gemm_and_max}
+    if _installed("maxsim_cpu"):
+        maxsim_cpu: Any = importlib.import_module("maxsim_cpu")
+
+        def maxsim_scores() -> Any:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # It uses NumPy by an old name.
+                return maxsim_cpu.maxsim_scores(query, documents)
+
+        peers["maxsim-cpu"] = maxsim_scores
+
+    def check(scores: Any) -> None:
+        some = documents[:50].astype(np.float64)
+        exact = np.einsum("id,mjd->mij", query.astype(np.float64), some).max(axis=2).sum(axis=1)
+        np.testing.assert_allclose(scores[0, :50], exact, rtol=2.0**-24 * 1.001)
+
+    return Case(
+        f"maxsim {tokens} x {d} against {count:,} documents x {length}, float32",
+        lambda: iso.maxsim(query, documents, threads=threads),
+        peers,
+        check,
+        _fma_limit(2.0 * tokens * count * length * d, threads),
+        "float32 FMA peak",
     )
 
 
