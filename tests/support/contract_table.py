@@ -406,6 +406,12 @@ def _word_translation(source, target, neighborhood=4, **options):
     )
 
 
+def _forecast(source, target, neighborhood=4, **options):
+    return iso.metrics.csls_forecast(
+        source, target, neighborhood=neighborhood, resamples=50, **options
+    )
+
+
 def _verdict(source, target, neighborhood=4, **options):
     pairs = iso.Pairs(np.arange(30), np.arange(30))
     return iso.metrics.csls_verdict(
@@ -414,6 +420,14 @@ def _verdict(source, target, neighborhood=4, **options):
 
 
 METRICS = (
+    Contract(
+        "metrics.csls_forecast",
+        _sides(37, 41, ("source", "target")),
+        _forecast,
+        takes_progress=True,
+        same_columns=("target",),
+        refused=_counts("neighborhood", 37),
+    ),
     Contract(
         "metrics.csls_verdict",
         _sides(37, 41, ("source", "target")),
@@ -451,6 +465,7 @@ _FILES = "reads or writes files; tests/unit, tests/properties and tests/hostile"
 WITHOUT_ARRAYS = {
     "FileEvaluation.as_dict": _RESULT,
     "Translations.as_dict": _RESULT,
+    "Forecast.as_dict": _RESULT,
     "Verdict.as_dict": _RESULT,
     "metrics.evaluate_files": _FILES,
     "pipeline.align_vocabularies": "takes embeddings or files; tests/cli",

@@ -2,6 +2,7 @@
 
 from isomorph.metrics.conventions import CONVENTIONS, Convention
 from isomorph.metrics.files import FileEvaluation, evaluate_files
+from isomorph.metrics.forecast import Forecast, csls_forecast
 from isomorph.metrics.hubness import Hub, Hubness, hubness
 from isomorph.metrics.intervals import (
     Interval,
@@ -19,6 +20,7 @@ __all__ = [
     "Convention",
     "FileEvaluation",
     "Fold",
+    "Forecast",
     "Hub",
     "Hubness",
     "Interval",
@@ -27,6 +29,7 @@ __all__ = [
     "Verdict",
     "WordTranslation",
     "bootstrap_mean",
+    "csls_forecast",
     "csls_verdict",
     "evaluate_files",
     "hubness",
