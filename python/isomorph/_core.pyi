@@ -27,6 +27,7 @@ __all__ = [
     "maxsim",
     "npy_header",
     "pair_cosines",
+    "places",
     "polar",
     "procrustes",
     "read_npy",
@@ -133,6 +134,16 @@ def maxsim(
     threads: int,
     progress: _Progress,
 ) -> Any: ...
+def places(
+    queries: _Array,
+    corpus: _Array,
+    offsets: _Array,
+    items: _Array,
+    metric: str,
+    exclude_self: bool,
+    threads: int,
+    progress: _Progress,
+) -> tuple[_Array, _Array] | None: ...
 def polar(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, _Array]: ...
 def procrustes(
     source: _Array,

@@ -238,7 +238,39 @@ def _hard_negatives(queries, corpus, k=3, **options):
     return iso.hard_negatives(queries, corpus, positives, k, relative_margin=0.01, **options)
 
 
+def _retrieval(queries, corpus, **options):
+    n = 23 if getattr(queries, "shape", ())[:1] == (23,) else 11
+    graded = [{query: 1, 2 * query % 11: 2} for query in range(2, n)]
+    relevant = [[2, 3], [], *graded]
+    return iso.metrics.retrieval_metrics(queries, corpus, relevant, **options)
+
+
 NEGATIVES = (
+    *(
+        Contract(
+            "metrics.retrieval_metrics",
+            _sides(11, 23, ("queries", "corpus")),
+            functools.partial(_retrieval, metric=metric),
+            variant=metric,
+            selects=True,
+            takes_progress=True,
+            same_columns=("corpus",),
+            typed=("nothing",),
+            on_host=tuple(
+                f"per_query['{name}']"
+                for name in (
+                    "mrr",
+                    *(
+                        f"{measure}@{k}"
+                        for measure in ("recall", "precision", "hit_rate", "ndcg")
+                        for k in (1, 5, 10)
+                    ),
+                )
+            ),
+            refused=(({"metric": "l2"}, ValueError, "metric: expected 'cosine' or 'dot'"),),
+        )
+        for metric in ("cosine", "dot")
+    ),
     Contract(
         "hard_negatives",
         _sides(11, 23, ("queries", "corpus")),

@@ -134,6 +134,22 @@ class Backend(Protocol):
         """Give the cosines of each source row with the target rows `indices` (n, k); -1: NaN."""
         ...
 
+    def places(
+        self,
+        queries: Any,
+        corpus: Any,
+        offsets: Any,
+        items: Any,
+        metric: str,
+        exclude_self: bool,
+        run: Run,
+    ) -> tuple[Any, Any]:
+        """Count the corpus rows that score more, and as much, as each wanted row does.
+
+        Query i wants the rows ``items[offsets[i]:offsets[i + 1]]``; all four are NumPy's int64.
+        """
+        ...
+
     def svd(self, a: Any, run: Run) -> tuple[Any, Any, Any]:
         """Give thin u (b, n, k), s (b, k) and vt (b, k, d) of a stack (b, n, d)."""
         ...

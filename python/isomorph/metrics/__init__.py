@@ -13,6 +13,7 @@ from isomorph.metrics.intervals import (
 )
 from isomorph.metrics.ranking import RankMetrics, rank_metrics
 from isomorph.metrics.retrieval import WordTranslation, word_translation
+from isomorph.metrics.streaming import retrieval_metrics
 from isomorph.metrics.verdict import Fold, Verdict, csls_verdict
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "hubness",
     "paired_difference",
     "rank_metrics",
+    "retrieval_metrics",
     "wilson",
     "word_translation",
 ]

@@ -141,17 +141,14 @@ def rank_metrics(
     {2: 0.5}
     {2: 0.0}
     """
-    if ties not in POLICIES:
-        raise ValueError(f"ties: expected one of {', '.join(POLICIES)}, got {ties!r}")
-    if gain not in GAINS:
-        raise ValueError(f"gain: expected one of {', '.join(GAINS)}, got {gain!r}")
+    checked_policy(ties, gain)
     if isinstance(scores, Neighbors):
         values, items = to_numpy(scores.scores), to_numpy(scores.indices)
-        depths = _depths(at, values.shape[1])
+        depths = depths_of(at, values.shape[1])
         placed = _place_in_lists(values, items, read_judgements(relevant, len(values), None))
     else:
         values = _checked_scores(scores)
-        depths = _depths(at, None)
+        depths = depths_of(at, None)
         placed = _place_in_rows(values, read_judgements(relevant, *values.shape))
     return summarise(placed, depths, ties, gain)
 
@@ -161,16 +158,16 @@ def summarise(placed: Placed, depths: list[int], ties: str, gain: str) -> RankMe
     per_query = measures(placed, depths, ties, gain)
     mean = {name: float(values.mean()) for name, values in per_query.items()}
 
-    def at_depths(name: str) -> dict[int, float]:
+    def atdepths_of(name: str) -> dict[int, float]:
         return {k: mean[f"{name}@{k}"] for k in depths}
 
     counted = len(per_query["mrr"])
     return RankMetrics(
         mean["mrr"],
-        at_depths("recall"),
-        at_depths("precision"),
-        at_depths("hit_rate"),
-        at_depths("ndcg"),
+        atdepths_of("recall"),
+        atdepths_of("precision"),
+        atdepths_of("hit_rate"),
+        atdepths_of("ndcg"),
         ties,
         counted,
         placed.judgements.queries - counted,
@@ -178,7 +175,16 @@ def summarise(placed: Placed, depths: list[int], ties: str, gain: str) -> RankMe
     )
 
 
-def _depths(at: Sequence[int], listed: int | None) -> list[int]:
+def checked_policy(ties: str, gain: str) -> None:
+    """Raise unless these are names of a policy and of a gain."""
+    if ties not in POLICIES:
+        raise ValueError(f"ties: expected one of {', '.join(POLICIES)}, got {ties!r}")
+    if gain not in GAINS:
+        raise ValueError(f"gain: expected one of {', '.join(GAINS)}, got {gain!r}")
+
+
+def depths_of(at: Sequence[int], listed: int | None) -> list[int]:
+    """Give the depths as integers, none deeper than what is listed."""
     try:
         depths = [operator.index(k) for k in at]
     except TypeError:

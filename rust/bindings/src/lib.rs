@@ -11,6 +11,7 @@ mod io;
 mod linalg;
 mod maxsim;
 mod neighbors;
+mod places;
 mod runtime;
 mod vocab;
 
@@ -37,6 +38,8 @@ mod _core {
     use super::maxsim::maxsim;
     #[pymodule_export]
     use super::neighbors::{csls, csls_both, csls_radii, topk};
+    #[pymodule_export]
+    use super::places::places;
     #[pymodule_export]
     use super::runtime::{available_threads, build_info, fail_for_tests, fma_peak};
     #[pymodule_export]

@@ -8,6 +8,7 @@
 //! * [`linalg`]: factorisations of stacks;
 //! * [`neighbors`]: exact nearest neighbours and CSLS;
 //! * [`random`]: counter-based draws;
+//! * [`places`]: ranks without a ranking;
 //! * [`runtime`]: the thread pool, cancellation and progress;
 //! * [`vocab`]: words by script.
 #![forbid(unsafe_code)]
@@ -21,6 +22,7 @@ pub mod linalg;
 pub mod matrix;
 mod memory;
 pub mod neighbors;
+pub mod places;
 pub mod random;
 pub mod runtime;
 pub mod vocab;

@@ -58,6 +58,19 @@ pub trait Late: Element {
     /// Panics unless `bars` has `PANEL` values.
     fn for_each_at_least(isa: Isa, scores: &[Self], bars: &[Self], found: impl FnMut(usize, usize));
 
+    /// Count `scores[r * PANEL + i] > high[i]` in `above[i]`, and call `unsure(r, i)` for every one
+    /// that is neither above `high[i]` nor below `low[i]`, NaN included.
+    ///
+    /// Panics unless `low`, `high` and `above` have `PANEL` values.
+    fn count_above(
+        isa: Isa,
+        scores: &[Self],
+        low: &[Self],
+        high: &[Self],
+        above: &mut [u32],
+        unsure: impl FnMut(usize, usize),
+    );
+
     /// The largest magnitude; infinity if any value is NaN or infinite, 0 if there is none.
     fn largest_magnitude(isa: Isa, values: &[Self]) -> Self;
 
@@ -150,6 +163,17 @@ macro_rules! late {
                 found: impl FnMut(usize, usize),
             ) {
                 dispatch!(isa, for_each_at_least::<Self, _, $panel>(scores, bars, found))
+            }
+
+            fn count_above(
+                isa: Isa,
+                scores: &[Self],
+                low: &[Self],
+                high: &[Self],
+                above: &mut [u32],
+                unsure: impl FnMut(usize, usize),
+            ) {
+                dispatch!(isa, count_above::<Self, _, $panel>(scores, low, high, above, unsure))
             }
 
             fn largest_magnitude(isa: Isa, values: &[Self]) -> Self {
@@ -265,6 +289,39 @@ pub mod plain {
                     }
                 }
             }
+        }
+    }
+
+    /// See [`Late::count_above`]. NaN is neither above nor below: `<=` would not do.
+    #[inline(always)]
+    #[allow(clippy::neg_cmp_op_on_partial_ord)]
+    pub fn count_above<T: Late, F: FnMut(usize, usize), const WIDTH: usize>(
+        scores: &[T],
+        lows: &[T],
+        highs: &[T],
+        above: &mut [u32],
+        mut unsure: F,
+    ) {
+        let (mut low, mut high) = ([T::INFINITY; WIDTH], [T::INFINITY; WIDTH]);
+        low.copy_from_slice(lows);
+        high.copy_from_slice(highs);
+        let mut counts = [0u32; WIDTH];
+        for (row, line) in scores.as_chunks::<WIDTH>().0.iter().enumerate() {
+            let mut any = false;
+            for i in 0..WIDTH {
+                counts[i] += u32::from(line[i] > high[i]);
+                any |= !(line[i] > high[i]) & !(line[i] < low[i]);
+            }
+            if any {
+                for i in 0..WIDTH {
+                    if !(line[i] > high[i]) & !(line[i] < low[i]) {
+                        unsure(row, i);
+                    }
+                }
+            }
+        }
+        for (above, count) in above.iter_mut().zip(counts) {
+            *above += count;
         }
     }
 

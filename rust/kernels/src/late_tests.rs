@@ -76,6 +76,30 @@ fn scans_find_what_a_loop_finds<T: Late>(isa: Isa) {
     }
 }
 
+fn counts_are_those_of_a_loop<T: Late>(isa: Isa) {
+    for count in [0, 1, 7, 300] {
+        let mut scores = values::<T>(count * T::PANEL, 3);
+        if count == 300 {
+            scores[5 * T::PANEL + 1] = T::from_f64(f64::NAN);
+        }
+        let (low, high) = (vec![T::from_f64(-0.1); T::PANEL], vec![T::from_f64(0.2); T::PANEL]);
+        let (mut above, mut unsure) = (vec![3; T::PANEL], Vec::new());
+        T::count_above(isa, &scores, &low, &high, &mut above, |r, i| unsure.push((r, i)));
+        let mut expected = Vec::new();
+        for (at, score) in scores.iter().enumerate() {
+            let score = score.to_f64();
+            if score.is_nan() || score >= low[0].to_f64() && score <= high[0].to_f64() {
+                expected.push((at / T::PANEL, at % T::PANEL));
+            }
+        }
+        assert_eq!(unsure, expected);
+        for (i, &above) in above.iter().enumerate() {
+            let column = scores.iter().skip(i).step_by(T::PANEL);
+            assert_eq!(above as usize, 3 + column.filter(|&&score| score > high[0]).count());
+        }
+    }
+}
+
 fn magnitudes_see_every_lane<T: Late>(isa: Isa) {
     assert_eq!(T::largest_magnitude(isa, &[]), T::default());
     for lane in 0..71 {
@@ -159,6 +183,7 @@ macro_rules! on_every_isa {
 on_every_isa!(
     products_are_within_their_bound,
     scans_find_what_a_loop_finds,
+    counts_are_those_of_a_loop,
     magnitudes_see_every_lane,
     tile_magnitudes_see_every_value,
     narrow_values_widen_exactly

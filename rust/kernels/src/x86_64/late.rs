@@ -24,6 +24,18 @@ pub fn for_each_at_least<T: Late, F: FnMut(usize, usize), const WIDTH: usize>(
     plain::for_each_at_least::<T, F, WIDTH>(scores, bars, found);
 }
 
+/// See [`Late::count_above`].
+#[target_feature(enable = "avx2,fma")]
+pub fn count_above<T: Late, F: FnMut(usize, usize), const WIDTH: usize>(
+    scores: &[T],
+    low: &[T],
+    high: &[T],
+    above: &mut [u32],
+    unsure: F,
+) {
+    plain::count_above::<T, F, WIDTH>(scores, low, high, above, unsure);
+}
+
 /// See [`Late::largest_magnitude`].
 #[target_feature(enable = "avx2,fma")]
 pub fn largest_magnitude<T: Late + plain::Magnitude>(values: &[T]) -> T {
