@@ -107,12 +107,16 @@ macro_rules! element {
                 const { assert!($rows * $columns <= MAX_TILE) };
                 tile::check(rows, columns, $rows, $columns);
                 match isa.level() {
+                    #[cfg(target_arch = "aarch64")]
+                    Level::Neon => {
+                        portable::tile::<$type, $rows, $columns>(rows, columns, both, hits)
+                    }
                     Level::Portable => {
                         portable::tile::<$type, $rows, $columns>(rows, columns, both, hits)
                     }
                     #[cfg(target_arch = "x86_64")]
                     // SAFETY: the Isa value proves that the CPU has AVX2 and FMA.
-                    Level::Avx2 => unsafe {
+                    Level::Avx2 | Level::Avx512 => unsafe {
                         crate::x86_64::avx2::$type::tile(rows, columns, both, hits)
                     },
                 }
@@ -122,9 +126,11 @@ macro_rules! element {
                 assert_eq!(x.len(), y.len(), "vectors of different lengths");
                 match isa.level() {
                     Level::Portable => portable::dot(x, y),
+                    #[cfg(target_arch = "aarch64")]
+                    Level::Neon => portable::dot(x, y),
                     #[cfg(target_arch = "x86_64")]
                     // SAFETY: the Isa value proves that the CPU has AVX2 and FMA.
-                    Level::Avx2 => unsafe { crate::x86_64::avx2::$type::dot(x, y) },
+                    Level::Avx2 | Level::Avx512 => unsafe { crate::x86_64::avx2::$type::dot(x, y) },
                 }
             }
 
@@ -132,9 +138,13 @@ macro_rules! element {
                 assert_eq!(x.len(), y.len(), "vectors of different lengths");
                 match isa.level() {
                     Level::Portable => portable::squared_distance(x, y),
+                    #[cfg(target_arch = "aarch64")]
+                    Level::Neon => portable::squared_distance(x, y),
                     #[cfg(target_arch = "x86_64")]
                     // SAFETY: the Isa value proves that the CPU has AVX2 and FMA.
-                    Level::Avx2 => unsafe { crate::x86_64::avx2::$type::squared_distance(x, y) },
+                    Level::Avx2 | Level::Avx512 => unsafe {
+                        crate::x86_64::avx2::$type::squared_distance(x, y)
+                    },
                 }
             }
         }

@@ -8,6 +8,10 @@ pub(crate) enum Level {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 /// An instruction set that the running CPU is known to have.
@@ -38,10 +42,36 @@ impl Isa {
         None
     }
 
+    /// AVX-512 with VNNI, for integer tiles; everything else is done by AVX2.
+    #[must_use]
+    pub fn avx512() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if Self::avx2().is_some()
+            && std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512vnni")
+        {
+            return Some(Self(Level::Avx512));
+        }
+        None
+    }
+
+    /// NEON with the dot product instructions, for integer tiles; everything else is plain Rust,
+    /// which the compiler turns into NEON.
+    #[must_use]
+    pub fn neon() -> Option<Self> {
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("dotprod") {
+            return Some(Self(Level::Neon));
+        }
+        None
+    }
+
     /// Every instruction set that this CPU has, the slowest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        std::iter::once(Self::portable()).chain(Self::avx2()).collect()
+        let sets = [Some(Self::portable()), Self::avx2(), Self::avx512(), Self::neon()];
+        sets.into_iter().flatten().collect()
     }
 
     /// The set used by default: the fastest one, unless `ISOMORPH_ISA` names another.
@@ -55,7 +85,7 @@ impl Isa {
         CHOSEN
             .get_or_init(|| match std::env::var(ISA_VARIABLE) {
                 Ok(name) if !name.is_empty() => Self::named(&name),
-                _ => Ok(Self::avx2().unwrap_or(Self::portable())),
+                _ => Ok(Self::available().pop().unwrap_or(Self::portable())),
             })
             .clone()
     }
@@ -82,6 +112,10 @@ impl Isa {
             Level::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => "neon",
         }
     }
 

@@ -2,6 +2,7 @@
 //! use where there is none.
 
 use crate::Element;
+use crate::integer::{CODE_COLUMNS, CODE_GROUP, CODE_OFFSET, CODE_ROWS, CodeColumns, CodeRows};
 use crate::tile::{Hits, Side};
 
 /// Lanes of the canonical sums.
@@ -45,6 +46,43 @@ pub fn tile<T: Arithmetic, const ROWS: usize, const COLUMNS: usize>(
     }
     for (out, line) in hits.scores.as_chunks_mut::<COLUMNS>().0.iter_mut().zip(&scores) {
         *out = *line;
+    }
+    any != 0
+}
+
+/// See [`crate::code_tile`]: the definition of what it computes.
+pub fn code_tile<const N: usize, const BOTH: bool>(
+    rows: &CodeRows<'_, N>,
+    columns: &CodeColumns<'_, N>,
+    hits: &mut Hits<f32>,
+) -> bool {
+    let mut sums = [[0i32; CODE_COLUMNS]; CODE_ROWS];
+    let (x, _) = rows.codes.as_chunks::<{ CODE_ROWS * CODE_GROUP }>();
+    let (y, _) = columns.codes.as_chunks::<{ CODE_COLUMNS * CODE_GROUP }>();
+    for (x, y) in x.iter().zip(y) {
+        for (line, x) in sums.iter_mut().zip(x.as_chunks::<CODE_GROUP>().0) {
+            for (sum, y) in line.iter_mut().zip(y.as_chunks::<CODE_GROUP>().0) {
+                for (&x, &y) in x.iter().zip(y) {
+                    *sum += i32::from(x.cast_signed()) * (i32::from(y) - i32::from(CODE_OFFSET));
+                }
+            }
+        }
+    }
+    let mut any = 0;
+    for (i, line) in sums.iter().enumerate() {
+        let (mut for_row, mut for_columns) = (0u16, 0u16);
+        for (j, &sum) in line.iter().enumerate() {
+            #[allow(clippy::cast_precision_loss)] // Part of the definition.
+            let score = (sum as f32 * columns.scale[j]) * rows.scale[i];
+            hits.scores[i * CODE_COLUMNS + j] = score;
+            for (row, column) in rows.criteria.iter().zip(&columns.criteria) {
+                for_row |= u16::from(score + column.bias[j] > row.threshold[i]) << j;
+                for_columns |= u16::from(BOTH && score + row.bias[i] > column.threshold[j]) << j;
+            }
+        }
+        hits.for_rows[i] = for_row;
+        hits.for_columns[i] = for_columns;
+        any |= for_row | for_columns;
     }
     any != 0
 }

@@ -1,7 +1,7 @@
 //! Every operation, on every instruction set of this CPU, against plain oracles.
 
 use crate::portable::sum_of_lanes;
-use crate::{Element, Hits, Isa, Side};
+use crate::{CodeColumns, CodeRows, Criterion, Element, Hits, Isa, Side, code_tile};
 
 /// Deterministic values in (-1, 1), of many magnitudes and both signs.
 fn values<T: Element>(n: usize, seed: u64) -> Vec<T> {
@@ -112,6 +112,108 @@ macro_rules! on_every_isa {
 }
 
 on_every_isa!(tile_matches, nothing_passes_where_it_must_not, canonical_sums_are_the_same_bits);
+
+/// Codes of one side in panels, and their sums.
+fn codes(n: usize, seed: u64, extreme: bool) -> Vec<i8> {
+    let values = values::<f64>(n, seed);
+    let code = |x: f64| if extreme { 63.0f64.copysign(x) } else { (x * 1e6) % 63.0 };
+    values.into_iter().map(|x| code(x) as i8).collect()
+}
+
+/// Everything of an integer tile, against the definition written out.
+fn code_tile_matches<const N: usize, const BOTH: bool>(isa: Isa) {
+    use crate::{CODE_COLUMNS as WIDTH, CODE_GROUP as GROUP, CODE_ROWS as HEIGHT};
+    let cases = [0, 8, 16, 24, 64, 304].into_iter().flat_map(|d| [(d, false), (d, true)]);
+    for (number, (depth, extreme)) in cases.chain([(1 << 17, true)]).enumerate() {
+        let seed = 10 * number as u64 + 1;
+        // All products positive drive every partial sum to its extreme; the last case overflows
+        // first, should anything.
+        let positive = extreme && number % 4 == 3 || depth > 1000;
+        let sign = |q: i8| if positive { 63 } else { q };
+        let x: Vec<i8> = codes(depth * HEIGHT, seed, extreme).into_iter().map(sign).collect();
+        let y: Vec<i8> = codes(depth * WIDTH, seed + 1, extreme).into_iter().map(sign).collect();
+        let at = |k: usize, i: usize, width: usize| (k / GROUP * width + i) * GROUP + k % GROUP;
+        let shifted: Vec<u8> = y.iter().map(|&q| (q + 64) as u8).collect();
+        let correction: Vec<i32> = (0..HEIGHT)
+            .map(|i| (0..depth).map(|k| -64 * i32::from(x[at(k, i, HEIGHT)])).sum())
+            .collect();
+        let positive_values = |n, seed| -> Vec<f32> {
+            values::<f32>(n, seed).into_iter().map(|x| x.abs() * 1e-3).collect()
+        };
+        let (row_scale, column_scale) = (positive_values(HEIGHT, 3), positive_values(WIDTH, 4));
+        let row_values: Vec<Vec<f32>> = (0..2 * N).map(|s| values(HEIGHT, 50 + s as u64)).collect();
+        let column_values: Vec<Vec<f32>> =
+            (0..2 * N).map(|s| values(WIDTH, 70 + s as u64)).collect();
+        fn criteria<const N: usize>(values: &[Vec<f32>]) -> [Criterion<'_>; N] {
+            std::array::from_fn(|c| Criterion {
+                bias: &values[2 * c],
+                threshold: &values[2 * c + 1],
+            })
+        }
+        let x_bytes: Vec<u8> = x.iter().map(|&q| q as u8).collect();
+        let rows = CodeRows {
+            codes: &x_bytes,
+            correction: &correction,
+            scale: &row_scale,
+            criteria: criteria::<N>(&row_values),
+        };
+        let columns = CodeColumns {
+            codes: &shifted,
+            scale: &column_scale,
+            criteria: criteria::<N>(&column_values),
+        };
+        let mut hits = Hits::default();
+        let any = code_tile::<N, BOTH>(isa, &rows, &columns, &mut hits);
+        assert!(any, "depth {depth}: with thresholds around zero something passes");
+        for i in 0..HEIGHT {
+            for j in 0..WIDTH {
+                let sum: i32 = (0..depth)
+                    .map(|k| i32::from(x[at(k, i, HEIGHT)]) * i32::from(y[at(k, j, WIDTH)]))
+                    .sum();
+                let score = (sum as f32 * column_scale[j]) * row_scale[i];
+                assert_eq!(hits.scores[i * WIDTH + j].to_bits(), score.to_bits(), "{i} {j}");
+                let (mut for_row, mut for_column) = (false, false);
+                for c in 0..N {
+                    for_row |= score + column_values[2 * c][j] > row_values[2 * c + 1][i];
+                    for_column |= score + row_values[2 * c][i] > column_values[2 * c + 1][j];
+                }
+                assert_eq!(hits.for_rows[i] >> j & 1 == 1, for_row, "{i} {j} depth {depth}");
+                assert_eq!(hits.for_columns[i] >> j & 1 == 1, BOTH && for_column);
+            }
+        }
+    }
+}
+
+#[test]
+fn integer_tiles_are_the_same_bits() {
+    for isa in Isa::available() {
+        code_tile_matches::<1, false>(isa);
+        code_tile_matches::<1, true>(isa);
+        code_tile_matches::<2, true>(isa);
+    }
+}
+
+#[test]
+fn nothing_passes_an_integer_tile_where_it_must_not() {
+    let (low, high, zero) = ([f32::NEG_INFINITY; 16], [f32::INFINITY; 16], [0.0f32; 16]);
+    let nan = [f32::NAN; 16];
+    for isa in Isa::available() {
+        for (row_bar, column_bias) in [(&high, &zero), (&low, &low), (&nan, &zero), (&low, &nan)] {
+            let rows = CodeRows {
+                codes: &[1; 64],
+                correction: &[-512; 8],
+                scale: &[1.0; 8],
+                criteria: [Criterion { bias: &low[..8], threshold: &row_bar[..8] }],
+            };
+            let columns = CodeColumns {
+                codes: &[65; 128],
+                scale: &[1.0; 16],
+                criteria: [Criterion { bias: column_bias, threshold: &low }],
+            };
+            assert!(!code_tile::<1, true>(isa, &rows, &columns, &mut Hits::default()));
+        }
+    }
+}
 
 #[test]
 fn the_peak_counts_what_it_runs() {

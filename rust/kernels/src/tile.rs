@@ -1,7 +1,9 @@
 //! What a tile takes and what it gives.
 
-/// Values of the largest tile: 6 rows of 16 columns.
-pub const MAX_TILE: usize = 96;
+/// Values of the largest tile: 8 rows of 16 columns.
+pub const MAX_TILE: usize = 128;
+/// Rows of the largest tile.
+pub const MAX_TILE_ROWS: usize = 8;
 
 /// One side of a tile: some packed vectors, and what decides which of their scores are selected.
 ///
@@ -24,14 +26,18 @@ pub struct Hits<T> {
     /// Row after row, without any bias.
     pub scores: [T; MAX_TILE],
     /// What passed the rows' thresholds.
-    pub for_rows: [u16; 6],
+    pub for_rows: [u16; MAX_TILE_ROWS],
     /// What passed the columns' thresholds; zero when only rows select.
-    pub for_columns: [u16; 6],
+    pub for_columns: [u16; MAX_TILE_ROWS],
 }
 
 impl<T: Copy + Default> Default for Hits<T> {
     fn default() -> Self {
-        Self { scores: [T::default(); MAX_TILE], for_rows: [0; 6], for_columns: [0; 6] }
+        Self {
+            scores: [T::default(); MAX_TILE],
+            for_rows: [0; MAX_TILE_ROWS],
+            for_columns: [0; MAX_TILE_ROWS],
+        }
     }
 }
 

@@ -1,0 +1,3 @@
+//! 64-bit Arm instruction sets.
+
+pub mod neon;
