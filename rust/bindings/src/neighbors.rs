@@ -1,7 +1,7 @@
 //! Neighbour searches.
 
 use isomorph_core::matrix::MatRef;
-use isomorph_core::neighbors::{self, Metric, Selection};
+use isomorph_core::neighbors::{self, Metric, Path, Selection};
 use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 
@@ -33,7 +33,7 @@ pub fn topk<'py>(
     ) -> PyResult<Pair<'py>> {
         let (x, y) = sides.matrices()?;
         let found = doorway::run(py, threads, progress, |control| {
-            neighbors::topk(x, y, k, metric, exclude_self, control)
+            neighbors::topk(x, y, k, metric, exclude_self, path()?, control)
         })?;
         to_python(py, found, k)
     }
@@ -64,7 +64,7 @@ pub fn csls_radii<'py>(
     ) -> PyResult<Pair<'py>> {
         let (x, y) = sides.matrices()?;
         let (source, target) = doorway::run(py, threads, progress, |control| {
-            neighbors::csls_radii(x, y, neighborhood, control)
+            neighbors::csls_radii(x, y, neighborhood, path()?, control)
         })?;
         Ok((source.into_pyarray(py).into_any(), target.into_pyarray(py).into_any()))
     }
@@ -135,9 +135,9 @@ fn with_radii<'py>(
         let (r, s) = (r.values("source_radii")?, s.values("target_radii")?);
         let (forward, backward) = doorway::run(py, threads, progress, |control| {
             if both {
-                neighbors::csls_both(x, y, k, r, s, control).map(|(f, b)| (f, Some(b)))
+                neighbors::csls_both(x, y, k, r, s, path()?, control).map(|(f, b)| (f, Some(b)))
             } else {
-                neighbors::csls(x, y, k, r, s, control).map(|f| (f, None))
+                neighbors::csls(x, y, k, r, s, path()?, control).map(|f| (f, None))
             }
         })?;
         let backward = backward.map(|found| to_python(py, found, k)).transpose()?;
@@ -148,6 +148,14 @@ fn with_radii<'py>(
         (Floats::F32(x), Floats::F32(y)) => run(py, Sides(&x, &y), radii, (k, both), run_with),
         (Floats::F64(x), Floats::F64(y)) => run(py, Sides(&x, &y), radii, (k, both), run_with),
         _ => Err(mixed_types()),
+    }
+}
+
+/// The filter that `ISOMORPH_FILTER` names, for tests and measurements: answers do not differ.
+fn path() -> isomorph_core::Result<Path> {
+    match std::env::var("ISOMORPH_FILTER") {
+        Ok(name) if !name.is_empty() => Path::named(&name),
+        _ => Ok(Path::Auto),
     }
 }
 

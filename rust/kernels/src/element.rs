@@ -28,6 +28,8 @@ pub trait Element:
     const NEG_INFINITY: Self;
     /// `+inf`.
     const INFINITY: Self;
+    /// Thresholds that nothing passes, for a panel of either side.
+    const INFINITIES: &'static [Self; 16];
 
     /// Exact.
     fn to_f64(self) -> f64;
@@ -75,6 +77,7 @@ macro_rules! element {
             const SMALLEST: f64 = $type::from_bits(1) as f64;
             const NEG_INFINITY: Self = $type::NEG_INFINITY;
             const INFINITY: Self = $type::INFINITY;
+            const INFINITIES: &'static [Self; 16] = &[$type::INFINITY; 16];
 
             fn to_f64(self) -> f64 {
                 f64::from(self)

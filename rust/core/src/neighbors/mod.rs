@@ -6,17 +6,27 @@
 //! `reservoir` keeps what passed, rescores it canonically and raises the thresholds.
 
 mod induce;
+mod candidates;
+mod codes;
+mod filter;
+mod lists;
 mod prepare;
 mod reservoir;
+mod rotation;
 mod scan;
 mod score;
 mod search;
 mod statistics;
+mod select;
+mod selection;
 
 pub use induce::{Chosen, Directions, Induction, induce};
 pub use score::Metric;
 pub use search::{Selection, csls, csls_both, csls_radii, topk};
 pub use statistics::{Moments, Thresholds, count_below, distance_moments, log_sums, pair_cosines};
+pub use search::{csls, csls_both, csls_radii, topk};
+pub use select::Path;
+pub use selection::Selection;
 
 #[cfg(test)]
 mod tests;

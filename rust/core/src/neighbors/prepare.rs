@@ -42,18 +42,18 @@ pub(super) struct Affine {
 impl Affine {
     /// The largest value that the tile cannot exceed by a score under `score`: whatever scores
     /// at least `score` has a tile value strictly above it.
-    pub(super) fn bar<T: Element>(&self, score: T) -> T {
+    pub(super) fn bar<T: Element, L: Element>(&self, score: T) -> L {
         let value = self.slope * score.to_f64() + self.offset - self.error;
-        T::from_f64(value).next_down()
+        L::from_f64(value).next_down()
     }
 }
 
 /// One side in the tile's terms.
 pub(super) struct Form {
     /// Subtracted from every row (l2 only).
-    centre: Option<Vec<f64>>,
+    pub centre: Option<Vec<f64>>,
     /// Multiplies row `i`; 0 for rows that are not finite.
-    scale: Vec<f64>,
+    pub scale: Vec<f64>,
     /// Added to the tile values of row `i` before the other side compares them; `-inf` for rows
     /// that are not finite.
     pub bias: Vec<f64>,
@@ -64,6 +64,8 @@ pub(super) struct Form {
 pub(super) struct Prepared {
     pub left: Form,
     pub right: Form,
+    /// No bias exceeds it.
+    pub largest_bias: f64,
 }
 
 impl Prepared {
@@ -97,6 +99,7 @@ impl Prepared {
                         bias: mask(right, |_| 0.0),
                         affine: Vec::new(),
                     },
+                    largest_bias: 0.0,
                 }
             }
             Metric::L2 => l2(scorer),
@@ -125,6 +128,7 @@ fn cosine<T: Element>(scorer: &Scorer<'_, T>) -> Prepared {
     Prepared {
         left: form(&scorer.left, r_left, largest_bias),
         right: form(&scorer.right, r_right, largest_bias),
+        largest_bias,
     }
 }
 
@@ -158,6 +162,7 @@ fn l2<T: Element>(scorer: &Scorer<'_, T>) -> Prepared {
             bias: mask(right, |j| -half_square(right_sizes[j])),
             affine: Vec::new(),
         },
+        largest_bias: 0.5,
     }
 }
 

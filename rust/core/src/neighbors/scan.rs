@@ -1,58 +1,113 @@
 //! The pass over all pairs: tiles in blocks that fit the caches, cells that no two tasks share.
 //!
-//! Both sides are packed in blocks of at most [`BLOCK_BYTES`]. Inside a pair of blocks, a *cell*
-//! is a group of rows against a group of columns. When only rows select, a cell is a group of rows
-//! against all columns. When both select, rows and columns are each cut into G groups and the
-//! cells are visited in G rounds, group `g` of rows meeting group `g + round` of columns: no two
-//! tasks of a round touch the same lists, so there are no locks, and every list sees all its
-//! scores. Which task sees which cell, and when, does not change the answer.
+//! Both sides come in packed blocks. Inside a pair of blocks, a *cell* is a group of rows against
+//! a group of columns. When only rows select, a cell is a group of rows against all columns. When
+//! both select, rows and columns are each cut into G groups and the cells are visited in G rounds,
+//! group `g` of rows meeting group `g + round` of columns: no two tasks of a round touch the same
+//! lists, so there are no locks, and every list sees all its scores. Which task sees which cell,
+//! and when, does not change the answer.
 
-use isomorph_kernels::{Element, Hits, Side};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use isomorph_kernels::{Element, Hits};
 use rayon::prelude::*;
 
-use super::prepare::{Packed, Prepared};
-use super::reservoir::{Entry, Group, Reservoirs};
-use super::score::Scorer;
+use super::filter::Filter;
+use super::lists::{Closed, Group, Lists};
 use crate::Result;
 use crate::runtime::Control;
 
-/// The largest packed block of one side.
-pub(super) const BLOCK_BYTES: usize = 32 << 20;
-/// Rows that are worked on together: 230 KiB at 300 columns of f32, a part of the L2 cache.
-const CHUNK_ROWS: usize = 192;
-/// Columns that are worked on together: 600 KiB at 300 columns of f32, the rest of it.
-const CHUNK_COLUMNS: usize = 512;
-
-/// The two sides, ready to be scanned.
-pub(super) struct Scan<'s, 'a, T: Element> {
-    pub scorer: &'s Scorer<'a, T>,
-    pub prepared: &'s Prepared,
+/// Two sides, ready to be scanned: `score(row, column)` is canonical, of the numbers that rows and
+/// columns have in the given matrices.
+pub(super) struct Scan<'s, T, F, S, const N: usize> {
+    pub filter: &'s F,
+    pub score: S,
+    /// The numbers of the filter's rows and columns where they are not consecutive.
+    pub row_numbers: Option<&'s [u32]>,
+    pub column_numbers: Option<&'s [u32]>,
     pub exclude_self: bool,
     pub control: &'s Control,
+    pub element: PhantomData<T>,
 }
 
-/// The packed rows `start..` of one side.
-struct Block<T> {
+/// The packed rows or columns `start..end` of one side.
+struct Block<P> {
     start: usize,
-    packed: Packed<T>,
+    end: usize,
+    packed: P,
 }
 
-impl<T: Element> Scan<'_, '_, T> {
+impl<T, F, S, const N: usize> Scan<'_, T, F, S, N>
+where
+    T: Element,
+    F: Filter<T, N>,
+    S: Fn(usize, usize) -> T + Sync,
+{
     /// Let rows `start..end` select from all columns.
     pub(super) fn rows_select(
         &self,
         start: usize,
         end: usize,
-        rows: &mut Reservoirs<T>,
-        columns: &mut ColumnBlocks<T>,
+        rows: &mut impl Lists<T, F::Lane, N>,
+        columns: &mut ColumnBlocks<F::Columns>,
     ) -> Result<()> {
-        let row_block = self.pack_rows(start, end);
+        self.rows_select_among(start, end, rows, columns, |columns| vec![columns])
+    }
+
+    /// Let rows `start..end` select from the parts of each block of columns that `parts` names,
+    /// which begin panels.
+    pub(super) fn rows_select_among(
+        &self,
+        start: usize,
+        end: usize,
+        rows: &mut impl Lists<T, F::Lane, N>,
+        columns: &mut ColumnBlocks<F::Columns>,
+        parts: impl Fn(Range<usize>) -> Vec<Range<usize>>,
+    ) -> Result<()> {
+        let row_block = self.row_block(start, end);
         for number in 0..columns.count {
             let column_block = columns.get(self, number);
-            let count = self.columns_in(column_block);
-            rows.groups(CHUNK_ROWS).into_par_iter().with_max_len(1).try_for_each(|mut group| {
-                self.cell(&row_block, &mut group, column_block, 0, count, None)
-            })?;
+            let parts = parts(column_block.start..column_block.end);
+            rows.groups_of(0, end - start, F::CHUNK_ROWS)
+                .into_par_iter()
+                .with_max_len(1)
+                .try_for_each(|mut group| {
+                    parts.iter().try_for_each(|part| {
+                        let part = Closed::part(part, column_block.start, F::WIDTH);
+                        let columns = Columns::<Closed>::Closed(part);
+                        self.cell(&row_block, &mut group, column_block, columns)
+                    })
+                })?;
+        }
+        Ok(())
+    }
+
+    /// Let columns select from the parts of each block of rows that `parts` names, which begin
+    /// panels.
+    pub(super) fn columns_select_among(
+        &self,
+        columns: &mut impl Lists<T, F::Lane, N>,
+        parts: impl Fn(Range<usize>) -> Vec<Range<usize>>,
+    ) -> Result<()> {
+        let mut blocks = ColumnBlocks::new::<T, F, N>(self.filter);
+        for number in 0..blocks.count {
+            let column_block = blocks.get(self, number);
+            let (start, end) = (column_block.start, column_block.end);
+            for row_block in self.row_blocks() {
+                let parts = parts(row_block.start..row_block.end);
+                columns
+                    .groups_of(start, end, F::CHUNK_COLUMNS)
+                    .into_par_iter()
+                    .with_max_len(1)
+                    .try_for_each(|mut group| {
+                        parts.iter().try_for_each(|part| {
+                            let mut part = Closed::part(part, row_block.start, F::HEIGHT);
+                            let columns = Columns::Select(&mut group);
+                            self.cell(&row_block, &mut part, column_block, columns)
+                        })
+                    })?;
+            }
         }
         Ok(())
     }
@@ -60,17 +115,14 @@ impl<T: Element> Scan<'_, '_, T> {
     /// Let all rows and all columns select from each other.
     pub(super) fn both_select(
         &self,
-        rows: &mut Reservoirs<T>,
-        columns: &mut Reservoirs<T>,
+        rows: &mut impl Lists<T, F::Lane, N>,
+        columns: &mut impl Lists<T, F::Lane, N>,
     ) -> Result<()> {
-        let (n, m) = (self.scorer.left.len(), self.scorer.right.len());
-        let mut blocks = ColumnBlocks::new(m, self.scorer.right.cols());
-        let row_step = block_rows::<T>(n, self.scorer.left.cols(), T::TILE_ROWS);
-        for start in (0..n).step_by(row_step) {
-            let row_block = self.pack_rows(start, (start + row_step).min(n));
+        let mut blocks = ColumnBlocks::new::<T, F, N>(self.filter);
+        for row_block in self.row_blocks() {
             for number in 0..blocks.count {
                 let column_block = blocks.get(self, number);
-                self.rounds(&row_block, (start + row_step).min(n), column_block, rows, columns)?;
+                self.rounds(&row_block, column_block, rows, columns)?;
             }
         }
         Ok(())
@@ -78,93 +130,78 @@ impl<T: Element> Scan<'_, '_, T> {
 
     fn rounds(
         &self,
-        row_block: &Block<T>,
-        row_end: usize,
-        column_block: &Block<T>,
-        rows: &mut Reservoirs<T>,
-        columns: &mut Reservoirs<T>,
+        row_block: &Block<F::Rows>,
+        column_block: &Block<F::Columns>,
+        rows: &mut impl Lists<T, F::Lane, N>,
+        columns: &mut impl Lists<T, F::Lane, N>,
     ) -> Result<()> {
-        let (n, m) = (row_end - row_block.start, self.columns_in(column_block));
+        let (n, m) = (row_block.end - row_block.start, column_block.end - column_block.start);
         // Enough groups that threads of unequal speed end a round together, large enough cells
         // that packing and cold caches do not count.
         let wanted = 16 * rayon::current_num_threads();
-        let groups = wanted.min(n / CHUNK_ROWS).min(m / (CHUNK_COLUMNS / 2)).max(1);
-        let row_size = n.div_ceil(groups).next_multiple_of(T::TILE_ROWS);
-        let column_size = m.div_ceil(groups).next_multiple_of(T::TILE_COLUMNS);
-        let mut row_groups = rows.groups_of(row_block.start, row_end, row_size);
-        let column_end = column_block.start + m;
-        let mut column_groups = columns.groups_of(column_block.start, column_end, column_size);
+        let groups = wanted.min(n / F::CHUNK_ROWS).min(m / (F::CHUNK_COLUMNS / 2)).max(1);
+        let row_size = n.div_ceil(groups).next_multiple_of(F::HEIGHT);
+        let column_size = m.div_ceil(groups).next_multiple_of(F::WIDTH);
+        let mut row_groups = rows.groups_of(row_block.start, row_block.end, row_size);
+        let mut column_groups =
+            columns.groups_of(column_block.start, column_block.end, column_size);
         // Rounding up may leave fewer groups on one side: empty turns fill the rounds.
         let rounds = row_groups.len().max(column_groups.len());
         for round in 0..rounds {
-            let mut turns: Vec<Option<&mut Group<'_, T>>> = (0..rounds).map(|_| None).collect();
+            let mut turns: Vec<Option<&mut _>> = (0..rounds).map(|_| None).collect();
             for (number, group) in column_groups.iter_mut().enumerate() {
                 turns[(number + rounds - round) % rounds] = Some(group);
             }
             row_groups.par_iter_mut().zip(turns).with_max_len(1).try_for_each(
                 |(group, turn)| {
-                    let Some(column_group) = turn else {
-                        return Ok(());
-                    };
-                    let (start, count) = (column_group.start, column_group.rows());
-                    self.cell(row_block, group, column_block, start, count, Some(column_group))
+                    let Some(columns) = turn else { return Ok(()) };
+                    self.cell(row_block, group, column_block, Columns::Select(columns))
                 },
             )?;
         }
         Ok(())
     }
 
-    /// One group of rows against `count` columns from `start` of the block; with `selecting`, those
-    /// columns select too.
-    fn cell(
+    /// One group of rows against one of columns.
+    fn cell<R: Group<T, F::Lane, N>, C: Group<T, F::Lane, N>>(
         &self,
-        row_block: &Block<T>,
-        rows: &mut Group<'_, T>,
-        column_block: &Block<T>,
-        start: usize,
-        count: usize,
-        mut selecting: Option<&mut Group<'_, T>>,
+        row_block: &Block<F::Rows>,
+        rows: &mut R,
+        column_block: &Block<F::Columns>,
+        mut columns: Columns<'_, C>,
     ) -> Result<()> {
-        let (height, width) = (T::TILE_ROWS, T::TILE_COLUMNS);
-        let depth = self.scorer.left.cols();
-        let no_thresholds = [T::INFINITY; 16];
+        let (height, width) = (F::HEIGHT, F::WIDTH);
+        let (start, count) = columns.extent::<T, F::Lane, N>();
         let mut hits = Hits::default();
-        let first_panel = start / width;
         let panels = count.div_ceil(width);
         let row_panels = rows.rows().div_ceil(height);
-        for chunk in (0..panels).step_by(CHUNK_COLUMNS / width) {
-            let chunk_end = (chunk + CHUNK_COLUMNS / width).min(panels);
-            for row_chunk in (0..row_panels).step_by(CHUNK_ROWS / height) {
-                let row_end = (row_chunk + CHUNK_ROWS / height).min(row_panels);
+        for chunk in (0..panels).step_by(F::CHUNK_COLUMNS / width) {
+            let chunk_end = (chunk + F::CHUNK_COLUMNS / width).min(panels);
+            for row_chunk in (0..row_panels).step_by(F::CHUNK_ROWS / height) {
+                let row_end = (row_chunk + F::CHUNK_ROWS / height).min(row_panels);
                 for panel in chunk..chunk_end {
                     // Here, not once a chunk: 100,000 columns make a chunk a second.
                     self.control.check()?;
-                    let at = first_panel + panel;
-                    let packed = column_block.packed.panel(at, width * depth);
-                    let bias = &column_block.packed.bias[at * width..][..width];
+                    let column_at = start / width + panel;
                     for row_panel in row_chunk..row_end {
-                        let row_at = rows.start / height + row_panel;
-                        let row_bias = &row_block.packed.bias[row_at * height..][..height];
-                        let biases = Biases { left: row_bias, right: bias };
-                        let left = Side {
-                            packed: row_block.packed.panel(row_at, height * depth),
-                            bias: row_bias,
-                            threshold: rows.panel(row_panel),
-                        };
-                        let threshold = match &selecting {
-                            Some(columns) => columns.panel(panel),
-                            None => &no_thresholds[..width],
-                        };
-                        let right = Side { packed, bias, threshold };
-                        let both = selecting.is_some();
-                        if T::tile(self.scorer.isa, &left, &right, both, &mut hits) {
+                        let row_at = rows.start() / height + row_panel;
+                        let found = self.filter.tile(
+                            (&row_block.packed, row_at, rows.thresholds(row_panel)),
+                            (&column_block.packed, column_at, columns.thresholds(panel)),
+                            &mut hits,
+                        );
+                        if found {
                             let corner = Corner {
                                 row: row_panel * height,
                                 column: panel * width,
-                                first_row: row_block.start + rows.start,
+                                first_row: row_block.start + rows.start(),
                                 first_column: column_block.start + start,
+                                row_bias: self.filter.row_bias(&row_block.packed, row_at),
+                                column_bias: self
+                                    .filter
+                                    .column_bias(&column_block.packed, column_at),
                             };
-                            self.keep(&hits, &corner, &biases, rows, &mut selecting);
+                            self.keep(&hits, &corner, rows, &mut columns);
                         }
                     }
                 }
@@ -177,89 +214,128 @@ impl<T: Element> Scan<'_, '_, T> {
     }
 
     /// Put what passed in the lists.
-    #[allow(clippy::cast_possible_truncation)] // More than 2^32 - 2 rows are refused.
-    #[cold]
-    fn keep(
+    fn keep<R: Group<T, F::Lane, N>, C: Group<T, F::Lane, N>>(
         &self,
-        hits: &Hits<T>,
-        corner: &Corner,
-        biases: &Biases<'_, T>,
-        rows: &mut Group<'_, T>,
-        selecting: &mut Option<&mut Group<'_, T>>,
+        hits: &Hits<F::Lane>,
+        corner: &Corner<'_, F::Lane, N>,
+        rows: &mut R,
+        columns: &mut Columns<'_, C>,
     ) {
-        for r in 0..T::TILE_ROWS {
-            let (local, row) = (corner.row + r, corner.first_row + corner.row + r);
-            for c in bits(hits.for_rows[r]) {
-                let column = corner.first_column + corner.column + c;
-                let value = hits.scores[r * T::TILE_COLUMNS + c].plus(biases.right[c]);
-                if self.exclude_self && row == column || !rows.passes(local, value) {
-                    continue;
-                }
-                if rows.push(local, Entry { value, index: column as u32 }) {
-                    let affine = self.prepared.left.affine[row];
-                    rows.raise(local, affine, |j| self.scorer.score(row, j));
-                }
+        for r in 0..F::HEIGHT {
+            let for_row = hits.for_rows[r];
+            let for_columns =
+                if matches!(columns, Columns::Select(_)) { hits.for_columns[r] } else { 0 };
+            if for_row | for_columns == 0 {
+                continue;
             }
-            let Some(columns) = selecting else { continue };
-            for c in bits(hits.for_columns[r]) {
-                let (local, column) = (corner.column + c, corner.first_column + corner.column + c);
-                let value = hits.scores[r * T::TILE_COLUMNS + c].plus(biases.left[r]);
-                if !columns.passes(local, value) {
+            let row_at = corner.first_row + corner.row + r;
+            let row = number(self.row_numbers, row_at);
+            for c in bits(for_row) {
+                let column_at = corner.first_column + corner.column + c;
+                let column = number(self.column_numbers, column_at);
+                if self.exclude_self && row == column {
                     continue;
                 }
-                if columns.push(local, Entry { value, index: row as u32 }) {
-                    let affine = self.prepared.right.affine[column];
-                    columns.raise(local, affine, |i| self.scorer.score(i, column));
-                }
+                let score = hits.scores[r * F::WIDTH + c];
+                let values = corner.column_bias.map(|bias| score.plus(bias[c]));
+                let affine = || self.filter.row_affine(row_at);
+                let exact = |j| (self.score)(row as usize, j);
+                rows.offer(corner.row + r, values, column, affine, exact);
+            }
+            let Columns::Select(columns) = columns else { continue };
+            for c in bits(for_columns) {
+                let column_at = corner.first_column + corner.column + c;
+                let column = number(self.column_numbers, column_at);
+                let score = hits.scores[r * F::WIDTH + c];
+                let values = corner.row_bias.map(|bias| score.plus(bias[r]));
+                let affine = || self.filter.column_affine(column_at);
+                let exact = |i| (self.score)(i, column as usize);
+                columns.offer(corner.column + c, values, row, affine, exact);
             }
         }
     }
 
-    fn pack_rows(&self, start: usize, end: usize) -> Block<T> {
-        let rows = &self.scorer.left;
-        Block { start, packed: self.prepared.left.pack(rows, start, end, T::TILE_ROWS) }
+    fn row_block(&self, start: usize, end: usize) -> Block<F::Rows> {
+        Block { start, end, packed: self.filter.pack_rows(start, end) }
     }
 
-    fn columns_in(&self, block: &Block<T>) -> usize {
-        block.packed.bias.len().min(self.scorer.right.len() - block.start)
+    fn row_blocks(&self) -> impl Iterator<Item = Block<F::Rows>> {
+        let (rows, step) = (self.filter.rows(), self.filter.row_step());
+        (0..rows).step_by(step).map(move |start| self.row_block(start, (start + step).min(rows)))
     }
 }
 
-/// The biases of a tile's rows and columns.
-struct Biases<'a, T> {
-    left: &'a [T],
-    right: &'a [T],
+/// The columns of a cell.
+enum Columns<'a, C> {
+    /// Which ones; they select nothing.
+    Closed(Closed),
+    Select(&'a mut C),
 }
 
-/// Where a tile lies: in its groups, and where these begin in the matrices.
-struct Corner {
+impl<C> Columns<'_, C> {
+    /// Where they begin in their block, and how many there are.
+    fn extent<T: Element, L: Element, const N: usize>(&self) -> (usize, usize)
+    where
+        C: Group<T, L, N>,
+    {
+        match self {
+            Self::Closed(part) => (part.start, part.rows),
+            Self::Select(group) => (group.start(), group.rows()),
+        }
+    }
+
+    fn thresholds<T: Element, L: Element, const N: usize>(&self, panel: usize) -> Option<[&[L]; N]>
+    where
+        C: Group<T, L, N>,
+    {
+        match self {
+            Self::Closed(_) => None,
+            Self::Select(group) => Some(group.thresholds(panel)),
+        }
+    }
+}
+
+/// Where a tile lies: in its groups, and where these begin in the matrices; and its biases.
+struct Corner<'a, L, const N: usize> {
     row: usize,
     column: usize,
     first_row: usize,
     first_column: usize,
+    row_bias: [&'a [L]; N],
+    column_bias: [&'a [L]; N],
 }
 
 /// The right side in packed blocks; the last one used is kept, so that a single block is packed
 /// only once.
-pub(super) struct ColumnBlocks<T> {
+pub(super) struct ColumnBlocks<P> {
     step: usize,
     count: usize,
-    current: Option<(usize, Block<T>)>,
+    current: Option<(usize, Block<P>)>,
 }
 
-impl<T: Element> ColumnBlocks<T> {
-    pub(super) fn new(rows: usize, cols: usize) -> Self {
-        let step = block_rows::<T>(rows, cols, T::TILE_COLUMNS);
-        Self { step, count: rows.div_ceil(step), current: None }
+impl<P> ColumnBlocks<P> {
+    pub(super) fn new<T: Element, F: Filter<T, N, Columns = P>, const N: usize>(
+        filter: &F,
+    ) -> Self {
+        let step = filter.column_step();
+        Self { step, count: filter.columns().div_ceil(step), current: None }
     }
 
-    fn get(&mut self, scan: &Scan<'_, '_, T>, number: usize) -> &Block<T> {
+    fn get<T, F, S, const N: usize>(
+        &mut self,
+        scan: &Scan<'_, T, F, S, N>,
+        number: usize,
+    ) -> &Block<P>
+    where
+        T: Element,
+        F: Filter<T, N, Columns = P>,
+    {
         let current = self.current.take().filter(|(packed, _)| *packed == number);
         let block = current.map_or_else(
             || {
-                let rows = &scan.scorer.right;
-                let (start, end) = (number * self.step, ((number + 1) * self.step).min(rows.len()));
-                Block { start, packed: scan.prepared.right.pack(rows, start, end, T::TILE_COLUMNS) }
+                let start = number * self.step;
+                let end = (start + self.step).min(scan.filter.columns());
+                Block { start, end, packed: scan.filter.pack_columns(start, end) }
             },
             |(_, block)| block,
         );
@@ -267,10 +343,10 @@ impl<T: Element> ColumnBlocks<T> {
     }
 }
 
-/// Rows of a block: all of them, or an even share that fits [`BLOCK_BYTES`], in whole panels.
-pub(super) fn block_rows<T: Element>(rows: usize, cols: usize, width: usize) -> usize {
-    let blocks = (rows * cols * size_of::<T>()).div_ceil(BLOCK_BYTES).max(1);
-    rows.div_ceil(blocks).next_multiple_of(width)
+/// The number of a row or column in its matrix.
+#[allow(clippy::cast_possible_truncation)] // More than 2^32 - 2 rows are refused.
+fn number(numbers: Option<&[u32]>, at: usize) -> u32 {
+    numbers.map_or(at as u32, |numbers| numbers[at])
 }
 
 /// The positions of the bits that are set.

@@ -67,6 +67,9 @@ fn oracle<T: Element>(
     selection
 }
 
+const RUNS: [(usize, Path); 4] =
+    [(1, Path::Float), (3, Path::Float), (1, Path::Integer), (3, Path::Integer)];
+
 fn matches<T: Element>(x: &[T], y: &[T], d: usize, k: usize) {
     let (n, m) = (x.len() / d, y.len() / d);
     let (x, y) = (MatRef::new(x, n, d).unwrap(), MatRef::new(y, m, d).unwrap());
@@ -77,10 +80,10 @@ fn matches<T: Element>(x: &[T], y: &[T], d: usize, k: usize) {
                 continue;
             }
             let expected = oracle(x, y, k, metric, exclude_self);
-            for threads in [1, 3] {
+            for (threads, path) in RUNS {
                 let got = pool(threads)
                     .unwrap()
-                    .install(|| topk(x, y, k, metric, exclude_self, &control).unwrap());
+                    .install(|| topk(x, y, k, metric, exclude_self, path, &control).unwrap());
                 assert!(got == expected, "{metric:?} n={n} m={m} d={d} k={k} {exclude_self}");
             }
         }
@@ -93,8 +96,9 @@ fn matches<T: Element>(x: &[T], y: &[T], d: usize, k: usize) {
                 .map(T::from_f64)
                 .collect()
         };
-        for threads in [1, 3] {
-            let got = pool(threads).unwrap().install(|| csls_radii(x, y, k, &control).unwrap());
+        for (threads, path) in RUNS {
+            let got =
+                pool(threads).unwrap().install(|| csls_radii(x, y, k, path, &control).unwrap());
             assert!(got == (means(x, y), means(y, x)), "radii n={n} m={m} d={d} k={k}");
         }
     }
@@ -163,14 +167,16 @@ fn cosines_of_huge_and_tiny_doubles_equal_those_of_the_unscaled_rows() {
     let d = 10;
     let (x, y) = (values::<f64>(30 * d, 1), values::<f64>(200 * d, 2));
     let control = Control::default();
-    let run = |x: &[f64], y: &[f64]| {
+    let run = |x: &[f64], y: &[f64], path| {
         let (x, y) = (MatRef::new(x, 30, d).unwrap(), MatRef::new(y, 200, d).unwrap());
-        topk(x, y, 7, Metric::Cosine, false, &control).unwrap()
+        topk(x, y, 7, Metric::Cosine, false, path, &control).unwrap()
     };
-    let plain = run(&x, &y);
+    let plain = run(&x, &y, Path::Auto);
     for exponent in [-1000, -600, 600, 1000] {
         let scaled: Vec<f64> = y.iter().map(|v| v * 2f64.powi(exponent)).collect();
-        assert!(run(&x, &scaled) == plain, "2^{exponent}");
+        for path in [Path::Float, Path::Integer] {
+            assert!(run(&x, &scaled, path) == plain, "2^{exponent}");
+        }
     }
 }
 
@@ -179,15 +185,16 @@ fn overflow_is_an_error_and_rows_that_are_not_finite_are_left_out() {
     let x = [1e30f32, 1e30, 1.0, 1.0];
     let view = MatRef::new(&x, 2, 2).unwrap();
     let control = Control::default();
-    let error = topk(view, view, 1, Metric::Dot, false, &control).unwrap_err();
+    let error = topk(view, view, 1, Metric::Dot, false, Path::Auto, &control).unwrap_err();
     assert!(matches!(error, crate::Error::ScoreOverflow { row: 0, .. }), "{error}");
 
     let mut y = values::<f32>(40 * 3, 1);
     y[5 * 3 + 1] = f32::NAN;
     y[9 * 3] = f32::INFINITY;
     let y = MatRef::new(&y, 40, 3).unwrap();
-    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
-        let got = topk(y, y, 40, metric, false, &control).unwrap();
+    let metrics = [Metric::Cosine, Metric::Dot, Metric::L2];
+    for (metric, (_, path)) in metrics.into_iter().flat_map(|m| RUNS.map(|run| (m, run))) {
+        let got = topk(y, y, 40, metric, false, path, &control).unwrap();
         for (i, row) in got.indices.chunks(40).enumerate() {
             let found = row.iter().filter(|&&j| j >= 0).count();
             assert_eq!(found, if i == 5 || i == 9 { 0 } else { 38 });
@@ -202,9 +209,13 @@ fn csls_equals_its_formula_in_both_directions() {
     let (x, y) = (values::<f32>(n * d, 1), values::<f32>(m * d, 2));
     let (x, y) = (MatRef::new(&x, n, d).unwrap(), MatRef::new(&y, m, d).unwrap());
     let control = Control::default();
-    let (r, s) = csls_radii(x, y, 10, &control).unwrap();
-    let (forward, backward) = csls_both(x, y, k, &r, &s, &control).unwrap();
-    assert!(forward == csls(x, y, k, &r, &s, &control).unwrap());
+    let (r, s) = csls_radii(x, y, 10, Path::Float, &control).unwrap();
+    let (forward, backward) = csls_both(x, y, k, &r, &s, Path::Float, &control).unwrap();
+    for path in [Path::Float, Path::Integer] {
+        assert!(forward == csls(x, y, k, &r, &s, path, &control).unwrap());
+        let both = csls_both(x, y, k, &r, &s, path, &control).unwrap();
+        assert!(both == (forward.clone(), backward.clone()));
+    }
     let value = |i: usize, j: usize| {
         let c = f64::from(score(x.row(i), y.row(j), Metric::Cosine));
         ((2.0 * c - f64::from(r[i])) - f64::from(s[j])) as f32
@@ -234,6 +245,6 @@ fn a_cancelled_search_stops() {
     let x = MatRef::new(&x, 100, 4).unwrap();
     let control = Control::default();
     control.cancel();
-    let error = topk(x, x, 1, Metric::Dot, false, &control).unwrap_err();
+    let error = topk(x, x, 1, Metric::Dot, false, Path::Auto, &control).unwrap_err();
     assert_eq!(error, crate::Error::Cancelled);
 }

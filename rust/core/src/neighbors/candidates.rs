@@ -1,0 +1,159 @@
+//! Candidates of one-pass CSLS: besides its nearest rows by cosine, each row keeps those with the
+//! largest bounds of `cos - r_low / 2`, and knows a bound of everything that it did not keep.
+
+use isomorph_kernels::Element;
+
+use super::lists::{Group, Lists};
+use super::prepare::Affine;
+use super::reservoir::{ReservoirGroup, Reservoirs};
+use crate::Result;
+use crate::memory::filled;
+
+/// A bound in the tile's terms and the other side's row.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Candidate {
+    bound: f32,
+    pub index: u32,
+}
+
+/// The nearest rows by cosine and the candidates for CSLS.
+pub(super) struct NearestAndCandidates<T> {
+    pub nearest: Reservoirs<T, f32>,
+    pub candidates: Candidates,
+}
+
+/// The candidates of consecutive rows.
+pub(super) struct Candidates {
+    /// How many of the best are kept when a list is full, and when that is.
+    count: usize,
+    capacity: usize,
+    entries: Vec<Candidate>,
+    lengths: Vec<u32>,
+    /// Whatever is not kept has a bound of at most this.
+    thresholds: Vec<f32>,
+    width: usize,
+}
+
+impl Candidates {
+    /// Bytes that one row takes.
+    pub(super) const fn bytes_per_row(count: usize) -> usize {
+        2 * count * size_of::<Candidate>() + 2 * size_of::<f32>()
+    }
+
+    /// Empty lists of `rows` rows, with thresholds in panels of `width`.
+    pub(super) fn new(rows: usize, count: usize, width: usize) -> Result<Self> {
+        let capacity = 2 * count;
+        let mut thresholds = filled(f32::INFINITY, rows.next_multiple_of(width))?;
+        thresholds[..rows].fill(f32::NEG_INFINITY);
+        Ok(Self {
+            count,
+            capacity,
+            entries: filled(Candidate::default(), rows.saturating_mul(capacity))?,
+            lengths: filled(0, rows)?,
+            thresholds,
+            width,
+        })
+    }
+
+    /// Keep only what exceeds `bound` in row `i`.
+    pub(super) fn raise(&mut self, i: usize, bound: f32) {
+        self.thresholds[i] = bound;
+    }
+
+    /// What row `i` kept, in no particular order.
+    pub(super) fn row(&self, i: usize) -> &[Candidate] {
+        &self.entries[i * self.capacity..][..self.lengths[i] as usize]
+    }
+
+    /// What bounds everything that row `i` did not keep.
+    pub(super) fn outside(&self, i: usize) -> f32 {
+        self.thresholds[i]
+    }
+}
+
+impl<T: Element> Lists<T, f32, 2> for NearestAndCandidates<T> {
+    type Group<'a> = BothGroup<'a, T>;
+
+    fn groups_of(&mut self, start: usize, end: usize, rows: usize) -> Vec<Self::Group<'_>> {
+        let Candidates { count, capacity, entries, lengths, thresholds, width } =
+            &mut self.candidates;
+        let (count, capacity, width) = (*count, *capacity, *width);
+        let candidates = entries[start * capacity..end * capacity]
+            .chunks_mut(rows * capacity)
+            .zip(lengths[start..end].chunks_mut(rows))
+            .zip(thresholds[start..end.next_multiple_of(width)].chunks_mut(rows))
+            .map(|((entries, lengths), thresholds)| CandidateGroup {
+                count,
+                capacity,
+                width,
+                entries,
+                lengths,
+                thresholds,
+            });
+        let nearest = self.nearest.groups_of(start, end, rows);
+        nearest
+            .into_iter()
+            .zip(candidates)
+            .map(|(nearest, candidates)| BothGroup { nearest, candidates })
+            .collect()
+    }
+}
+
+/// Both lists of some rows, borrowed by one task.
+pub(super) struct BothGroup<'a, T> {
+    nearest: ReservoirGroup<'a, T, f32>,
+    candidates: CandidateGroup<'a>,
+}
+
+struct CandidateGroup<'a> {
+    count: usize,
+    capacity: usize,
+    width: usize,
+    entries: &'a mut [Candidate],
+    lengths: &'a mut [u32],
+    thresholds: &'a mut [f32],
+}
+
+impl<T: Element> Group<T, f32, 2> for BothGroup<'_, T> {
+    fn start(&self) -> usize {
+        self.nearest.start()
+    }
+
+    fn rows(&self) -> usize {
+        self.nearest.rows()
+    }
+
+    fn thresholds(&self, panel: usize) -> [&[f32]; 2] {
+        let [nearest] = self.nearest.thresholds(panel);
+        let width = self.candidates.width;
+        [nearest, &self.candidates.thresholds[panel * width..][..width]]
+    }
+
+    fn offer(
+        &mut self,
+        i: usize,
+        [cosine, csls]: [f32; 2],
+        index: u32,
+        affine: impl Fn() -> Affine,
+        score: impl Fn(usize) -> T,
+    ) {
+        self.nearest.offer(i, [cosine], index, affine, score);
+        self.candidates.offer(i, Candidate { bound: csls, index });
+    }
+}
+
+impl CandidateGroup<'_> {
+    fn offer(&mut self, i: usize, candidate: Candidate) {
+        if candidate.bound > self.thresholds[i] {
+            let list = &mut self.entries[i * self.capacity..][..self.capacity];
+            list[self.lengths[i] as usize] = candidate;
+            self.lengths[i] += 1;
+            if self.lengths[i] as usize == self.capacity {
+                let (_, best_outside, _) =
+                    list.select_nth_unstable_by(self.count, |a, b| b.bound.total_cmp(&a.bound));
+                self.thresholds[i] = best_outside.bound;
+                self.lengths[i] = u32::try_from(self.count).unwrap_or(u32::MAX);
+            }
+        }
+    }
+}
