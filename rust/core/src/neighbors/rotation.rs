@@ -1,9 +1,9 @@
 //! A fixed orthogonal rotation that spreads a row's energy over all its coordinates.
 //!
 //! Rounding to few bits costs a row `max |x_k|` over the number of levels in each coordinate, so
-//! one large coordinate would spoil it. Two rounds of random signs, Walsh-Hadamard transforms over
-//! the first and the last `w` coordinates (`w` the largest power of two that fits) and a
-//! permutation between the rounds leave the coordinates of any row nearly normal (Ailon & Chazelle
+//! one large coordinate would spoil it. Random signs and a Walsh-Hadamard transform over the first `w`
+//! coordinates (`w` the largest power of two that fits), the same over the last `w`, a permutation
+//! and all of it once more leave the coordinates of any row nearly normal (Ailon & Chazelle
 //! 2006, "Approximate nearest neighbors and the fast Johnson-Lindenstrauss transform"), in
 //! O(d log d). The signs and the permutation depend on the dimension only.
 //!
@@ -19,7 +19,9 @@ const ROUNDS: usize = 2;
 /// The rotation of one dimension.
 pub(super) struct Rotation {
     window: usize,
-    signs: [Vec<f32>; ROUNDS],
+    /// Of each transform: without new ones before it, a shifted window would undo part of the
+    /// transform before.
+    signs: [Vec<f32>; 2 * ROUNDS],
     /// Where coordinate `k` of the second round comes from.
     permutation: Vec<usize>,
 }
@@ -27,8 +29,8 @@ pub(super) struct Rotation {
 impl Rotation {
     pub(super) fn new(dimension: usize) -> Self {
         let window = (dimension / 2 + 1).next_power_of_two();
-        let sign = |round: usize, k: usize| {
-            if mixed((round * dimension + k) as u64) & 1 == 0 { 1.0 } else { -1.0 }
+        let sign = |at: usize, k: usize| {
+            if mixed((at * dimension + k) as u64) & 1 == 0 { 1.0 } else { -1.0 }
         };
         // A stride without a common factor visits every coordinate; near the golden section,
         // neighbours come to lie far apart.
@@ -38,7 +40,7 @@ impl Rotation {
         }
         Self {
             window,
-            signs: std::array::from_fn(|round| (0..dimension).map(|k| sign(round, k)).collect()),
+            signs: std::array::from_fn(|at| (0..window).map(|k| sign(at, k)).collect()),
             permutation: (0..dimension).map(|k| (k * stride + 1) % dimension).collect(),
         }
     }
@@ -63,20 +65,20 @@ impl Rotation {
     }
 
     fn round(&self, round: usize, panel: &mut Panel) {
-        for (row, &sign) in panel.iter_mut().zip(&self.signs[round]) {
-            row.iter_mut().for_each(|x| *x *= sign);
-        }
         let rest = panel.len() - self.window;
-        transform(&mut panel[..self.window]);
-        // Where the window is everything, a second transform would undo the first.
+        transform(&mut panel[..self.window], &self.signs[2 * round]);
+        // Where the window is everything, once is enough.
         if rest > 0 {
-            transform(&mut panel[rest..]);
+            transform(&mut panel[rest..], &self.signs[2 * round + 1]);
         }
     }
 }
 
-/// The orthogonal Walsh-Hadamard transform; the length is a power of two.
-fn transform(panel: &mut Panel) {
+/// Signs and the orthogonal Walsh-Hadamard transform; the length is a power of two.
+fn transform(panel: &mut Panel, signs: &[f32]) {
+    for (row, &sign) in panel.iter_mut().zip(signs) {
+        row.iter_mut().for_each(|x| *x *= sign);
+    }
     let mut half = 1;
     while half < panel.len() {
         for pair in panel.chunks_exact_mut(2 * half) {
