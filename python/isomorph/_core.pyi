@@ -16,6 +16,7 @@ __all__ = [
     "count_below",
     "csls",
     "csls_both",
+    "csls_from_rows",
     "csls_radii",
     "distance_moments",
     "dropout_draws",
@@ -100,6 +101,20 @@ def csls_both(
     threads: int,
     progress: _Progress,
 ) -> tuple[tuple[_Array, _Array], tuple[_Array, _Array]]: ...
+def csls_from_rows(
+    source: _Array,
+    target: _Array,
+    k: int,
+    neighborhood: int,
+    both: bool,
+    threads: int,
+    progress: _Progress,
+) -> tuple[
+    tuple[_Array, _Array],
+    tuple[_Array, _Array] | None,
+    tuple[_Array, _Array],
+    tuple[float, float] | None,
+]: ...
 def csls_radii(
     source: _Array, target: _Array, neighborhood: int, threads: int, progress: _Progress
 ) -> tuple[_Array, _Array]: ...

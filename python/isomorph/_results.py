@@ -48,12 +48,25 @@ class Neighbors(Unpackable):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CSLS(Unpackable):
-    """Both directions of CSLS retrieval and the radii that they share."""
+    """Both directions of CSLS retrieval and the radii that they share.
+
+    Attributes
+    ----------
+    forward, backward : Neighbors
+        The targets of each source and the sources of each target.
+    source_radii, target_radii : array of shape (n,), (m,)
+        Mean cosine of each row to its nearest rows of the other side.
+    proved : tuple of float, optional
+        The shares of sources and of targets whose answer the single pass settled; the others took
+        a second look at a part of the other side. None where the work was not done in one pass.
+        The answer is exact either way.
+    """
 
     forward: Neighbors
     backward: Neighbors
     source_radii: Any
     target_radii: Any
+    proved: tuple[float, float] | None = None
     _unpacks: ClassVar[tuple[str, ...]] = ("forward", "backward", "source_radii", "target_radii")
 
 

@@ -225,10 +225,12 @@ def csls(
     run = Run(runtime.resolve_threads(threads), progress)
     check_radii(arguments, source_radii, target_radii)
     ready = arguments.ready(check_finite=check_finite)
-    radii = _radii(ready, neighborhood, source_radii, target_radii, run)
     x, y = ready.arrays
-    scores, indices = ready.backend.csls(x, y, k, *radii, run)
-    return Neighbors(scores, indices, "csls")
+    if source_radii is None and target_radii is None:
+        found = ready.backend.csls_from_rows(x, y, k, neighborhood, False, run)
+        return Neighbors(*found.forward, "csls")
+    radii = _radii(ready, neighborhood, source_radii, target_radii, run)
+    return Neighbors(*ready.backend.csls(x, y, k, *radii, run), "csls")
 
 
 def csls_both(
@@ -268,10 +270,14 @@ def csls_both(
     run = Run(runtime.resolve_threads(threads), progress)
     check_radii(arguments, source_radii, target_radii)
     ready = arguments.ready(check_finite=check_finite)
-    radii = _radii(ready, neighborhood, source_radii, target_radii, run)
     x, y = ready.arrays
-    forward, backward = ready.backend.csls_both(x, y, k, *radii, run)
-    return CSLS(Neighbors(*forward, "csls"), Neighbors(*backward, "csls"), *radii)
+    if source_radii is None and target_radii is None:
+        found = ready.backend.csls_from_rows(x, y, k, neighborhood, True, run)
+        forward, backward, radii, proved = found.forward, found.backward, found.radii, found.proved
+    else:
+        radii, proved = _radii(ready, neighborhood, source_radii, target_radii, run), None
+        forward, backward = ready.backend.csls_both(x, y, k, *radii, run)
+    return CSLS(Neighbors(*forward, "csls"), Neighbors(*backward, "csls"), *radii, proved)
 
 
 def mutual_nearest(

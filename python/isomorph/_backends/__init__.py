@@ -33,6 +33,13 @@ class Dropout:
 #: What each row of a side chose: int64 indices, scores, and the scores of the second best (-inf
 #: where there is none, or where it was not asked for).
 Choice = tuple[Any, Any, Any]
+class FromRows:
+    """What CSLS from nothing but rows gives: scores and indices, and the radii behind them."""
+
+    forward: tuple[Any, Any]
+    backward: tuple[Any, Any] | None
+    radii: tuple[Any, Any]
+    proved: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,10 @@ class Backend(Protocol):
 
     def pair_cosines(self, source: Any, target: Any, indices: Any, run: Run) -> Any:
         """Give the cosines of each source row with the target rows `indices` (n, k); -1: NaN."""
+    def csls_from_rows(
+        self, source: Any, target: Any, k: int, neighborhood: int, both: bool, run: Run
+    ) -> FromRows:
+        """Give the radii and CSLS with them, forward or `both` ways."""
         ...
 
     def places(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from isomorph._backends import Run
+from isomorph._backends import FromRows, Run
 
 #: Lanes of the canonical dot product: value p of a row goes to lane p mod 8.
 LANES = 8
@@ -63,6 +63,15 @@ class ArrayNeighbors:
         forward = self._select(score, source, target, k, run)
         backward = self._select(_transposed(self.xp, score), target, source, k, run)
         return forward, backward
+
+    def csls_from_rows(
+        self, source: Any, target: Any, k: int, neighborhood: int, both: bool, run: Run
+    ) -> FromRows:
+        """See the protocol."""
+        radii = self.csls_radii(source, target, neighborhood, run)
+        if both:
+            return FromRows(*self.csls_both(source, target, k, *radii, run), radii, None)
+        return FromRows(self.csls(source, target, k, *radii, run), None, radii, None)
 
     def _lanes(self, rows: Any) -> Any:
         """Give rows as float64 of shape (n, ceil(d / 8), 8), the last chunk filled with zeros."""

@@ -7,6 +7,7 @@ from typing import Any
 from isomorph import _core, runtime
 from isomorph._backends import Choice, Dropout, Run
 from isomorph._backends.cpu_hubness import CpuHubness
+from isomorph._backends import FromRows, Run
 from isomorph._backends.cpu_linalg import CpuLinalg
 from isomorph._progress import reporting
 
@@ -121,3 +122,12 @@ class CpuBackend(CpuLinalg, CpuHubness):
                 run.threads,
                 report,
             )
+    def csls_from_rows(
+        self, source: Any, target: Any, k: int, neighborhood: int, both: bool, run: Run
+    ) -> FromRows:
+        """See the protocol."""
+        with reporting(run.progress, "CSLS") as report:
+            found = _core.csls_from_rows(
+                source, target, k, neighborhood, both, run.threads, report
+            )
+        return FromRows(*found)

@@ -38,6 +38,7 @@ mod _core {
     use super::maxsim::maxsim;
     #[pymodule_export]
     use super::neighbors::{csls, csls_both, csls_radii, topk};
+    use super::neighbors::{csls, csls_both, csls_from_rows, csls_radii, topk};
     #[pymodule_export]
     use super::places::places;
     #[pymodule_export]

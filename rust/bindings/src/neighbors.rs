@@ -111,6 +111,42 @@ pub fn csls_both<'py>(
     with_radii(py, source, target, source_radii, target_radii, k, true, run_with)
 }
 
+/// The radii, CSLS with them in one direction or both, and what one pass proved.
+#[pyfunction]
+#[allow(clippy::too_many_arguments, clippy::type_complexity)]
+pub fn csls_from_rows<'py>(
+    py: Python<'py>,
+    source: &Any<'py>,
+    target: &Any<'py>,
+    k: usize,
+    neighborhood: usize,
+    both: bool,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<(Pair<'py>, Option<Pair<'py>>, Pair<'py>, Option<(f64, f64)>)> {
+    fn run<'py, T: Element + isomorph_kernels::Element>(
+        py: Python<'py>,
+        sides: Sides<'_, 'py, T>,
+        (k, neighborhood, both): (usize, usize, bool),
+        (threads, progress): (usize, Option<&Py<PyAny>>),
+    ) -> PyResult<(Pair<'py>, Option<Pair<'py>>, Pair<'py>, Option<(f64, f64)>)> {
+        let (x, y) = sides.matrices()?;
+        let found = doorway::run(py, threads, progress, |control| {
+            neighbors::csls_from_rows(x, y, k, neighborhood, both, path()?, control)
+        })?;
+        let backward = found.backward.map(|found| to_python(py, found, k)).transpose()?;
+        let (r, s) = found.radii;
+        let radii = (r.into_pyarray(py).into_any(), s.into_pyarray(py).into_any());
+        Ok((to_python(py, found.forward, k)?, backward, radii, found.proved))
+    }
+    let (how, run_with) = ((k, neighborhood, both), (threads, progress.as_ref()));
+    match (Floats::new(source, "source")?, Floats::new(target, "target")?) {
+        (Floats::F32(x), Floats::F32(y)) => run(py, Sides(&x, &y), how, run_with),
+        (Floats::F64(x), Floats::F64(y)) => run(py, Sides(&x, &y), how, run_with),
+        _ => Err(mixed_types()),
+    }
+}
+
 #[allow(clippy::too_many_arguments)]
 fn with_radii<'py>(
     py: Python<'py>,

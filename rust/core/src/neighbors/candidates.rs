@@ -12,7 +12,7 @@ use crate::memory::filled;
 /// A bound in the tile's terms and the other side's row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Candidate {
-    bound: f32,
+    pub bound: f32,
     pub index: u32,
 }
 
@@ -35,11 +35,6 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// Bytes that one row takes.
-    pub(super) const fn bytes_per_row(count: usize) -> usize {
-        2 * count * size_of::<Candidate>() + 2 * size_of::<f32>()
-    }
-
     /// Empty lists of `rows` rows, with thresholds in panels of `width`.
     pub(super) fn new(rows: usize, count: usize, width: usize) -> Result<Self> {
         let capacity = 2 * count;
@@ -58,6 +53,11 @@ impl Candidates {
     /// Keep only what exceeds `bound` in row `i`.
     pub(super) fn raise(&mut self, i: usize, bound: f32) {
         self.thresholds[i] = bound;
+    }
+
+    /// Keep nothing more in any row.
+    pub(super) fn close(&mut self) {
+        self.thresholds.fill(f32::INFINITY);
     }
 
     /// What row `i` kept, in no particular order.

@@ -10,6 +10,7 @@ mod candidates;
 mod codes;
 mod filter;
 mod lists;
+mod one_pass;
 mod prepare;
 mod reservoir;
 mod rotation;
@@ -25,6 +26,7 @@ pub use score::Metric;
 pub use search::{Selection, csls, csls_both, csls_radii, topk};
 pub use statistics::{Moments, Thresholds, count_below, distance_moments, log_sums, pair_cosines};
 pub use search::{csls, csls_both, csls_radii, topk};
+pub use search::{CslsAnswer, csls, csls_both, csls_from_rows, csls_radii, topk};
 pub use select::Path;
 pub use selection::Selection;
 

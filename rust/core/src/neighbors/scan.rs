@@ -52,28 +52,29 @@ where
         rows: &mut impl Lists<T, F::Lane, N>,
         columns: &mut ColumnBlocks<F::Columns>,
     ) -> Result<()> {
-        self.rows_select_among(start, end, rows, columns, |columns| vec![columns])
+        self.rows_select_among(start, end, rows, columns, |_, columns| vec![columns])
     }
 
-    /// Let rows `start..end` select from the parts of each block of columns that `parts` names,
-    /// which begin panels.
+    /// Let rows `start..end` select from the parts of each block of columns that `parts` names for
+    /// some of them, counted from `start`; parts begin panels.
     pub(super) fn rows_select_among(
         &self,
         start: usize,
         end: usize,
         rows: &mut impl Lists<T, F::Lane, N>,
         columns: &mut ColumnBlocks<F::Columns>,
-        parts: impl Fn(Range<usize>) -> Vec<Range<usize>>,
+        parts: impl Fn(Range<usize>, Range<usize>) -> Vec<Range<usize>> + Sync,
     ) -> Result<()> {
         let row_block = self.row_block(start, end);
         for number in 0..columns.count {
             let column_block = columns.get(self, number);
-            let parts = parts(column_block.start..column_block.end);
+            let block = column_block.start..column_block.end;
             rows.groups_of(0, end - start, F::CHUNK_ROWS)
                 .into_par_iter()
                 .with_max_len(1)
                 .try_for_each(|mut group| {
-                    parts.iter().try_for_each(|part| {
+                    let rows = group.start()..group.start() + group.rows();
+                    parts(rows, block.clone()).iter().try_for_each(|part| {
                         let part = Closed::part(part, column_block.start, F::WIDTH);
                         let columns = Columns::<Closed>::Closed(part);
                         self.cell(&row_block, &mut group, column_block, columns)

@@ -206,8 +206,12 @@ impl<T: Element> Scorer<'_, T> {
         };
         let Some(radii) = self.radii else { return rounded(value) };
         // The cosine is rounded first: CSLS is defined on the cosines that users see.
-        let cosine = rounded::<T>(value).to_f64();
-        rounded((2.0 * cosine - radii.left[i].to_f64()) - radii.right[j].to_f64())
+        Self::csls(rounded(value), radii.left[i], radii.right[j])
+    }
+
+    /// The score from the cosine and the radii of a left and a right row.
+    pub(super) fn csls(cosine: T, left: T, right: T) -> T {
+        rounded((2.0 * cosine.to_f64() - left.to_f64()) - right.to_f64())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use isomorph_kernels::{Element, Isa};
 
+use super::one_pass;
 use super::score::{Metric, Radii, Rows, Scorer};
 use super::select::{Path, both_select, rows_select};
 use super::selection::{Selection, means, selection};
@@ -87,6 +88,66 @@ pub fn csls_both<T: Element>(
     let scorer = scorer(source, target, Metric::Cosine, Some(radii), control)?;
     let (rows, columns) = both_select(&scorer, k, path, control)?;
     Ok((selection(&rows, k, "source")?, selection(&columns, k, "target")?))
+}
+
+/// CSLS with the radii that it rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CslsAnswer<T> {
+    /// Of each source.
+    pub forward: Selection<T>,
+    /// Of each target, where it was asked for.
+    pub backward: Option<Selection<T>>,
+    /// Of the sources and the targets.
+    pub radii: (Vec<T>, Vec<T>),
+    /// The shares of sources and targets whose answer one pass proved, where there was only one;
+    /// the share of targets is 0 where they were not asked for.
+    pub proved: Option<(f64, f64)>,
+}
+
+/// The radii over `neighborhood` rows, and [`csls`] or [`csls_both`] with them: in one pass where
+/// both sides are large, else in two.
+///
+/// # Errors
+/// As [`topk`].
+pub fn csls_from_rows<T: Element>(
+    source: MatRef<'_, T>,
+    target: MatRef<'_, T>,
+    k: usize,
+    neighborhood: usize,
+    both: bool,
+    path: Path,
+    control: &Control,
+) -> Result<CslsAnswer<T>> {
+    let (n, m) = (source.rows(), target.rows());
+    let most = if both { n.min(m) } else { m };
+    check(source, target, &[("k", k, most), ("neighborhood", neighborhood, n.min(m))])?;
+    let mut scorer = scorer(source, target, Metric::Cosine, None, control)?;
+    if path.integer(n, m, source.cols()) && one_pass::applies(n, m, k, neighborhood) {
+        let found = one_pass::one_pass(&scorer, k, neighborhood, both, control)?;
+        let share = |proved: usize, rows: usize| proved as f64 / rows as f64;
+        let backward = found.backward.as_ref();
+        return Ok(CslsAnswer {
+            forward: selection(&found.forward.best, k, "source")?,
+            backward: backward.map(|found| selection(&found.best, k, "target")).transpose()?,
+            radii: (found.source_radii, found.target_radii),
+            proved: Some((
+                share(found.forward.proved, n),
+                share(found.backward.as_ref().map_or(0, |found| found.proved), m),
+            )),
+        });
+    }
+    let (rows, columns) = both_select(&scorer, neighborhood, path, control)?;
+    let radii = (means(&rows, neighborhood), means(&columns, neighborhood));
+    drop((rows, columns));
+    scorer.radii = Some(Radii { left: &radii.0, right: &radii.1 });
+    let (forward, backward) = if both {
+        let (rows, columns) = both_select(&scorer, k, path, control)?;
+        (selection(&rows, k, "source")?, Some(selection(&columns, k, "target")?))
+    } else {
+        (rows_select(&scorer, k, false, path, control)?, None)
+    };
+    drop(scorer);
+    Ok(CslsAnswer { forward, backward, radii, proved: None })
 }
 
 fn scorer<'a, T: Element>(

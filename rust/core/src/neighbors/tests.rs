@@ -248,3 +248,70 @@ fn a_cancelled_search_stops() {
     let error = topk(x, x, 1, Metric::Dot, false, Path::Auto, &control).unwrap_err();
     assert_eq!(error, crate::Error::Cancelled);
 }
+
+/// Rows around a few centres, with decaying coordinates.
+fn clustered<T: Element>(n: usize, d: usize, spread: f64, seed: u64) -> Vec<T> {
+    let centres = values::<f64>(20 * d, 77);
+    let noise = values::<f64>(n * d, seed);
+    let at = |i: usize, k: usize| {
+        let weight = 1.0 / (1.0 + k as f64).sqrt();
+        (centres[(i * 7919 + seed as usize) % 20 * d + k] + spread * noise[i * d + k]) * weight
+    };
+    (0..n * d).map(|p| T::from_f64(at(p / d, p % d))).collect()
+}
+
+fn one_pass_equals_two<T: Element>(x: &[T], y: &[T], d: usize, k: usize, neighborhood: usize) {
+    let x = MatRef::new(x, x.len() / d, d).unwrap();
+    let y = MatRef::new(y, y.len() / d, d).unwrap();
+    let control = Control::default();
+    let run = |both, path, threads| {
+        let search = || csls_from_rows(x, y, k, neighborhood, both, path, &control).unwrap();
+        pool(threads).unwrap().install(search)
+    };
+    let expected = run(true, Path::Float, 3);
+    assert!(expected.proved.is_none());
+    for threads in [1, 3] {
+        let got = run(true, Path::Integer, threads);
+        assert!(got.proved.is_some(), "the shape must be one for a single pass");
+        assert!(got.radii == expected.radii, "d={d} k={k} {neighborhood}");
+        assert!(got.forward == expected.forward, "d={d} k={k} {neighborhood} {:?}", got.proved);
+        assert!(got.backward == expected.backward, "d={d} k={k} {neighborhood} {:?}", got.proved);
+    }
+    let one_way = run(false, Path::Integer, 3);
+    assert!(one_way.forward == expected.forward && one_way.backward.is_none());
+    assert!(one_way.radii == expected.radii);
+}
+
+#[test]
+fn one_pass_of_csls_equals_two() {
+    let d = 40;
+    for (k, neighborhood) in [(1, 10), (10, 10), (30, 3), (100, 60)] {
+        let (x, y) = (clustered::<f32>(1500, d, 0.3, 1), clustered::<f32>(2100, d, 0.3, 2));
+        one_pass_equals_two(&x, &y, d, k, neighborhood);
+    }
+    let (x, y) = (clustered::<f64>(1300, d, 1.0, 1), clustered::<f64>(1400, d, 1.0, 2));
+    one_pass_equals_two(&x, &y, d, 3, 5);
+    one_pass_equals_two(&values::<f32>(1300 * 9, 1), &values::<f32>(1400 * 9, 2), 9, 2, 10);
+}
+
+#[test]
+fn one_pass_of_csls_survives_what_is_degenerate() {
+    let d = 33;
+    let (mut x, mut y) = (clustered::<f32>(1400, d, 0.2, 1), clustered::<f32>(1600, d, 0.2, 2));
+    // A thousand equal rows, zero rows, and rows that are not finite.
+    for i in 0..1000 {
+        y.copy_within(1500 * d..1501 * d, i * d);
+    }
+    x[5 * d..9 * d].fill(0.0);
+    y[1300 * d..1310 * d].fill(0.0);
+    x[20 * d] = f32::NAN;
+    y[1200 * d + 3] = f32::INFINITY;
+    one_pass_equals_two(&x, &y, d, 1, 10);
+    one_pass_equals_two(&x, &y, d, 7, 10);
+    // All scores are equal: nothing is proved, everything is rescanned.
+    one_pass_equals_two(&vec![0.5f32; 1300 * d], &vec![0.25f32; 1400 * d], d, 3, 10);
+    // Fewer finite rows than the neighbourhood asks for.
+    let mut few = vec![f32::NAN; 1300 * d];
+    few[..7 * d].copy_from_slice(&y[1400 * d..1407 * d]);
+    one_pass_equals_two(&few, &y, d, 2, 10);
+}

@@ -40,6 +40,11 @@ impl Control {
         self.total.store(total, Ordering::Relaxed);
     }
 
+    /// Declare more work, known only now.
+    pub fn extend(&self, amount: u64) {
+        self.total.fetch_add(amount, Ordering::Relaxed);
+    }
+
     /// Report work done since the last call.
     pub fn advance(&self, amount: u64) {
         self.done.fetch_add(amount, Ordering::Relaxed);
