@@ -57,7 +57,7 @@ struct State {
 }
 
 /// Room beyond the k best, so that a cut pays for itself.
-const SLACK: usize = 32;
+const SLACK: usize = 64;
 
 impl<T: Element, L: Element> Reservoirs<T, L> {
     /// Bytes that one row takes.
@@ -205,7 +205,7 @@ impl<T: Element, L: Element> ReservoirGroup<'_, T, L> {
     /// Rescore the `k` most promising entries of row `i`, raise its threshold to what is then the
     /// k-th best, and drop what cannot reach it.
     fn raise(&mut self, i: usize, affine: Affine, score: impl Fn(usize) -> T) {
-        self.settle(i, self.k, score);
+        self.settle(i, self.promising(i, affine), score);
         let (k, settled) = (self.k, self.states[i].settled as usize);
         let list = self.list(i);
         let Some(&Entry { value, .. }) = list[..settled].get(k - 1) else { return };
@@ -221,6 +221,21 @@ impl<T: Element, L: Element> ReservoirGroup<'_, T, L> {
         if bar > self.thresholds[i] {
             self.thresholds[i] = bar;
         }
+    }
+
+    /// How many unsettled entries of row `i` may well be among its k best: as many as exceed the
+    /// k-th best, taking the filter's values for the middle of their bounds.
+    fn promising(&self, i: usize, affine: Affine) -> usize {
+        let State { len, settled } = self.states[i];
+        let (len, settled) = (len as usize, settled as usize);
+        let list = &self.entries[i * self.capacity..][..len];
+        if settled < self.k {
+            return self.k;
+        }
+        let kth = list[self.k - 1].value.to_f64();
+        let likely = affine.slope * kth + affine.offset + affine.error;
+        let exceeds = |entry: &&Entry<T>| entry.value.to_f64() > likely;
+        list[settled..].iter().filter(exceeds).count().min(self.k)
     }
 
     /// Rescore the `count` most promising of what is not settled; the k best settled entries stay,
