@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from isomorph import _core, align, errors, linalg, runtime, transforms
+from isomorph._index import Index
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
 from isomorph.align import Alignment, LinearMap, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
@@ -45,6 +46,7 @@ __all__ = [
     "Alignment",
     "Coverage",
     "HardNegatives",
+    "Index",
     "LinearMap",
     "Neighbors",
     "Pairs",

@@ -33,6 +33,8 @@ class Prepared:
     arrays: tuple[Any, ...]
     dtype: str
     namespace: Any = None
+    #: For each array, what an Index prepared of it, in the core's terms.
+    indexes: tuple[Any, ...] = ()
 
     def convert(self, array: Any) -> Any:
         """Bring a further array, already checked, to the computing type and layout."""
@@ -52,6 +54,10 @@ class Arguments:
 
     def __init__(self, *, ndim: int | Sequence[int] = 2, **arrays: Any) -> None:
         allowed = (ndim,) if isinstance(ndim, int) else tuple(ndim)
+        self.indexes = {
+            name: array for name, array in arrays.items() if hasattr(array, "_for_core")
+        }
+        arrays |= {name: index.vectors for name, index in self.indexes.items()}
         self.arrays = arrays
         self.namespace = _common_namespace(arrays)
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -108,17 +114,22 @@ class Arguments:
 
             xp = self.array_namespace()
             backend = ArrayBackend(xp)
-        arrays = []
+        arrays, indexes = [], []
         for name, array in self.arrays.items():
             converted = _convert(array, dtype, xp)
             wanted = check_finite and name not in unchecked
             if wanted and (row := backend.first_nonfinite_row(converted)) is not None:
+            index = self.indexes.get(name)
+            # Rows of an index were checked when it was made; codes serve their own type only.
+            usable = index is not None and converted is array
+            indexes.append(index._for_core() if usable and xp is None else None)
+            if check_finite and index is None and (row := backend.first_nonfinite_row(converted)) is not None:
                 raise NonFiniteError(
                     f"{name}: row {row} has a NaN or an infinity; repair or drop such rows, or "
                     "pass check_finite=False"
                 )
             arrays.append(converted)
-        return Prepared(backend, tuple(arrays), dtype, xp)
+        return Prepared(backend, tuple(arrays), dtype, xp, tuple(indexes))
 
     def array_namespace(self) -> Any:
         """Return the array namespace of the arguments, NumPy's included."""

@@ -11,6 +11,7 @@ __all__ = [
     "apply_affine",
     "available_threads",
     "build_info",
+    "check_index",
     "column_means",
     "column_norms",
     "count_below",
@@ -30,6 +31,7 @@ __all__ = [
     "pair_cosines",
     "places",
     "polar",
+    "prepare_index",
     "procrustes",
     "read_npy",
     "read_safetensors",
@@ -51,6 +53,8 @@ __all__ = [
 _Array: TypeAlias = NDArray[Any]
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int, int], object] | None
+_Parts: TypeAlias = dict[str, _Array]
+_Index: TypeAlias = tuple[str, tuple[int, int], _Parts, tuple[float, float]] | None
 _Selection: TypeAlias = tuple[_Array, _Array]
 _Choice: TypeAlias = tuple[_Array, _Array, _Array]
 
@@ -66,6 +70,7 @@ def apply_affine(
 ) -> None: ...
 def available_threads() -> int: ...
 def build_info() -> dict[str, Any]: ...
+def check_index(index: _Index) -> None: ...
 def column_means(x: _Array, threads: int) -> _Array: ...
 def column_norms(x: _Array, threads: int) -> _Array: ...
 def count_below(
@@ -91,6 +96,8 @@ def csls(
     target_radii: _Array,
     threads: int,
     progress: _Progress,
+    left_index: _Index = None,
+    right_index: _Index = None,
 ) -> tuple[_Array, _Array]: ...
 def csls_both(
     source: _Array,
@@ -100,6 +107,8 @@ def csls_both(
     target_radii: _Array,
     threads: int,
     progress: _Progress,
+    left_index: _Index = None,
+    right_index: _Index = None,
 ) -> tuple[tuple[_Array, _Array], tuple[_Array, _Array]]: ...
 def csls_from_rows(
     source: _Array,
@@ -109,6 +118,8 @@ def csls_from_rows(
     both: bool,
     threads: int,
     progress: _Progress,
+    left_index: _Index = None,
+    right_index: _Index = None,
 ) -> tuple[
     tuple[_Array, _Array],
     tuple[_Array, _Array] | None,
@@ -116,7 +127,13 @@ def csls_from_rows(
     tuple[float, float] | None,
 ]: ...
 def csls_radii(
-    source: _Array, target: _Array, neighborhood: int, threads: int, progress: _Progress
+    source: _Array,
+    target: _Array,
+    neighborhood: int,
+    threads: int,
+    progress: _Progress,
+    left_index: _Index = None,
+    right_index: _Index = None,
 ) -> tuple[_Array, _Array]: ...
 def dropout_draws(
     seed: int, step: int, backward: bool, rows: _Array, columns: _Array
@@ -160,6 +177,9 @@ def places(
     progress: _Progress,
 ) -> tuple[_Array, _Array] | None: ...
 def polar(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, _Array]: ...
+def prepare_index(
+    vectors: _Array, metric: str, threads: int, progress: _Progress
+) -> tuple[_Parts, tuple[float, float]]: ...
 def procrustes(
     source: _Array,
     target: _Array,
@@ -203,6 +223,8 @@ def topk(
     exclude_self: bool,
     threads: int,
     progress: _Progress,
+    left_index: _Index = None,
+    right_index: _Index = None,
 ) -> tuple[_Array, _Array]: ...
 def transform_rows(
     x: _Array, operation: str, values: _Array | None, out: _Array, threads: int

@@ -46,8 +46,8 @@ def topk(
     ----------
     queries : array of shape (n, d)
         float32 or float64, computed in its own type; float16 and bfloat16 are widened to float32.
-    corpus : array of shape (m, d)
-        Mixed types promote as in NumPy.
+    corpus : array of shape (m, d), or Index
+        Mixed types promote as in NumPy. An :class:`isomorph.Index` is prepared already.
     k : int, default 10
         From 1 to m (to m - 1 with `exclude_self`).
     metric : {"cosine", "dot", "l2"}, default "cosine"
@@ -106,8 +106,11 @@ def topk(
             f"are expected, got {n}"
         )
     k = _count("k", k, m - bool(exclude_self), "rows to choose from")
-    run = Run(runtime.resolve_threads(threads), progress)
     ready = arguments.ready(check_finite=check_finite)
+    left, right = ready.indexes
+    run = Run(
+        runtime.resolve_threads(threads), progress, (left if metric == "cosine" else None, right)
+    )
     x, y = ready.arrays
     scores, indices = ready.backend.topk(x, y, k, metric, bool(exclude_self), run)
     return Neighbors(scores, indices, metric)
@@ -156,8 +159,8 @@ def csls_radii(
     Conneau et al., "Word translation without parallel data", ICLR 2018, section 2.3.
     """
     arguments, neighborhood = _csls_arguments(source, target, neighborhood)
-    run = Run(runtime.resolve_threads(threads), progress)
     ready = arguments.ready(check_finite=check_finite)
+    run = Run(runtime.resolve_threads(threads), progress, ready.indexes)
     x, y = ready.arrays
     return ready.backend.csls_radii(x, y, neighborhood, run)
 
@@ -222,9 +225,9 @@ def csls(
         source, target, neighborhood, both_given=_both(source_radii, target_radii)
     )
     k = _count("k", k, arguments.shapes["target"][0], "rows of target")
-    run = Run(runtime.resolve_threads(threads), progress)
     check_radii(arguments, source_radii, target_radii)
     ready = arguments.ready(check_finite=check_finite)
+    run = Run(runtime.resolve_threads(threads), progress, ready.indexes)
     x, y = ready.arrays
     if source_radii is None and target_radii is None:
         found = ready.backend.csls_from_rows(x, y, k, neighborhood, False, run)
@@ -267,9 +270,9 @@ def csls_both(
     )
     fewest = min(arguments.shapes["source"][0], arguments.shapes["target"][0])
     k = _count("k", k, fewest, "rows of the smaller side")
-    run = Run(runtime.resolve_threads(threads), progress)
     check_radii(arguments, source_radii, target_radii)
     ready = arguments.ready(check_finite=check_finite)
+    run = Run(runtime.resolve_threads(threads), progress, ready.indexes)
     x, y = ready.arrays
     if source_radii is None and target_radii is None:
         found = ready.backend.csls_from_rows(x, y, k, neighborhood, True, run)
@@ -319,8 +322,8 @@ def mutual_nearest(
     arguments, neighborhood = _csls_arguments(
         source, target, neighborhood, both_given=method == "nn"
     )
-    run = Run(runtime.resolve_threads(threads), progress)
     ready = arguments.ready(check_finite=check_finite)
+    run = Run(runtime.resolve_threads(threads), progress, ready.indexes)
     xp = arguments.array_namespace()
     x, y = ready.arrays
     if method == "csls":

@@ -19,6 +19,8 @@ class Run:
 
     threads: int
     progress: Progress = None
+    #: What is prepared of the left and of the right side, in the core's terms.
+    indexes: tuple[Any, ...] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class CpuBackend(CpuLinalg, CpuHubness):
     ) -> tuple[Any, Any]:
         """See the protocol."""
         with reporting(run.progress, "neighbours") as report:
-            return _core.topk(queries, corpus, k, metric, exclude_self, run.threads, report)
+            return _core.topk(queries, corpus, k, metric, exclude_self, run.threads, report, *run.indexes)
 
     def maxsim(
         self,
@@ -80,14 +80,14 @@ class CpuBackend(CpuLinalg, CpuHubness):
     def csls_radii(self, source: Any, target: Any, neighborhood: int, run: Run) -> tuple[Any, Any]:
         """See the protocol."""
         with reporting(run.progress, "radii") as report:
-            return _core.csls_radii(source, target, neighborhood, run.threads, report)
+            return _core.csls_radii(source, target, neighborhood, run.threads, report, *run.indexes)
 
     def csls(
         self, source: Any, target: Any, k: int, source_radii: Any, target_radii: Any, run: Run
     ) -> tuple[Any, Any]:
         """See the protocol."""
         with reporting(run.progress, "CSLS") as report:
-            return _core.csls(source, target, k, source_radii, target_radii, run.threads, report)
+            return _core.csls(source, target, k, source_radii, target_radii, run.threads, report, *run.indexes)
 
     def csls_both(
         self, source: Any, target: Any, k: int, source_radii: Any, target_radii: Any, run: Run
@@ -95,7 +95,7 @@ class CpuBackend(CpuLinalg, CpuHubness):
         """See the protocol."""
         with reporting(run.progress, "CSLS") as report:
             return _core.csls_both(
-                source, target, k, source_radii, target_radii, run.threads, report
+                source, target, k, source_radii, target_radii, run.threads, report, *run.indexes
             )
 
     def induce(
@@ -128,6 +128,6 @@ class CpuBackend(CpuLinalg, CpuHubness):
         """See the protocol."""
         with reporting(run.progress, "CSLS") as report:
             found = _core.csls_from_rows(
-                source, target, k, neighborhood, both, run.threads, report
+                source, target, k, neighborhood, both, run.threads, report, *run.indexes
             )
         return FromRows(*found)

@@ -7,6 +7,7 @@ mod doorway;
 mod errors;
 mod hubness;
 mod induction;
+mod index;
 mod io;
 mod linalg;
 mod maxsim;
@@ -27,6 +28,7 @@ mod _core {
     use super::hubness::{count_below, distance_moments, log_sums, pair_cosines};
     #[pymodule_export]
     use super::induction::{dropout_draws, induce};
+    use super::index::{check_index, prepare_index};
     #[pymodule_export]
     use super::io::{
         npy_header, read_npy, read_safetensors, read_text, read_words, safetensors_header,

@@ -119,6 +119,12 @@ impl Isa {
         }
     }
 
+    /// Whether integer tiles are faster than those of the computing type.
+    #[must_use]
+    pub fn has_fast_codes(self) -> bool {
+        self.0 != Level::Portable
+    }
+
     pub(crate) const fn level(self) -> Level {
         self.0
     }

@@ -14,7 +14,8 @@ use isomorph_kernels::{
 };
 use rayon::prelude::*;
 
-use super::rotation::{LANES, Rotation};
+pub(super) use super::rotation::LANES;
+use super::rotation::Rotation;
 use super::score::Rows;
 use crate::Result;
 use crate::memory::filled;
@@ -62,8 +63,10 @@ pub(super) struct Codes<'a> {
 
 /// Bounds of the norms of some rows and of what their codes stand for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Norms {
+pub struct Norms {
+    /// Of the rows.
     pub row: f64,
+    /// Of what their codes stand for.
     pub code: f64,
 }
 
@@ -175,6 +178,40 @@ impl<'a> Codes<'a> {
         };
         codes.correct();
         Ok(codes)
+    }
+
+    /// The codes of columns `0..rows` that are stored as `bytes`, without a copy; every slice is
+    /// filled to a multiple of [`LANES`] rows.
+    pub(super) fn stored(
+        rows: usize,
+        depth: usize,
+        bytes: &'a [u8],
+        scale: &'a [f32],
+        error: &'a [f32],
+        largest: Norms,
+    ) -> Self {
+        Self {
+            side: Side::Columns,
+            rows,
+            depth,
+            bytes: Cow::Borrowed(bytes),
+            scale: Cow::Borrowed(scale),
+            error: Cow::Borrowed(error),
+            correction: Vec::new(),
+            largest,
+        }
+    }
+
+    /// The same rows for the other side of a tile.
+    #[allow(clippy::cast_possible_truncation)] // More than 2^32 - 2 rows are refused.
+    pub(super) fn as_rows(&self) -> Result<Codes<'static>> {
+        self.gather(&(0..self.rows as u32).collect::<Vec<_>>(), Side::Rows)
+    }
+
+    /// The parts that an index stores.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Vec<f32>, Vec<f32>, Norms) {
+        let Self { bytes, scale, error, largest, .. } = self;
+        (bytes.into_owned(), scale.into_owned(), error.into_owned(), largest)
     }
 
     fn correct(&mut self) {

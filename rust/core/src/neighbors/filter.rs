@@ -15,6 +15,9 @@ use super::score::Scorer;
 use crate::Result;
 use crate::memory::filled;
 
+/// Slices of one panel, one a criterion.
+pub(super) type PerCriterion<'p, L, const N: usize> = [&'p [L]; N];
+
 /// Both sides of a search, ready for tiles, with `N` criteria.
 pub(super) trait Filter<T: Element, const N: usize>: Sync {
     /// The type of the tile's values.
@@ -47,8 +50,8 @@ pub(super) trait Filter<T: Element, const N: usize>: Sync {
     /// select. See [`Element::tile`].
     fn tile(
         &self,
-        rows: (&Self::Rows, usize, [&[Self::Lane]; N]),
-        columns: (&Self::Columns, usize, Option<[&[Self::Lane]; N]>),
+        rows: (&Self::Rows, usize, PerCriterion<'_, Self::Lane, N>),
+        columns: (&Self::Columns, usize, Option<PerCriterion<'_, Self::Lane, N>>),
         hits: &mut Hits<Self::Lane>,
     ) -> bool;
 }
@@ -128,7 +131,11 @@ impl<T: Element> Filter<T, 1> for FloatFilter<'_, '_, T> {
     fn tile(
         &self,
         (rows, row_panel, [row_threshold]): (&Packed<T>, usize, [&[T]; 1]),
-        (columns, column_panel, column_thresholds): (&Packed<T>, usize, Option<[&[T]; 1]>),
+        (columns, column_panel, column_thresholds): (
+            &Packed<T>,
+            usize,
+            Option<PerCriterion<'_, T, 1>>,
+        ),
         hits: &mut Hits<T>,
     ) -> bool {
         let depth = self.scorer.left.cols();
@@ -218,7 +225,7 @@ impl<'s, const N: usize> CodeFilter<'s, N> {
         })
     }
 
-    fn side<'b, const WIDTH: usize>(biases: &'b [Vec<f32>; N], panel: usize) -> [&'b [f32]; N] {
+    fn side<const WIDTH: usize>(biases: &[Vec<f32>; N], panel: usize) -> [&[f32]; N] {
         std::array::from_fn(|c| &biases[c][panel * WIDTH..][..WIDTH])
     }
 }
@@ -287,7 +294,11 @@ impl<T: Element, const N: usize> Filter<T, N> for CodeFilter<'_, N> {
     fn tile(
         &self,
         (rows, row_panel, row_thresholds): (&FirstPanel, usize, [&[f32]; N]),
-        (columns, column_panel, column_thresholds): (&FirstPanel, usize, Option<[&[f32]; N]>),
+        (columns, column_panel, column_thresholds): (
+            &FirstPanel,
+            usize,
+            Option<PerCriterion<'_, f32, N>>,
+        ),
         hits: &mut Hits<f32>,
     ) -> bool {
         let (row_at, column_at) = (rows + row_panel, columns + column_panel);

@@ -9,6 +9,7 @@ mod induce;
 mod candidates;
 mod codes;
 mod filter;
+mod index;
 mod lists;
 mod one_pass;
 mod prepare;
@@ -22,12 +23,14 @@ mod select;
 mod selection;
 
 pub use induce::{Chosen, Directions, Induction, induce};
+pub use codes::Norms;
+pub use index::{Index, IndexParts, Indexes, prepare as prepare_index};
 pub use score::Metric;
 pub use search::{Selection, csls, csls_both, csls_radii, topk};
 pub use statistics::{Moments, Thresholds, count_below, distance_moments, log_sums, pair_cosines};
 pub use search::{csls, csls_both, csls_radii, topk};
 pub use search::{CslsAnswer, csls, csls_both, csls_from_rows, csls_radii, topk};
-pub use select::Path;
+pub use select::{How, Path};
 pub use selection::Selection;
 
 #[cfg(test)]

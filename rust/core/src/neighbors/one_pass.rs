@@ -16,6 +16,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::atomic::AtomicU64;
 
 use isomorph_kernels::{CODE_COLUMNS, CODE_ROWS, Element};
 use rayon::prelude::*;
@@ -71,18 +72,16 @@ pub(super) struct Answer<T> {
 /// `scorer` is of cosines.
 pub(super) fn one_pass<T: Element>(
     scorer: &Scorer<'_, T>,
-    k: usize,
-    neighborhood: usize,
-    both: bool,
+    prepared: &Prepared,
+    codes: &BothCodes<'_>,
+    (k, neighborhood, both): (usize, usize, bool),
     control: &Control,
 ) -> Result<OnePass<T>> {
     let (n, m) = (scorer.left.len(), scorer.right.len());
     let pairs = n as u64 * m as u64;
     control.start(pairs + 2 * pairs / SAMPLE as u64);
-    let prepared = Prepared::new(scorer);
-    let codes = BothCodes::new(scorer, &prepared, control)?;
 
-    let (left_sample, right_sample) = samples(scorer, &prepared, &codes, neighborhood, control)?;
+    let (left_sample, right_sample) = samples(scorer, prepared, codes, neighborhood, control)?;
     let (left_low, right_low) =
         (lower_radii(&left_sample, neighborhood), lower_radii(&right_sample, neighborhood));
 
@@ -406,6 +405,7 @@ impl<T: Element> Half<'_, '_, T> {
             column_numbers: Some(&sorted),
             exclude_self: false,
             control: self.control,
+            passed: AtomicU64::new(0),
             element: PhantomData,
         };
         let affine = |at: usize| Filter::<T, 1>::row_affine(&filter, at);
@@ -422,7 +422,7 @@ impl<T: Element> Half<'_, '_, T> {
             &mut ColumnBlocks::new::<T, _, 1>(&filter),
             |rows, columns| {
                 let end = prefixes[rows.end - 1].clamp(columns.start, columns.end);
-                vec![columns.start..end]
+                std::iter::once(columns.start..end).collect()
             },
         )?;
         let found = lists.finish(affine, |at, j| score(open[at] as usize, j))?;

@@ -68,42 +68,60 @@ pub(super) struct Prepared {
     pub largest_bias: f64,
 }
 
+/// What dot products and distances need to know of the right side, all of it.
+#[derive(Default)]
+pub(super) struct Known {
+    /// For l2.
+    pub centre: Option<Vec<f64>>,
+    /// Norms of the rows around it.
+    pub sizes: Vec<f64>,
+}
+
+pub(super) fn known<T: Element>(right: &Rows<'_, T>, metric: Metric) -> Known {
+    // Any centre is right; this one keeps the norms, and with them the error, small for data far
+    // from the origin.
+    let centre = (metric == Metric::L2).then(|| approximate_mean(right));
+    let sizes = sizes(right, centre.as_deref());
+    Known { centre, sizes }
+}
+
 impl Prepared {
     pub(super) fn new<T: Element>(scorer: &Scorer<'_, T>) -> Self {
-        let (left, right) = (&scorer.left, &scorer.right);
         match scorer.metric {
             Metric::Cosine => cosine(scorer),
-            Metric::Dot => {
-                let left_sizes = sizes(left, None);
-                let right_sizes = sizes(right, None);
-                let scale = inverse(maximum(&right_sizes));
-                let error = error::<T>(left.cols(), 0.0);
-                let affine = left_sizes.iter().map(|&size| {
-                    let slope = inverse(size) * scale;
-                    Affine {
-                        slope,
-                        offset: 0.0,
-                        error: error + slope * underflow::<T>(left.cols()),
-                    }
-                });
-                Self {
-                    left: Form {
-                        centre: None,
-                        scale: left_sizes.iter().map(|&s| inverse(s)).collect(),
-                        bias: vec![0.0; left.len()],
-                        affine: affine.collect(),
-                    },
-                    right: Form {
-                        centre: None,
-                        scale: vec![scale; right.len()],
-                        bias: mask(right, |_| 0.0),
-                        affine: Vec::new(),
-                    },
-                    largest_bias: 0.0,
-                }
-            }
-            Metric::L2 => l2(scorer),
+            Metric::Dot | Metric::L2 => Self::with(scorer, known(&scorer.right, scorer.metric)),
         }
+    }
+
+    /// For dot products and distances, from what is known of the right side.
+    pub(super) fn with<T: Element>(scorer: &Scorer<'_, T>, known: Known) -> Self {
+        if scorer.metric == Metric::L2 { l2(scorer, known) } else { dot(scorer, &known) }
+    }
+}
+
+fn dot<T: Element>(scorer: &Scorer<'_, T>, known: &Known) -> Prepared {
+    let (left, right) = (&scorer.left, &scorer.right);
+    let left_sizes = sizes(left, None);
+    let scale = inverse(maximum(&known.sizes));
+    let error = error::<T>(left.cols(), 0.0);
+    let affine = left_sizes.iter().map(|&size| {
+        let slope = inverse(size) * scale;
+        Affine { slope, offset: 0.0, error: error + slope * underflow::<T>(left.cols()) }
+    });
+    Prepared {
+        left: Form {
+            centre: None,
+            scale: left_sizes.iter().map(|&s| inverse(s)).collect(),
+            bias: vec![0.0; left.len()],
+            affine: affine.collect(),
+        },
+        right: Form {
+            centre: None,
+            scale: vec![scale; right.len()],
+            bias: mask(right, |_| 0.0),
+            affine: Vec::new(),
+        },
+        largest_bias: 0.0,
     }
 }
 
@@ -132,16 +150,14 @@ fn cosine<T: Element>(scorer: &Scorer<'_, T>) -> Prepared {
     }
 }
 
-fn l2<T: Element>(scorer: &Scorer<'_, T>) -> Prepared {
+fn l2<T: Element>(scorer: &Scorer<'_, T>, known: Known) -> Prepared {
     let (left, right) = (&scorer.left, &scorer.right);
-    // Any centre is right; this one keeps the norms, and with them the error, small for data far
-    // from the origin.
-    let centre = approximate_mean(right);
-    let (left_sizes, right_sizes) = (sizes(left, Some(&centre)), sizes(right, Some(&centre)));
+    let Known { centre, sizes: right_sizes } = known;
+    let left_sizes = sizes(left, centre.as_deref());
     let largest = maximum(&left_sizes).max(maximum(&right_sizes));
     let scale = inverse(largest);
     // Not centred where that overflows: infinity times 0 is NaN, which nothing selects.
-    let centre = largest.is_finite().then_some(centre);
+    let centre = centre.filter(|_| largest.is_finite());
     let slope = scale * scale / 2.0;
     let error = error::<T>(left.cols(), 0.5) + slope * underflow::<T>(left.cols());
     let half_square =
@@ -183,11 +199,11 @@ fn underflow<T: Element>(cols: usize) -> f64 {
 }
 
 /// 1 / size; a row of size 0 keeps any scale, and a subnormal size one that is still finite.
-fn inverse(size: f64) -> f64 {
+pub(super) fn inverse(size: f64) -> f64 {
     if size == 0.0 || size.is_nan() { 0.0 } else { (1.0 / size).min(1e300) }
 }
 
-fn maximum(sizes: &[f64]) -> f64 {
+pub(super) fn maximum(sizes: &[f64]) -> f64 {
     sizes.iter().fold(0.0, |largest: f64, &size| largest.max(size))
 }
 

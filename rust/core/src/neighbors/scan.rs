@@ -9,6 +9,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use isomorph_kernels::{Element, Hits};
 use rayon::prelude::*;
@@ -28,6 +29,8 @@ pub(super) struct Scan<'s, T, F, S, const N: usize> {
     pub column_numbers: Option<&'s [u32]>,
     pub exclude_self: bool,
     pub control: &'s Control,
+    /// Pairs that the filter let through.
+    pub passed: AtomicU64,
     pub element: PhantomData<T>,
 }
 
@@ -52,7 +55,9 @@ where
         rows: &mut impl Lists<T, F::Lane, N>,
         columns: &mut ColumnBlocks<F::Columns>,
     ) -> Result<()> {
-        self.rows_select_among(start, end, rows, columns, |_, columns| vec![columns])
+        self.rows_select_among(start, end, rows, columns, |_, columns| {
+            std::iter::once(columns).collect()
+        })
     }
 
     /// Let rows `start..end` select from the parts of each block of columns that `parts` names for
@@ -174,6 +179,7 @@ where
         let (height, width) = (F::HEIGHT, F::WIDTH);
         let (start, count) = columns.extent::<T, F::Lane, N>();
         let mut hits = Hits::default();
+        let mut passed = 0;
         let panels = count.div_ceil(width);
         let row_panels = rows.rows().div_ceil(height);
         for chunk in (0..panels).step_by(F::CHUNK_COLUMNS / width) {
@@ -202,7 +208,7 @@ where
                                     .filter
                                     .column_bias(&column_block.packed, column_at),
                             };
-                            self.keep(&hits, &corner, rows, &mut columns);
+                            passed += self.keep(&hits, &corner, rows, &mut columns);
                         }
                     }
                 }
@@ -211,17 +217,19 @@ where
                 self.control.advance(done as u64 * across as u64);
             }
         }
+        self.passed.fetch_add(u64::from(passed), Ordering::Relaxed);
         Ok(())
     }
 
-    /// Put what passed in the lists.
+    /// Put what passed in the lists, and count it.
     fn keep<R: Group<T, F::Lane, N>, C: Group<T, F::Lane, N>>(
         &self,
         hits: &Hits<F::Lane>,
         corner: &Corner<'_, F::Lane, N>,
         rows: &mut R,
         columns: &mut Columns<'_, C>,
-    ) {
+    ) -> u32 {
+        let mut passed = 0;
         for r in 0..F::HEIGHT {
             let for_row = hits.for_rows[r];
             let for_columns =
@@ -229,6 +237,7 @@ where
             if for_row | for_columns == 0 {
                 continue;
             }
+            passed += for_row.count_ones() + for_columns.count_ones();
             let row_at = corner.first_row + corner.row + r;
             let row = number(self.row_numbers, row_at);
             for c in bits(for_row) {
@@ -254,6 +263,7 @@ where
                 columns.offer(corner.column + c, values, row, affine, exact);
             }
         }
+        passed
     }
 
     fn row_block(&self, start: usize, end: usize) -> Block<F::Rows> {

@@ -21,6 +21,16 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Its public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cosine => "cosine",
+            Self::Dot => "dot",
+            Self::L2 => "l2",
+        }
+    }
+
     /// The metric of that public name.
     ///
     /// # Errors
@@ -88,6 +98,17 @@ impl<'a, T: Element> Rows<'a, T> {
         side.norms.iter_mut().for_each(|square| *square = square.sqrt());
         side.mark_unsound_rows();
         Ok(side)
+    }
+
+    /// Rows whose canonical norms are known, and which need no rescaling.
+    pub(super) fn with_norms(matrix: MatRef<'a, T>, norms: Vec<f64>) -> Self {
+        let (rows, cols) = (matrix.rows(), matrix.cols());
+        Self { values: Cow::Borrowed(matrix.data()), rows, cols, norms }
+    }
+
+    /// Whether the norms are those of rescaled rows.
+    pub(super) const fn rescaled(&self) -> bool {
+        matches!(self.values, Cow::Owned(_))
     }
 
     fn squares(&self, isa: Isa, control: &Control) -> Result<Vec<f64>> {

@@ -2,9 +2,10 @@
 
 use isomorph_kernels::{Element, Isa};
 
+use super::index::Indexes;
 use super::one_pass;
-use super::score::{Metric, Radii, Rows, Scorer};
-use super::select::{Path, both_select, rows_select};
+use super::score::{Metric, Radii, Scorer};
+use super::select::{BothCodes, How, Path, both_select, rows_select};
 use super::selection::{Selection, means, selection};
 use crate::matrix::MatRef;
 use crate::runtime::Control;
@@ -22,13 +23,13 @@ pub fn topk<T: Element>(
     k: usize,
     metric: Metric,
     exclude_self: bool,
-    path: Path,
+    how: &How<'_>,
     control: &Control,
 ) -> Result<Selection<T>> {
     let available = corpus.rows().saturating_sub(usize::from(exclude_self));
     check(queries, corpus, &[("k", k, available)])?;
-    let scorer = scorer(queries, corpus, metric, None, control)?;
-    rows_select(&scorer, k, exclude_self, path, control)
+    let scorer = scorer(queries, corpus, metric, None, how, control)?;
+    rows_select(&scorer, k, exclude_self, how, control)
 }
 
 /// Mean of the `neighborhood` largest cosines of each row of both sides, in one pass.
@@ -39,13 +40,13 @@ pub fn csls_radii<T: Element>(
     source: MatRef<'_, T>,
     target: MatRef<'_, T>,
     neighborhood: usize,
-    path: Path,
+    how: &How<'_>,
     control: &Control,
 ) -> Result<(Vec<T>, Vec<T>)> {
     let fewest = source.rows().min(target.rows());
     check(source, target, &[("neighborhood", neighborhood, fewest)])?;
-    let scorer = scorer(source, target, Metric::Cosine, None, control)?;
-    let (rows, columns) = both_select(&scorer, neighborhood, path, control)?;
+    let scorer = scorer(source, target, Metric::Cosine, None, how, control)?;
+    let (rows, columns) = both_select(&scorer, neighborhood, how, control)?;
     Ok((means(&rows, neighborhood), means(&columns, neighborhood)))
 }
 
@@ -59,14 +60,14 @@ pub fn csls<T: Element>(
     k: usize,
     source_radii: &[T],
     target_radii: &[T],
-    path: Path,
+    how: &How<'_>,
     control: &Control,
 ) -> Result<Selection<T>> {
     check(source, target, &[("k", k, target.rows())])?;
     check_radii(source, target, source_radii, target_radii)?;
     let radii = Radii { left: source_radii, right: target_radii };
-    let scorer = scorer(source, target, Metric::Cosine, Some(radii), control)?;
-    rows_select(&scorer, k, false, path, control)
+    let scorer = scorer(source, target, Metric::Cosine, Some(radii), how, control)?;
+    rows_select(&scorer, k, false, how, control)
 }
 
 /// Both directions of [`csls`] from one pass.
@@ -79,14 +80,14 @@ pub fn csls_both<T: Element>(
     k: usize,
     source_radii: &[T],
     target_radii: &[T],
-    path: Path,
+    how: &How<'_>,
     control: &Control,
 ) -> Result<(Selection<T>, Selection<T>)> {
     check(source, target, &[("k", k, source.rows().min(target.rows()))])?;
     check_radii(source, target, source_radii, target_radii)?;
     let radii = Radii { left: source_radii, right: target_radii };
-    let scorer = scorer(source, target, Metric::Cosine, Some(radii), control)?;
-    let (rows, columns) = both_select(&scorer, k, path, control)?;
+    let scorer = scorer(source, target, Metric::Cosine, Some(radii), how, control)?;
+    let (rows, columns) = both_select(&scorer, k, how, control)?;
     Ok((selection(&rows, k, "source")?, selection(&columns, k, "target")?))
 }
 
@@ -115,15 +116,24 @@ pub fn csls_from_rows<T: Element>(
     k: usize,
     neighborhood: usize,
     both: bool,
-    path: Path,
+    how: &How<'_>,
     control: &Control,
 ) -> Result<CslsAnswer<T>> {
     let (n, m) = (source.rows(), target.rows());
     let most = if both { n.min(m) } else { m };
     check(source, target, &[("k", k, most), ("neighborhood", neighborhood, n.min(m))])?;
-    let mut scorer = scorer(source, target, Metric::Cosine, None, control)?;
-    if path.integer(n, m, source.cols()) && one_pass::applies(n, m, k, neighborhood) {
-        let found = one_pass::one_pass(&scorer, k, neighborhood, both, control)?;
+    let mut scorer = scorer(source, target, Metric::Cosine, None, how, control)?;
+    let prepared = how.indexes.prepared(&scorer);
+    let applies = one_pass::applies(n, m, k, neighborhood);
+    let codes = if applies {
+        let most = (neighborhood, how.path);
+        BothCodes::choose(&scorer, &prepared, most, &how.indexes, control)?
+    } else {
+        None
+    };
+    if let Some(codes) = codes {
+        let ways = (k, neighborhood, both);
+        let found = one_pass::one_pass(&scorer, &prepared, &codes, ways, control)?;
         let share = |proved: usize, rows: usize| proved as f64 / rows as f64;
         let backward = found.backward.as_ref();
         return Ok(CslsAnswer {
@@ -136,15 +146,17 @@ pub fn csls_from_rows<T: Element>(
             )),
         });
     }
-    let (rows, columns) = both_select(&scorer, neighborhood, path, control)?;
+    // What did not pay for one pass pays for neither of two.
+    let how = &if applies { How { path: Path::Float, ..*how } } else { *how };
+    let (rows, columns) = both_select(&scorer, neighborhood, how, control)?;
     let radii = (means(&rows, neighborhood), means(&columns, neighborhood));
     drop((rows, columns));
     scorer.radii = Some(Radii { left: &radii.0, right: &radii.1 });
     let (forward, backward) = if both {
-        let (rows, columns) = both_select(&scorer, k, path, control)?;
+        let (rows, columns) = both_select(&scorer, k, how, control)?;
         (selection(&rows, k, "source")?, Some(selection(&columns, k, "target")?))
     } else {
-        (rows_select(&scorer, k, false, path, control)?, None)
+        (rows_select(&scorer, k, false, how, control)?, None)
     };
     drop(scorer);
     Ok(CslsAnswer { forward, backward, radii, proved: None })
@@ -155,14 +167,16 @@ fn scorer<'a, T: Element>(
     right: MatRef<'a, T>,
     metric: Metric,
     radii: Option<Radii<'a, T>>,
+    how: &How<'_>,
     control: &Control,
 ) -> Result<Scorer<'a, T>> {
     let isa = Isa::chosen().map_err(Error::Isa)?;
+    how.indexes.check(metric)?;
     Ok(Scorer {
         isa,
         metric,
-        left: Rows::new(isa, left, metric, control)?,
-        right: Rows::new(isa, right, metric, control)?,
+        left: Indexes::rows(how.indexes.left, isa, left, metric, control)?,
+        right: Indexes::rows(how.indexes.right, isa, right, metric, control)?,
         radii,
     })
 }

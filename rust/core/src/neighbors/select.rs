@@ -2,12 +2,14 @@
 //! computing type. Both filters let the same answer through.
 
 use std::marker::PhantomData;
+use std::sync::atomic::AtomicU64;
 
-use isomorph_kernels::Element;
+use isomorph_kernels::{CODE_ROWS, Element};
 
 use super::codes::{Codes, Side};
 use super::filter::{CodeFilter, Filter, FloatFilter, Meaning, codes_fit};
-use super::prepare::Prepared;
+use super::index::Indexes;
+use super::prepare::{Form, Prepared};
 use super::reservoir::{Entry, Reservoirs};
 use super::scan::{ColumnBlocks, Scan};
 use super::score::Scorer;
@@ -50,46 +52,102 @@ impl Path {
             }),
         }
     }
-
-    /// Whether to use integer codes for `n` rows against `m` columns of dimension `d`.
-    pub(super) const fn integer(self, n: usize, m: usize, d: usize) -> bool {
-        codes_fit(d)
-            && match self {
-                Self::Auto => pays(n, m, d),
-                Self::Float => false,
-                Self::Integer => true,
-            }
-    }
 }
 
-/// Whether preparing codes of both sides costs less than they save.
+/// How to search, without a say in the answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How<'a> {
+    /// Which filter.
+    pub path: Path,
+    /// What is prepared already.
+    pub indexes: Indexes<'a>,
+}
+
+/// Whether preparing codes of both sides costs less than they save: measured, on an integer tile
+/// of 2 to 4 times the rate of the other; below 32 columns the codes are too coarse.
 const fn pays(n: usize, m: usize, d: usize) -> bool {
-    d >= 32 && n >= 256 && m >= 256
+    d >= 32 && n * m >= 384 * (n + m)
 }
+
+/// Rows of the queries that are searched first, to see whether the integer filter holds enough
+/// back.
+const PROBE_ROWS: usize = 64;
 
 /// The codes of both sides of a search.
 pub(super) struct BothCodes<'a> {
     pub left: Codes<'a>,
     pub right: Codes<'a>,
+    /// What the codes of the right side stand for, over the rows' form.
+    ratio: f64,
 }
 
-impl BothCodes<'static> {
-    pub(super) fn new<T: Element>(
+impl<'a> BothCodes<'a> {
+    /// Codes of both sides, those that an index holds as they are; `None` where the computing type
+    /// serves better: for the shape, or because too many pairs would pass.
+    pub(super) fn choose<T: Element>(
         scorer: &Scorer<'_, T>,
         prepared: &Prepared,
+        (k, path): (usize, Path),
+        indexes: &Indexes<'a>,
         control: &Control,
-    ) -> Result<Self> {
-        let new = |side, rows, form: &super::prepare::Form| {
+    ) -> Result<Option<Self>> {
+        let (n, m, d) = (scorer.left.len(), scorer.right.len(), scorer.left.cols());
+        let prepared_already = match (indexes.left.is_some(), indexes.right.is_some()) {
+            (true, true) => true,
+            (false, true) => n < m,
+            (true, false) => m < n,
+            (false, false) => false,
+        };
+        let wanted = codes_fit(d)
+            && match path {
+                Path::Auto => scorer.isa.has_fast_codes() && (prepared_already || pays(n, m, d)),
+                Path::Float => false,
+                Path::Integer => true,
+            };
+        if !wanted {
+            return Ok(None);
+        }
+        let new = |side, rows, form: &Form| {
             Codes::new(side, rows, form.centre.as_deref(), &form.scale, control)
         };
-        Ok(Self {
-            left: new(Side::Rows, &scorer.left, &prepared.left)?,
-            right: new(Side::Columns, &scorer.right, &prepared.right)?,
-        })
+        let codes = Self {
+            left: match indexes.left {
+                Some(index) => index.codes(d, n).as_rows()?,
+                None => new(Side::Rows, &scorer.left, &prepared.left)?,
+            },
+            right: match indexes.right {
+                Some(index) => index.codes(d, m),
+                None => new(Side::Columns, &scorer.right, &prepared.right)?,
+            },
+            ratio: indexes.right.map_or(1.0, |index| index.ratio(prepared)),
+        };
+        let holds = path == Path::Integer || codes.holds_back(scorer, prepared, k, control)?;
+        Ok(holds.then_some(codes))
     }
-}
 
-impl BothCodes<'_> {
+    /// Whether few enough pairs of the first rows pass.
+    fn holds_back<T: Element>(
+        &self,
+        scorer: &Scorer<'_, T>,
+        prepared: &Prepared,
+        k: usize,
+        control: &Control,
+    ) -> Result<bool> {
+        let (n, m, d) = (scorer.left.len(), scorer.right.len(), scorer.left.cols());
+        let rows = (n / 16).clamp(1, PROBE_ROWS);
+        let filter = self.filter(scorer, prepared)?;
+        let scan = scan(&filter, |i, j| scorer.score(i, j), false, control);
+        let mut lists = Reservoirs::<T, f32>::new(rows, k, CODE_ROWS)?;
+        for i in 0..rows {
+            close_known(&mut lists, i, i, scorer, Direction::Rows, |_| true);
+        }
+        scan.rows_select(0, rows, &mut lists, &mut ColumnBlocks::new::<T, _, 1>(&filter))?;
+        // A pair that passes costs about a canonical score, 400 cycles; one that does not saves
+        // about d / 30. The second term is what every list takes in before it has a threshold.
+        let allowed = rows * (m * d / 12_000 + 6 * (k + PROBE_ROWS));
+        Ok(scan.passed.into_inner() <= allowed as u64)
+    }
+
     pub(super) fn filter<T: Element>(
         &self,
         scorer: &Scorer<'_, T>,
@@ -101,7 +159,7 @@ impl BothCodes<'_> {
             scorer.isa,
             (&self.left, Meaning { bias: [&left_bias], affine: &prepared.left.affine }),
             (&self.right, Meaning { bias: [&right_bias], affine: &prepared.right.affine }),
-            1.0,
+            self.ratio,
             prepared.largest_bias,
         )
     }
@@ -112,12 +170,12 @@ pub(super) fn rows_select<T: Element>(
     scorer: &Scorer<'_, T>,
     k: usize,
     exclude_self: bool,
-    path: Path,
+    how: &How<'_>,
     control: &Control,
 ) -> Result<Selection<T>> {
-    let prepared = Prepared::new(scorer);
-    if path.integer(scorer.left.len(), scorer.right.len(), scorer.left.cols()) {
-        let codes = BothCodes::new(scorer, &prepared, control)?;
+    let prepared = how.indexes.prepared(scorer);
+    let most = (k, how.path);
+    if let Some(codes) = BothCodes::choose(scorer, &prepared, most, &how.indexes, control)? {
         let filter = codes.filter(scorer, &prepared)?;
         return rows_select_by(&filter, scorer, k, exclude_self, control);
     }
@@ -159,12 +217,12 @@ fn rows_select_by<T: Element, F: Filter<T, 1>>(
 pub(super) fn both_select<T: Element>(
     scorer: &Scorer<'_, T>,
     k: usize,
-    path: Path,
+    how: &How<'_>,
     control: &Control,
 ) -> Result<(Best<T>, Best<T>)> {
-    let prepared = Prepared::new(scorer);
-    if path.integer(scorer.left.len(), scorer.right.len(), scorer.left.cols()) {
-        let codes = BothCodes::new(scorer, &prepared, control)?;
+    let prepared = how.indexes.prepared(scorer);
+    let most = (k, how.path);
+    if let Some(codes) = BothCodes::choose(scorer, &prepared, most, &how.indexes, control)? {
         return both_select_by(&codes.filter(scorer, &prepared)?, scorer, k, control);
     }
     both_select_by(&FloatFilter::new(scorer, &prepared), scorer, k, control)
@@ -196,8 +254,16 @@ pub(super) const fn scan<'s, T, F, S, const N: usize>(
     exclude_self: bool,
     control: &'s Control,
 ) -> Scan<'s, T, F, S, N> {
-    let (row_numbers, column_numbers) = (None, None);
-    Scan { filter, score, row_numbers, column_numbers, exclude_self, control, element: PhantomData }
+    Scan {
+        filter,
+        score,
+        row_numbers: None,
+        column_numbers: None,
+        exclude_self,
+        control,
+        passed: AtomicU64::new(0),
+        element: PhantomData,
+    }
 }
 
 /// Whose lists.

@@ -67,6 +67,10 @@ fn oracle<T: Element>(
     selection
 }
 
+const fn by(path: Path) -> How<'static> {
+    How { path, indexes: Indexes { left: None, right: None } }
+}
+
 const RUNS: [(usize, Path); 4] =
     [(1, Path::Float), (3, Path::Float), (1, Path::Integer), (3, Path::Integer)];
 
@@ -83,7 +87,7 @@ fn matches<T: Element>(x: &[T], y: &[T], d: usize, k: usize) {
             for (threads, path) in RUNS {
                 let got = pool(threads)
                     .unwrap()
-                    .install(|| topk(x, y, k, metric, exclude_self, path, &control).unwrap());
+                    .install(|| topk(x, y, k, metric, exclude_self, &by(path), &control).unwrap());
                 assert!(got == expected, "{metric:?} n={n} m={m} d={d} k={k} {exclude_self}");
             }
         }
@@ -97,8 +101,9 @@ fn matches<T: Element>(x: &[T], y: &[T], d: usize, k: usize) {
                 .collect()
         };
         for (threads, path) in RUNS {
-            let got =
-                pool(threads).unwrap().install(|| csls_radii(x, y, k, path, &control).unwrap());
+            let got = pool(threads)
+                .unwrap()
+                .install(|| csls_radii(x, y, k, &by(path), &control).unwrap());
             assert!(got == (means(x, y), means(y, x)), "radii n={n} m={m} d={d} k={k}");
         }
     }
@@ -169,7 +174,7 @@ fn cosines_of_huge_and_tiny_doubles_equal_those_of_the_unscaled_rows() {
     let control = Control::default();
     let run = |x: &[f64], y: &[f64], path| {
         let (x, y) = (MatRef::new(x, 30, d).unwrap(), MatRef::new(y, 200, d).unwrap());
-        topk(x, y, 7, Metric::Cosine, false, path, &control).unwrap()
+        topk(x, y, 7, Metric::Cosine, false, &by(path), &control).unwrap()
     };
     let plain = run(&x, &y, Path::Auto);
     for exponent in [-1000, -600, 600, 1000] {
@@ -185,7 +190,7 @@ fn overflow_is_an_error_and_rows_that_are_not_finite_are_left_out() {
     let x = [1e30f32, 1e30, 1.0, 1.0];
     let view = MatRef::new(&x, 2, 2).unwrap();
     let control = Control::default();
-    let error = topk(view, view, 1, Metric::Dot, false, Path::Auto, &control).unwrap_err();
+    let error = topk(view, view, 1, Metric::Dot, false, &by(Path::Auto), &control).unwrap_err();
     assert!(matches!(error, crate::Error::ScoreOverflow { row: 0, .. }), "{error}");
 
     let mut y = values::<f32>(40 * 3, 1);
@@ -194,7 +199,7 @@ fn overflow_is_an_error_and_rows_that_are_not_finite_are_left_out() {
     let y = MatRef::new(&y, 40, 3).unwrap();
     let metrics = [Metric::Cosine, Metric::Dot, Metric::L2];
     for (metric, (_, path)) in metrics.into_iter().flat_map(|m| RUNS.map(|run| (m, run))) {
-        let got = topk(y, y, 40, metric, false, path, &control).unwrap();
+        let got = topk(y, y, 40, metric, false, &by(path), &control).unwrap();
         for (i, row) in got.indices.chunks(40).enumerate() {
             let found = row.iter().filter(|&&j| j >= 0).count();
             assert_eq!(found, if i == 5 || i == 9 { 0 } else { 38 });
@@ -209,11 +214,11 @@ fn csls_equals_its_formula_in_both_directions() {
     let (x, y) = (values::<f32>(n * d, 1), values::<f32>(m * d, 2));
     let (x, y) = (MatRef::new(&x, n, d).unwrap(), MatRef::new(&y, m, d).unwrap());
     let control = Control::default();
-    let (r, s) = csls_radii(x, y, 10, Path::Float, &control).unwrap();
-    let (forward, backward) = csls_both(x, y, k, &r, &s, Path::Float, &control).unwrap();
+    let (r, s) = csls_radii(x, y, 10, &by(Path::Float), &control).unwrap();
+    let (forward, backward) = csls_both(x, y, k, &r, &s, &by(Path::Float), &control).unwrap();
     for path in [Path::Float, Path::Integer] {
-        assert!(forward == csls(x, y, k, &r, &s, path, &control).unwrap());
-        let both = csls_both(x, y, k, &r, &s, path, &control).unwrap();
+        assert!(forward == csls(x, y, k, &r, &s, &by(path), &control).unwrap());
+        let both = csls_both(x, y, k, &r, &s, &by(path), &control).unwrap();
         assert!(both == (forward.clone(), backward.clone()));
     }
     let value = |i: usize, j: usize| {
@@ -245,7 +250,7 @@ fn a_cancelled_search_stops() {
     let x = MatRef::new(&x, 100, 4).unwrap();
     let control = Control::default();
     control.cancel();
-    let error = topk(x, x, 1, Metric::Dot, false, Path::Auto, &control).unwrap_err();
+    let error = topk(x, x, 1, Metric::Dot, false, &by(Path::Auto), &control).unwrap_err();
     assert_eq!(error, crate::Error::Cancelled);
 }
 
@@ -265,7 +270,7 @@ fn one_pass_equals_two<T: Element>(x: &[T], y: &[T], d: usize, k: usize, neighbo
     let y = MatRef::new(y, y.len() / d, d).unwrap();
     let control = Control::default();
     let run = |both, path, threads| {
-        let search = || csls_from_rows(x, y, k, neighborhood, both, path, &control).unwrap();
+        let search = || csls_from_rows(x, y, k, neighborhood, both, &by(path), &control).unwrap();
         pool(threads).unwrap().install(search)
     };
     let expected = run(true, Path::Float, 3);
@@ -314,4 +319,44 @@ fn one_pass_of_csls_survives_what_is_degenerate() {
     let mut few = vec![f32::NAN; 1300 * d];
     few[..7 * d].copy_from_slice(&y[1400 * d..1407 * d]);
     one_pass_equals_two(&few, &y, d, 2, 10);
+}
+
+#[test]
+fn an_index_changes_nothing() {
+    let (n, m, d, k) = (1400, 1601, 35, 7);
+    let (x, y) = (clustered::<f32>(n, d, 0.4, 1), clustered::<f32>(m, d, 0.4, 2));
+    let (x, y) = (MatRef::new(&x, n, d).unwrap(), MatRef::new(&y, m, d).unwrap());
+    let control = Control::default();
+    let stored = |vectors, metric| prepare_index(vectors, metric, &control).unwrap();
+    fn index<'a>(parts: &'a IndexParts, shape: (usize, usize), metric: Metric) -> Index<'a> {
+        let rows = (&parts.scale[..], &parts.error[..]);
+        let norms = (&parts.norms[..], &parts.sizes[..], &parts.centre[..]);
+        Index::new(shape, metric, &parts.codes, rows, norms, parts.largest).unwrap()
+    }
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        let parts = stored(y, metric);
+        let right = index(&parts, (m, d), metric);
+        let expected = topk(x, y, k, metric, false, &by(Path::Float), &control).unwrap();
+        for path in [Path::Auto, Path::Integer, Path::Float] {
+            let how = How { path, indexes: Indexes { left: None, right: Some(&right) } };
+            assert!(topk(x, y, k, metric, false, &how, &control).unwrap() == expected);
+        }
+        // A few queries of another scale: for l2 the codes then stand for another unit.
+        let few: Vec<f32> = x.data()[..3 * d].iter().map(|v| v * 40.0).collect();
+        let few = MatRef::new(&few, 3, d).unwrap();
+        let expected = topk(few, y, k, metric, false, &by(Path::Float), &control).unwrap();
+        let how = How { path: Path::Auto, indexes: Indexes { left: None, right: Some(&right) } };
+        assert!(topk(few, y, k, metric, false, &how, &control).unwrap() == expected);
+        let wrong = if metric == Metric::Dot { Metric::L2 } else { Metric::Dot };
+        assert!(topk(x, y, k, wrong, false, &how, &control).is_err());
+    }
+    let (left, right) = (stored(x, Metric::Cosine), stored(y, Metric::Cosine));
+    let (left, right) =
+        (index(&left, (n, d), Metric::Cosine), index(&right, (m, d), Metric::Cosine));
+    let expected = csls_from_rows(x, y, k, 10, true, &by(Path::Float), &control).unwrap();
+    let indexes = Indexes { left: Some(&left), right: Some(&right) };
+    let how = How { path: Path::Integer, indexes };
+    let got = csls_from_rows(x, y, k, 10, true, &how, &control).unwrap();
+    assert!(got.proved.is_some() && got.forward == expected.forward);
+    assert!(got.backward == expected.backward && got.radii == expected.radii);
 }
