@@ -117,13 +117,13 @@ class Arguments:
         arrays, indexes = [], []
         for name, array in self.arrays.items():
             converted = _convert(array, dtype, xp)
-            wanted = check_finite and name not in unchecked
-            if wanted and (row := backend.first_nonfinite_row(converted)) is not None:
             index = self.indexes.get(name)
-            # Rows of an index were checked when it was made; codes serve their own type only.
-            usable = index is not None and converted is array
-            indexes.append(index._for_core() if usable and xp is None else None)
-            if check_finite and index is None and (row := backend.first_nonfinite_row(converted)) is not None:
+            # Codes serve their own type only.
+            usable = converted is array and xp is None
+            indexes.append(index._for_core() if index is not None and usable else None)
+            # Rows of an index were checked when it was made.
+            wanted = check_finite and name not in unchecked and index is None
+            if wanted and (row := backend.first_nonfinite_row(converted)) is not None:
                 raise NonFiniteError(
                     f"{name}: row {row} has a NaN or an infinity; repair or drop such rows, or "
                     "pass check_finite=False"

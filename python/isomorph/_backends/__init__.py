@@ -35,11 +35,17 @@ class Dropout:
 #: What each row of a side chose: int64 indices, scores, and the scores of the second best (-inf
 #: where there is none, or where it was not asked for).
 Choice = tuple[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class FromRows:
-    """What CSLS from nothing but rows gives: scores and indices, and the radii behind them."""
+    """What CSLS from nothing but rows gives: scores and indices, and the radii behind them.
+
+    `backward` is None where it was not asked for, `proved` where the work took two passes.
+    """
 
     forward: tuple[Any, Any]
-    backward: tuple[Any, Any] | None
+    backward: Any
     radii: tuple[Any, Any]
     proved: tuple[float, float] | None
 
@@ -141,6 +147,7 @@ class Backend(Protocol):
 
     def pair_cosines(self, source: Any, target: Any, indices: Any, run: Run) -> Any:
         """Give the cosines of each source row with the target rows `indices` (n, k); -1: NaN."""
+
     def csls_from_rows(
         self, source: Any, target: Any, k: int, neighborhood: int, both: bool, run: Run
     ) -> FromRows:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from isomorph import _core, runtime
-from isomorph._backends import Choice, Dropout, Run
+from isomorph._backends import Choice, Dropout, FromRows, Run
 from isomorph._backends.cpu_hubness import CpuHubness
-from isomorph._backends import FromRows, Run
 from isomorph._backends.cpu_linalg import CpuLinalg
 from isomorph._progress import reporting
 
@@ -24,7 +23,9 @@ class CpuBackend(CpuLinalg, CpuHubness):
     ) -> tuple[Any, Any]:
         """See the protocol."""
         with reporting(run.progress, "neighbours") as report:
-            return _core.topk(queries, corpus, k, metric, exclude_self, run.threads, report, *run.indexes)
+            return _core.topk(
+                queries, corpus, k, metric, exclude_self, run.threads, report, *run.indexes
+            )
 
     def maxsim(
         self,
@@ -87,7 +88,9 @@ class CpuBackend(CpuLinalg, CpuHubness):
     ) -> tuple[Any, Any]:
         """See the protocol."""
         with reporting(run.progress, "CSLS") as report:
-            return _core.csls(source, target, k, source_radii, target_radii, run.threads, report, *run.indexes)
+            return _core.csls(
+                source, target, k, source_radii, target_radii, run.threads, report, *run.indexes
+            )
 
     def csls_both(
         self, source: Any, target: Any, k: int, source_radii: Any, target_radii: Any, run: Run
@@ -122,6 +125,7 @@ class CpuBackend(CpuLinalg, CpuHubness):
                 run.threads,
                 report,
             )
+
     def csls_from_rows(
         self, source: Any, target: Any, k: int, neighborhood: int, both: bool, run: Run
     ) -> FromRows:

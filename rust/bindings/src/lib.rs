@@ -6,8 +6,8 @@ mod arrays;
 mod doorway;
 mod errors;
 mod hubness;
-mod induction;
 mod index;
+mod induction;
 mod io;
 mod linalg;
 mod maxsim;
@@ -27,8 +27,9 @@ mod _core {
     #[pymodule_export]
     use super::hubness::{count_below, distance_moments, log_sums, pair_cosines};
     #[pymodule_export]
-    use super::induction::{dropout_draws, induce};
     use super::index::{check_index, prepare_index};
+    #[pymodule_export]
+    use super::induction::{dropout_draws, induce};
     #[pymodule_export]
     use super::io::{
         npy_header, read_npy, read_safetensors, read_text, read_words, safetensors_header,
@@ -39,7 +40,6 @@ mod _core {
     #[pymodule_export]
     use super::maxsim::maxsim;
     #[pymodule_export]
-    use super::neighbors::{csls, csls_both, csls_radii, topk};
     use super::neighbors::{csls, csls_both, csls_from_rows, csls_radii, topk};
     #[pymodule_export]
     use super::places::places;

@@ -9,7 +9,9 @@ use isomorph_kernels::{Element, Isa};
 use rayon::prelude::*;
 
 use super::score::{Metric, Radii, Rows, Scorer};
-use super::search::{self, Selection};
+use super::search;
+use super::select::How;
+use super::selection::Selection;
 use crate::matrix::MatRef;
 use crate::memory::{filled, reserved};
 use crate::random::{Dropout, Stream};
@@ -91,22 +93,26 @@ pub fn induce<T: Element>(
     how: &Induction,
     control: &Control,
 ) -> Result<(Option<Chosen<T>>, Option<Chosen<T>>)> {
-    let (r_source, r_target) = if how.neighborhood == 0 {
-        (filled(T::default(), source.rows())?, filled(T::default(), target.rows())?)
-    } else {
-        search::csls_radii(source, target, how.neighborhood, control)?
-    };
     let k = how.candidates(source.rows().min(target.rows()));
-    let (forward, backward) = match how.directions {
-        Directions::Forward => {
-            (Some(search::csls(source, target, k, &r_source, &r_target, control)?), None)
+    // The other way round by rows would subtract the radii in another order, so that backward
+    // alone takes both, too.
+    let both = how.directions != Directions::Forward;
+    let search = &How::default();
+    let (forward, backward, (r_source, r_target)) = if how.neighborhood == 0 {
+        let none = (filled(T::default(), source.rows())?, filled(T::default(), target.rows())?);
+        if both {
+            let found = search::csls_both(source, target, k, &none.0, &none.1, search, control)?;
+            (found.0, Some(found.1), none)
+        } else {
+            let found = search::csls(source, target, k, &none.0, &none.1, search, control)?;
+            (found, None, none)
         }
-        // The other way round by rows would subtract the radii in another order.
-        Directions::Backward | Directions::Both => {
-            let found = search::csls_both(source, target, k, &r_source, &r_target, control)?;
-            ((how.directions == Directions::Both).then_some(found.0), Some(found.1))
-        }
+    } else {
+        let neighborhood = how.neighborhood;
+        let found = search::csls_from_rows(source, target, k, neighborhood, both, search, control)?;
+        (found.forward, found.backward, found.radii)
     };
+    let forward = (how.directions != Directions::Backward).then_some(forward);
     let radii = Radii { left: &r_source, right: &r_target };
     let sides = Sides { source, target, radii, how, control };
     Ok((
