@@ -274,13 +274,15 @@ def csls_both(
     ready = arguments.ready(check_finite=check_finite)
     run = Run(runtime.resolve_threads(threads), progress, ready.indexes)
     x, y = ready.arrays
+    backward: Any
     if source_radii is None and target_radii is None:
         found = ready.backend.csls_from_rows(x, y, k, neighborhood, True, run)
         forward, backward, radii, proved = found.forward, found.backward, found.radii, found.proved
     else:
         radii, proved = _radii(ready, neighborhood, source_radii, target_radii, run), None
         forward, backward = ready.backend.csls_both(x, y, k, *radii, run)
-    return CSLS(Neighbors(*forward, "csls"), Neighbors(*backward, "csls"), *radii, proved)
+    there, back = Neighbors(*forward, "csls"), Neighbors(backward[0], backward[1], "csls")
+    return CSLS(there, back, *radii, proved)
 
 
 def mutual_nearest(
