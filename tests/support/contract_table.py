@@ -495,6 +495,8 @@ _MAP = "takes a map or a file; tests/unit and tests/properties hold it to its la
 _RESULT = "a result tells about itself; tests/unit"
 _FILES = "reads or writes files; tests/unit, tests/properties and tests/hostile"
 WITHOUT_ARRAYS = {
+    "Index.load": "takes a path; tests/unit/test_index.py",
+    "Index.save": "takes a path; tests/unit/test_index.py",
     "FileEvaluation.as_dict": _RESULT,
     "Translations.as_dict": _RESULT,
     "Forecast.as_dict": _RESULT,
