@@ -325,3 +325,78 @@ fn moderate<T: Late>(norm: f64) -> bool {
     let limit = if T::UNIT_ROUNDOFF < 1e-12 { 1e100 } else { 1e12 };
     norm > 1.0 / limit && norm < limit
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::neighbors::topk;
+
+    /// Rows with equal, nearly equal and zero ones among them.
+    fn rows(n: usize, d: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed;
+        let mut values: Vec<f32> = (0..n * d)
+            .map(|_| {
+                state =
+                    state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+                (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+            })
+            .collect();
+        for i in (0..n).step_by(5) {
+            values.copy_within(0..d, i * d);
+        }
+        for value in &mut values[(n - 1) * d..] {
+            *value = 0.0;
+        }
+        values
+    }
+
+    #[test]
+    fn places_are_those_in_the_ranking_of_everything() {
+        let (n, m, d) = (67, 530, 13);
+        let (x, y) = (rows(n, d, 1), rows(m, d, 2));
+        let (x, y) = (MatRef::new(&x, n, d).unwrap(), MatRef::new(&y, m, d).unwrap());
+        // None, one, two, none, ... wanted rows.
+        let ends = (0..n as i64).scan(0, |end, i| {
+            *end += i % 3;
+            Some(*end)
+        });
+        let offsets: Vec<i64> = std::iter::once(0).chain(ends).collect();
+        let items: Vec<i64> = (0..offsets[n]).map(|at| at * 7 % m as i64).collect();
+        let wanted = Wanted { offsets: &offsets, items: &items };
+        for metric in [Metric::Cosine, Metric::Dot] {
+            let control = Control::default();
+            let all = topk(x, y, m, metric, false, &control).unwrap();
+            let found = places(x, y, wanted, metric, false, &control).unwrap().unwrap();
+            for i in 0..n {
+                let (scores, order) = (&all.scores[i * m..][..m], &all.indices[i * m..][..m]);
+                for at in start(wanted, i)..start(wanted, i + 1) {
+                    let own = scores[order.iter().position(|&j| j == items[at]).unwrap()];
+                    let count = |test: fn(&f32, &f32) -> bool| {
+                        scores.iter().filter(|score| test(score, &own)).count() as i64
+                    };
+                    assert_eq!(found.above[at], count(|a, b| a > b));
+                    assert_eq!(found.tied[at], count(|a, b| a == b));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let x = [1.0f32; 6];
+        let x = MatRef::new(&x, 2, 3).unwrap();
+        let with = |offsets: &[i64], items: &[i64]| {
+            places(x, x, Wanted { offsets, items }, Metric::Dot, false, &Control::default())
+        };
+        assert!(with(&[0, 1, 2], &[0, 1]).is_ok());
+        for (offsets, items) in [
+            (&[0, 2][..], &[0, 1][..]),
+            (&[0, 1, 1], &[0, 1]),
+            (&[0, 2, 1], &[0]),
+            (&[0, 1, 2], &[0, 2]),
+            (&[0, 1, 2], &[0, -1]),
+        ] {
+            assert!(with(offsets, items).is_err(), "{offsets:?} {items:?}");
+        }
+    }
+}
