@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from isomorph._certified import Rows, Task, Values, distances
 from isomorph._progress import Progress
 from isomorph._results import Neighbors
-from isomorph.metrics._host import to_numpy
+from isomorph.metrics._host import take_rows, to_numpy
 
 __all__ = ["mutual_proximity"]
 
@@ -80,7 +80,8 @@ def mutual_proximity(
     k-th best exceeds what any further target could reach; otherwise it gets four times as many. The
     answer is exact. "gaussian" takes one pass over all pairs for the moments, summed in float64,
     and one search. "empirical" takes one search and one pass that counts for each round of
-    candidates (and each 8 million of them): rows that are far from everything may need several.
+    candidates (and each 8 million of them), over the targets among them: rows that are far from
+    everything may need several.
     Such a pass computes every cosine canonically, O(n m d), about three times a search. Peak extra
     memory about 60 bytes a candidate, 64 of them a row at first, 8 million at most at a time; for
     the moments 64 KiB for each 512 targets.
@@ -136,13 +137,17 @@ def _empirical(task: Task) -> Neighbors:
 
 def _sources_farther(task: Task, targets: NDArray[np.int64], cosines: Values) -> NDArray[np.int64]:
     """Count, for each pair, the sources whose cosine with the target is smaller."""
-    order = np.lexsort((cosines, targets))
-    offsets = np.zeros(task.m + 1, dtype=np.int64)
-    np.cumsum(np.bincount(targets, minlength=task.m), out=offsets[1:])
+    if len(targets) == 0:
+        return np.zeros(0, dtype=np.int64)
+    # Only the targets that are asked about need a pass.
+    asked, column = np.unique(targets, return_inverse=True)
+    order = np.lexsort((cosines, column))
+    offsets = np.zeros(len(asked) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(column, minlength=len(asked)), out=offsets[1:])
     place = task.arguments.device_of(task.x)
     counts = task.backend.count_below(
         task.x,
-        task.y,
+        take_rows(task.y, asked),
         task.xp.asarray(offsets, **place),
         task.array(cosines[order]),
         task.run,
