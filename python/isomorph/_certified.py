@@ -149,7 +149,8 @@ class Task:
                 rows = self.rows[at]
                 values, found, cosines = search(rows, wanted)
                 exact = np.where(found >= 0, score(rows, found, cosines), -np.inf)
-                rounded = exact.astype(self.dtype)
+                # Adding zero leaves one zero: equal scores have equal bytes.
+                rounded = exact.astype(self.dtype) + self.dtype.type(0)
                 order = np.lexsort((found, -rounded), axis=-1)[:, : self.k]
                 scores[at] = np.take_along_axis(rounded, order, axis=1)
                 indices[at] = np.take_along_axis(found, order, axis=1)
