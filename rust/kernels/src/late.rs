@@ -6,7 +6,9 @@
 //! summation, `γ_d Σ|x||y|`, fused or not; the answer comes from [`Element::dot`].
 
 use crate::Element;
-use crate::isa::{Isa, Level};
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Level;
 
 /// Values of a type that is stored but not computed with.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +122,7 @@ macro_rules! dispatch {
                 crate::x86_64::late::$function::<$($parameter),*>($($argument),*)
             };
         }
+        let _ = $isa;
         plain::$function::<$($parameter),*>($($argument),*)
     }};
 }
