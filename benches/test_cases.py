@@ -14,7 +14,7 @@ from isomorph.benchmark import all_cases, measure
 
 NAMES = (
     "topk",
-    "csls_radii",
+    "csls_both",
     "maxsim",
     *(
         f"svd {stack} {dtype}"
