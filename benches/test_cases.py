@@ -13,7 +13,8 @@ import pytest
 from isomorph.benchmark import all_cases, measure
 
 NAMES = (
-    "topk",
+    "topk rows",
+    "topk Index",
     "csls_both",
     "maxsim",
     *(

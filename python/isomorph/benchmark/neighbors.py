@@ -108,7 +108,7 @@ def _csls_both(size: str, threads: int, _: Path) -> Case:
 
 #: By name, from the size, the number of threads and a folder.
 NEIGHBORS: dict[str, Callable[[str, int, Path], Case]] = {
-    "topk": _topk(prepared=False),
+    "topk rows": _topk(prepared=False),
     "topk Index": _topk(prepared=True),
     "csls_both": _csls_both,
 }
