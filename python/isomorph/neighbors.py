@@ -80,11 +80,13 @@ def topk(
 
     Notes
     -----
-    O(n m d) multiplications in a fused multiply-and-select pass, which only filters: its rounding
-    error is part of the threshold, and what passes is scored canonically. Peak extra memory: a
-    packed block of each side (32 MiB each at most), 32 MiB of candidate lists, and the result
-    (12 bytes x k a query in float32, 16 in float64). Sets of thousands of nearly equal rows take
-    several times longer, since many pass the filter.
+    O(n m d) multiplications in a fused multiply-and-select pass, which only filters: its error is
+    part of the threshold, and what passes is scored canonically. Large searches filter by 7-bit
+    integer codes of the rows, others in the type of the rows; the choice, by shape and by a probe
+    of the first queries, changes no byte of the answer. Peak extra memory: codes of both sides,
+    d + 80 bytes a row (or, without codes, a packed block of 32 MiB a side), 32 MiB of candidate
+    lists, and the result (12 bytes x k a query in float32, 16 in float64). Sets of thousands of
+    nearly equal rows take several times longer, since many pass the filter.
 
     Examples
     --------
@@ -151,8 +153,8 @@ def csls_radii(
     Notes
     -----
     One pass over the n x m cosines, O(n m d), of which none is stored: each is compared with the
-    row's and with the column's current K-th best. Peak extra memory: two packed blocks (32 MiB
-    each at most) and 8 bytes x (K + max(K, 32)) for each row of both sides, 16 in float64.
+    row's and with the column's current K-th best. Peak extra memory: codes as in :func:`topk`, and
+    8 bytes x (K + max(K, 64)) for each row of both sides, 16 in float64.
 
     References
     ----------
@@ -211,8 +213,10 @@ def csls(
     Notes
     -----
     The score is computed in float64 from the cosine and the radii, all in the output type, and
-    rounded once. O(n m d) a pass: one for the radii that are missing, one for the answer. Memory
-    as for :func:`csls_radii`.
+    rounded once. O(n m d). Where both radii are missing, large sides (1,280 rows and more, `k` and
+    `neighborhood` up to 100) take one pass and a look back at what it could not prove, others two;
+    with radii given, one. Memory as for :func:`csls_radii`, and 16 bytes x max(32, 4 k) for each
+    row of both sides.
 
     Examples
     --------
@@ -262,8 +266,9 @@ def csls_both(
 
     Notes
     -----
-    Both directions come from the same pass: O(n m d) for the radii that are missing and O(n m d)
-    for the two answers together.
+    Radii and both directions come from the same pass where :func:`csls` needs one; else it is O(n m d)
+    for the radii that are missing and O(n m d) for the two answers together. `proved` tells what
+    the one pass settled.
     """
     arguments, neighborhood = _csls_arguments(
         source, target, neighborhood, both_given=_both(source_radii, target_radii)
@@ -317,7 +322,7 @@ def mutual_nearest(
 
     Notes
     -----
-    One pass for the radii (CSLS only) and one for both directions, O(n m d) each.
+    O(n m d): see :func:`csls_both`.
     """
     if method not in ("csls", "nn"):
         raise ValueError(f"method: expected 'csls' or 'nn', got {method!r}")
