@@ -371,12 +371,15 @@ impl<T: Element> Half<'_, '_, T> {
             .collect();
         sorted.sort_unstable_by(|&a, &b| radius(a).total_cmp(&radius(b)).then(a.cmp(&b)));
         open.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let prefixes: Vec<usize> = open
-            .iter()
-            .map(|&(largest, _)| sorted.partition_point(|&j| radius(j) <= largest))
-            .collect();
-        let open: Vec<u32> = open.into_iter().map(|(_, i)| i).collect();
-        sorted.truncate(prefixes[prefixes.len() - 1]);
+        let prefix = |largest: f64| sorted.partition_point(|&j| radius(j) <= largest);
+        // Where no radius is small enough, what the row kept is its answer.
+        let (open, prefixes): (Vec<u32>, Vec<usize>) = open
+            .into_iter()
+            .map(|(largest, i)| (i, prefix(largest)))
+            .filter(|&(_, prefix)| prefix > 0)
+            .unzip();
+        let Some(&longest) = prefixes.last() else { return Ok(()) };
+        sorted.truncate(longest);
         let pairs: usize = prefixes.iter().sum();
         self.control.extend(pairs as u64);
 

@@ -360,3 +360,11 @@ fn an_index_changes_nothing() {
     assert!(got.proved.is_some() && got.forward == expected.forward);
     assert!(got.backward == expected.backward && got.radii == expected.radii);
 }
+
+#[test]
+fn rows_that_no_radius_lets_win_are_not_searched_again() {
+    let (x, y) = (clustered::<f32>(1300, 4, 2.0, 5), clustered::<f32>(1300, 4, 2.0, 6));
+    for (k, neighborhood) in [(1, 1), (1, 10), (2, 1), (40, 1)] {
+        one_pass_equals_two(&x, &y, 4, k, neighborhood);
+    }
+}
