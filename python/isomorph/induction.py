@@ -116,14 +116,14 @@ def induce_dictionary(
     draws from one sequential generator, so single runs differ from its runs.
 
     The draws are Philox4x32-10 (Salmon et al., 2011), one block a pair: the same on every machine,
-    number of threads and backend. Only the best C candidates of each row are drawn for; where one
-    of them is kept it is the best of all kept, since what is outside scores less. C is chosen so
-    that one row of 500 is left without (at most 64); such rows draw for all their pairs and score
-    those kept. The result is that of n x m draws.
+    number of threads and backend. Drawing for all n x m pairs would cost more than the search; the
+    result is as if it were done. Large sides: the one pass of :func:`isomorph.csls_both` draws for
+    what passes its filter, some hundred pairs a row. Small ones: each row draws for its C best
+    candidates, at most 64, so many that one row of 500 has none that is kept; such rows draw for
+    all their pairs and score those kept.
 
-    O(n m d): one pass for the radii, one for the candidates of both directions. Peak extra memory:
-    that of :func:`isomorph.csls_both` with k = C, that is about 24 C bytes for each row of both
-    sides in float32 (C = 1 without dropout, 2 with a threshold, 59 at ``keep=0.1``).
+    O(n m d), one pass or, for small sides, two. Peak extra memory: that of
+    :func:`isomorph.csls_both` (for small sides with k = C).
 
     References
     ----------

@@ -262,3 +262,55 @@ def test_real_vectors(pair: str, shared_data: Any) -> None:
         pairs = iso.induce_dictionary(x, y, keep=keep, seed=5, step=1)
         np.testing.assert_array_equal(pairs.target[:2000], forward.argmax(axis=1))
         np.testing.assert_array_equal(pairs.source[2000:], backward.argmax(axis=0))
+
+
+def large(rng: np.random.Generator, kind: str) -> Any:
+    """Sides that are large enough for one pass."""
+    x, y = spaces(rng, "ties" if kind == "ties" else "normal", n=1300, m=1500, d=33)
+    if kind == "opposite":
+        x, y = x[:, :5] - 2, y[:, :5] + 2
+    elif kind == "hubs":
+        y[::3] = y[0]
+        x[::7] = 0
+    elif kind == "clusters":
+        x, y = x + 5 * x[:, :1], y + 5 * y[:, :1]
+    return x, y
+
+
+@pytest.mark.parametrize("kind", ["normal", "ties", "opposite", "hubs", "clusters"])
+@pytest.mark.parametrize("keep", [1.0, 0.7, 0.1, 0.01, 1e-4])
+def test_one_pass_gives_what_all_draws_give(
+    kind: str, keep: float, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISOMORPH_FILTER", "integer")
+    x, y = large(rng, kind)
+    for neighborhood in (1, 10) if kind == "normal" else (10,):
+        forward, backward = oracle(x, y, neighborhood, keep, 2**40 + 1, 3)
+        how: dict[str, Any] = {"neighborhood": neighborhood, "keep": keep}
+        how |= {"seed": 2**40 + 1, "step": 3}
+        pairs = iso.induce_dictionary(x, y, **how)
+        n, m = forward.shape
+        np.testing.assert_array_equal(pairs.target[:n], forward.argmax(axis=1))
+        np.testing.assert_array_equal(pairs.source[n:], backward.argmax(axis=0))
+        best = np.concatenate([forward.max(axis=1), backward.max(axis=0)])
+        np.testing.assert_array_equal(pairs.scores, best)
+        one_way = iso.induce_dictionary(x, y, direction="forward", **how)
+        np.testing.assert_array_equal(one_way.target, pairs.target[:n])
+        two = np.sort(forward, axis=1)[:, -2:]
+        sure = np.flatnonzero(two[:, 1] - two[:, 0] > 0.01)
+        confident = iso.induce_dictionary(x, y, direction="forward", threshold=0.01, **how)
+        np.testing.assert_array_equal(confident.source, sure)
+
+
+def test_one_pass_leaves_out_what_is_not_finite(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    x, y = large(rng, "normal")
+    x[[0, 700]], y[[0, 1, 1000]] = np.nan, np.inf
+    answers = []
+    for name in ("integer", "float"):
+        monkeypatch.setenv("ISOMORPH_FILTER", name)
+        answers.append(iso.induce_dictionary(x, y, keep=0.1, check_finite=False))
+    for one, other in zip(*answers, strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert len(answers[0]) == 1298 + 1497

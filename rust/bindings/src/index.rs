@@ -115,7 +115,7 @@ impl<'py> Given<'py> {
 }
 
 /// The filter that `ISOMORPH_FILTER` names, for tests and measurements: answers do not differ.
-fn path() -> PyResult<Path> {
+pub fn path() -> PyResult<Path> {
     match std::env::var("ISOMORPH_FILTER") {
         Ok(name) if !name.is_empty() => Ok(Path::named(&name).map_err(Fault::from)?),
         _ => Ok(Path::Auto),

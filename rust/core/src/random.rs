@@ -45,6 +45,17 @@ pub enum Stream {
     Backward,
 }
 
+impl Stream {
+    /// The other one.
+    #[must_use]
+    pub const fn turned(self) -> Self {
+        match self {
+            Self::Forward => Self::Backward,
+            Self::Backward => Self::Forward,
+        }
+    }
+}
+
 /// The uniform number in [0, 1) of a pair of rows, times 2^53.
 ///
 /// The counter is (`column`, `row`, `step`, stream), the key the two halves of `seed`, low half

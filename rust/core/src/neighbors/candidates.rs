@@ -16,10 +16,14 @@ pub(super) struct Candidate {
     pub index: u32,
 }
 
-/// The nearest rows by cosine and the candidates for CSLS.
-pub(super) struct NearestAndCandidates<T> {
+/// Whether a pair of an own and another row takes part; without a mask every pair does.
+pub(super) type Mask<'m> = Option<&'m (dyn Fn(usize, u32) -> bool + Sync)>;
+
+/// The nearest rows by cosine and the candidates for CSLS, of which only the latter are masked.
+pub(super) struct NearestAndCandidates<'m, T> {
     pub nearest: Reservoirs<T, f32>,
     pub candidates: Candidates,
+    pub mask: Mask<'m>,
 }
 
 /// The candidates of consecutive rows.
@@ -71,13 +75,17 @@ impl Candidates {
     }
 }
 
-impl<T: Element> Lists<T, f32, 2> for NearestAndCandidates<T> {
-    type Group<'a> = BothGroup<'a, T>;
+impl<T: Element> Lists<T, f32, 2> for NearestAndCandidates<'_, T> {
+    type Group<'a>
+        = BothGroup<'a, T>
+    where
+        Self: 'a;
 
     fn groups_of(&mut self, start: usize, end: usize, rows: usize) -> Vec<Self::Group<'_>> {
         let Candidates { count, capacity, entries, lengths, thresholds, width } =
             &mut self.candidates;
         let (count, capacity, width) = (*count, *capacity, *width);
+        let mask = self.mask;
         let candidates = entries[start * capacity..end * capacity]
             .chunks_mut(rows * capacity)
             .zip(lengths[start..end].chunks_mut(rows))
@@ -94,7 +102,11 @@ impl<T: Element> Lists<T, f32, 2> for NearestAndCandidates<T> {
         nearest
             .into_iter()
             .zip(candidates)
-            .map(|(nearest, candidates)| BothGroup { nearest, candidates })
+            .enumerate()
+            .map(|(group, (nearest, candidates))| {
+                let first = start + group * rows;
+                BothGroup { nearest, candidates, mask, first }
+            })
             .collect()
     }
 }
@@ -103,6 +115,9 @@ impl<T: Element> Lists<T, f32, 2> for NearestAndCandidates<T> {
 pub(super) struct BothGroup<'a, T> {
     nearest: ReservoirGroup<'a, T, f32>,
     candidates: CandidateGroup<'a>,
+    mask: Mask<'a>,
+    /// The first row, in its matrix.
+    first: usize,
 }
 
 struct CandidateGroup<'a> {
@@ -138,7 +153,11 @@ impl<T: Element> Group<T, f32, 2> for BothGroup<'_, T> {
         score: impl Fn(usize) -> T,
     ) {
         self.nearest.offer(i, [cosine], index, affine, score);
-        self.candidates.offer(i, Candidate { bound: csls, index });
+        if csls > self.candidates.thresholds[i]
+            && self.mask.is_none_or(|takes_part| takes_part(self.first + i, index))
+        {
+            self.candidates.offer(i, Candidate { bound: csls, index });
+        }
     }
 }
 
@@ -154,6 +173,64 @@ impl CandidateGroup<'_> {
                 self.thresholds[i] = best_outside.bound;
                 self.lengths[i] = u32::try_from(self.count).unwrap_or(u32::MAX);
             }
+        }
+    }
+}
+
+/// Lists that are offered only what a mask lets through; their rows have the given numbers.
+pub(super) struct Masked<'m, T> {
+    pub lists: Reservoirs<T, f32>,
+    pub numbers: &'m [u32],
+    pub mask: Mask<'m>,
+}
+
+impl<T: Element> Lists<T, f32, 1> for Masked<'_, T> {
+    type Group<'a>
+        = MaskedGroup<'a, T>
+    where
+        Self: 'a;
+
+    fn groups_of(&mut self, start: usize, end: usize, rows: usize) -> Vec<Self::Group<'_>> {
+        let (numbers, mask) = (&self.numbers[start..end], self.mask);
+        let groups = self.lists.groups_of(start, end, rows);
+        groups
+            .into_iter()
+            .zip(numbers.chunks(rows))
+            .map(|(group, numbers)| MaskedGroup { group, numbers, mask })
+            .collect()
+    }
+}
+
+/// Lists of some rows, borrowed by one task.
+pub(super) struct MaskedGroup<'a, T> {
+    group: ReservoirGroup<'a, T, f32>,
+    numbers: &'a [u32],
+    mask: Mask<'a>,
+}
+
+impl<T: Element> Group<T, f32, 1> for MaskedGroup<'_, T> {
+    fn start(&self) -> usize {
+        self.group.start()
+    }
+
+    fn rows(&self) -> usize {
+        self.group.rows()
+    }
+
+    fn thresholds(&self, panel: usize) -> [&[f32]; 1] {
+        self.group.thresholds(panel)
+    }
+
+    fn offer(
+        &mut self,
+        i: usize,
+        values: [f32; 1],
+        index: u32,
+        affine: impl Fn() -> Affine,
+        score: impl Fn(usize) -> T,
+    ) {
+        if self.mask.is_none_or(|takes_part| takes_part(self.numbers[i] as usize, index)) {
+            self.group.offer(i, values, index, affine, score);
         }
     }
 }

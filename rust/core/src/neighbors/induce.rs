@@ -1,13 +1,19 @@
 //! One step of dictionary induction: each row's best partner, with stochastic dropout of pairs.
 //!
-//! Drawing for all n x m pairs would cost more than the search. So each row draws for its C best
-//! candidates only: the best of those that are kept is the best of all that are kept, since what is
-//! outside scores less. A row of which no candidate is kept draws for all its pairs and scores those
-//! that are kept. Either way the answer is that of all n x m draws.
+//! Drawing for all n x m pairs would cost more than the search. Two ways to do without, both with the
+//! answer of all n x m draws:
+//!
+//! * Large sides: the one pass of CSLS draws for what passes its filter, some hundred pairs a row,
+//!   and keeps what is kept; what it did not keep is bounded as without dropout, and rows that are
+//!   not proved search again among what is kept.
+//! * Otherwise each row draws for its C best candidates: the best of those that are kept is the best
+//!   of all that are kept, since what is outside scores less. A row of which no candidate is kept
+//!   draws for all its pairs and scores those that are kept.
 
 use isomorph_kernels::{Element, Isa};
 use rayon::prelude::*;
 
+use super::candidates::Mask;
 use super::score::{Metric, Radii, Rows, Scorer};
 use super::search;
 use super::select::How;
@@ -86,30 +92,31 @@ impl Induction {
 ///
 /// # Errors
 /// As [`super::csls_both`].
-#[allow(clippy::type_complexity)]
 pub fn induce<T: Element>(
     source: MatRef<'_, T>,
     target: MatRef<'_, T>,
     how: &Induction,
+    search: &How<'_>,
     control: &Control,
-) -> Result<(Option<Chosen<T>>, Option<Chosen<T>>)> {
-    let k = how.candidates(source.rows().min(target.rows()));
-    // The other way round by rows would subtract the radii in another order, so that backward
-    // alone takes both, too.
+) -> Result<Answer<T>> {
     let both = how.directions != Directions::Forward;
-    let search = &How::default();
+    if let Some(answer) = induce_in_one_pass(source, target, how, both, search, control)? {
+        return Ok(answer);
+    }
+    let k = how.candidates(source.rows().min(target.rows()));
     let (forward, backward, (r_source, r_target)) = if how.neighborhood == 0 {
-        let none = (filled(T::default(), source.rows())?, filled(T::default(), target.rows())?);
+        let r = (filled(T::default(), source.rows())?, filled(T::default(), target.rows())?);
         if both {
-            let found = search::csls_both(source, target, k, &none.0, &none.1, search, control)?;
-            (found.0, Some(found.1), none)
+            let found = search::csls_both(source, target, k, &r.0, &r.1, search, control)?;
+            (found.0, Some(found.1), r)
         } else {
-            let found = search::csls(source, target, k, &none.0, &none.1, search, control)?;
-            (found, None, none)
+            (search::csls(source, target, k, &r.0, &r.1, search, control)?, None, r)
         }
     } else {
-        let neighborhood = how.neighborhood;
-        let found = search::csls_from_rows(source, target, k, neighborhood, both, search, control)?;
+        // Backward alone needs both: the other way round by rows would subtract the radii in
+        // another order.
+        let hood = how.neighborhood;
+        let found = search::csls_from_rows(source, target, k, hood, both, search, control)?;
         (found.forward, found.backward, found.radii)
     };
     let forward = (how.directions != Directions::Backward).then_some(forward);
@@ -119,6 +126,41 @@ pub fn induce<T: Element>(
         forward.map(|lists| sides.settle(&lists, k, Stream::Forward)).transpose()?,
         backward.map(|lists| sides.settle(&lists, k, Stream::Backward)).transpose()?,
     ))
+}
+
+/// What [`induce`] gives.
+type Answer<T> = (Option<Chosen<T>>, Option<Chosen<T>>);
+
+/// With dropout, where both sides are large: the pass itself keeps only what is kept.
+fn induce_in_one_pass<T: Element>(
+    source: MatRef<'_, T>,
+    target: MatRef<'_, T>,
+    how: &Induction,
+    both: bool,
+    search: &How<'_>,
+    control: &Control,
+) -> Result<Option<Answer<T>>> {
+    let k = (1 + usize::from(how.second)).min(source.rows()).min(target.rows());
+    if how.dropout.keeps_all() || how.neighborhood == 0 {
+        return Ok(None);
+    }
+    let dropout = how.dropout;
+    let forward = move |i: usize, j: u32| dropout.keeps(Stream::Forward, to_u32(i), j);
+    let backward = move |j: usize, i: u32| dropout.keeps(Stream::Backward, i, to_u32(j));
+    let sizes = (k, how.neighborhood, both);
+    let masks: [Mask<'_>; 2] = [Some(&forward), Some(&backward)];
+    let Some((forward, backward, (r_source, r_target))) =
+        search::masked(source, target, sizes, masks, search, control)?
+    else {
+        return Ok(None);
+    };
+    let radii = Radii { left: &r_source, right: &r_target };
+    let sides = Sides { source, target, radii, how, control };
+    let forward = (how.directions != Directions::Backward).then_some(forward);
+    Ok(Some((
+        forward.map(|lists| sides.settle_kept(&lists, k, Stream::Forward)).transpose()?,
+        backward.map(|lists| sides.settle_kept(&lists, k, Stream::Backward)).transpose()?,
+    )))
 }
 
 struct Sides<'a, T> {
@@ -207,16 +249,46 @@ impl<T: Element> Sides<'_, T> {
                 best[row] = found;
             }
         }
-        let mut chosen =
-            Chosen { indices: reserved(n)?, scores: reserved(n)?, seconds: reserved(n)? };
-        for Best { first, second } in best {
-            let (score, index) =
-                first.map_or((T::NEG_INFINITY, -1), |(score, index)| (score, i64::from(index)));
-            chosen.indices.push(index);
-            chosen.scores.push(score);
-            chosen.seconds.push(second.map_or(T::NEG_INFINITY, |(score, _)| score));
+        chosen(best)
+    }
+
+    /// What each row chose, given the best `k` of what is kept, as many as are wanted: only dropped
+    /// pairs are missing, and of these the first `k` do.
+    fn settle_kept(&self, lists: &Selection<T>, k: usize, stream: Stream) -> Result<Chosen<T>> {
+        let mut best = filled(Best::none(), lists.indices.len() / k)?;
+        let others = self.others(stream).rows();
+        best.par_chunks_mut(BLOCK).enumerate().try_for_each(|(block, best)| {
+            self.control.check()?;
+            for (at, best) in best.iter_mut().enumerate() {
+                let row = block * BLOCK + at;
+                let list = row * k..(row + 1) * k;
+                let list = Row::new(&lists.scores[list.clone()], &lists.indices[list], others);
+                list.candidates().for_each(|candidate| best.offer(candidate));
+                let dropped = self.dropped(row, stream);
+                let enough = list.indices.len() == k && list.lowest() > dropped;
+                if !enough && self.is_finite(stream.turned(), row) {
+                    best.merge(self.first_dropped(row, k, stream));
+                }
+            }
+            Ok(())
+        })?;
+        chosen(best)
+    }
+
+    /// The first `wanted` dropped pairs of a row.
+    fn first_dropped(&self, row: usize, wanted: usize, stream: Stream) -> Best<T> {
+        let dropped = self.dropped(row, stream);
+        let mut first = Best::none();
+        for other in 0..self.others(stream).rows() {
+            let index = to_u32(other);
+            if !self.keeps(stream, row, index) && self.is_finite(stream, other) {
+                first.offer((dropped, index));
+                if first.has(wanted) {
+                    break;
+                }
+            }
         }
-        Ok(chosen)
+        first
     }
 
     /// The answer, if the candidates decide it.
@@ -252,17 +324,7 @@ impl<T: Element> Sides<'_, T> {
                     rest.offer((score, index));
                 }
             }
-            let mut first_dropped = Best::none();
-            for other in 0..self.others(stream).rows() {
-                let index = to_u32(other);
-                if !self.keeps(stream, row, index) && self.is_finite(stream, other) {
-                    first_dropped.offer((dropped, index));
-                    if first_dropped.has(wanted) {
-                        break;
-                    }
-                }
-            }
-            rest.merge(first_dropped);
+            rest.merge(self.first_dropped(row, wanted, stream));
             best.merge(rest);
             if best.has(wanted) {
                 return Some(best);
@@ -334,6 +396,19 @@ impl<T: Element> Sides<'_, T> {
             radii: Some(self.radii),
         })
     }
+}
+
+fn chosen<T: Element>(best: Vec<Best<T>>) -> Result<Chosen<T>> {
+    let n = best.len();
+    let mut chosen = Chosen { indices: reserved(n)?, scores: reserved(n)?, seconds: reserved(n)? };
+    for Best { first, second } in best {
+        let (score, index) =
+            first.map_or((T::NEG_INFINITY, -1), |(score, index)| (score, i64::from(index)));
+        chosen.indices.push(index);
+        chosen.scores.push(score);
+        chosen.seconds.push(second.map_or(T::NEG_INFINITY, |(score, _)| score));
+    }
+    Ok(chosen)
 }
 
 /// The candidates of a row, best first.

@@ -21,7 +21,7 @@ use std::sync::atomic::AtomicU64;
 use isomorph_kernels::{CODE_COLUMNS, CODE_ROWS, Element};
 use rayon::prelude::*;
 
-use super::candidates::{Candidates, NearestAndCandidates};
+use super::candidates::{Candidates, Mask, Masked, NearestAndCandidates};
 use super::codes::{Codes, Side};
 use super::filter::{CodeFilter, Filter, Meaning};
 use super::prepare::{Affine, Prepared};
@@ -69,12 +69,14 @@ pub(super) struct Answer<T> {
     pub proved: usize,
 }
 
-/// `scorer` is of cosines.
+/// `scorer` is of cosines; `masks`, of rows and of columns, say which pairs may be an answer (all
+/// count for the radii).
 pub(super) fn one_pass<T: Element>(
     scorer: &Scorer<'_, T>,
     prepared: &Prepared,
     codes: &BothCodes<'_>,
     (k, neighborhood, both): (usize, usize, bool),
+    masks: [Mask<'_>; 2],
     control: &Control,
 ) -> Result<OnePass<T>> {
     let (n, m) = (scorer.left.len(), scorer.right.len());
@@ -119,6 +121,7 @@ pub(super) fn one_pass<T: Element>(
     let backward_count = if both { count } else { 1 };
     let widths = (neighborhood, backward_count, CODE_COLUMNS);
     let mut columns = lists(&right_sample, &left_low, widths, &scorer.right, column_affine)?;
+    [rows.mask, columns.mask] = masks;
     if !both {
         columns.candidates.close();
     }
@@ -158,9 +161,11 @@ pub(super) fn one_pass<T: Element>(
         isa: scorer.isa,
         neighborhood,
         k,
+        mask: masks[0],
         control,
     };
     let backward = Half {
+        mask: masks[1],
         own: forward.other,
         other: forward.own,
         other_low: &left_low,
@@ -232,7 +237,7 @@ fn lists<T: Element>(
     (neighborhood, count, width): (usize, usize, usize),
     own: &Rows<'_, T>,
     affine: impl Fn(usize) -> Affine,
-) -> Result<NearestAndCandidates<T>> {
+) -> Result<NearestAndCandidates<'static, T>> {
     let mut nearest = Reservoirs::new(own.len(), neighborhood, width)?;
     let mut candidates = Candidates::new(own.len(), count, width)?;
     for (i, found) in sample.chunks_exact(neighborhood).enumerate() {
@@ -251,7 +256,7 @@ fn lists<T: Element>(
             candidates.raise(i, least as f32);
         }
     }
-    Ok(NearestAndCandidates { nearest, candidates })
+    Ok(NearestAndCandidates { nearest, candidates, mask: None })
 }
 
 /// One side after the pass.
@@ -279,6 +284,7 @@ struct Half<'s, 'a, T: Element> {
     isa: isomorph_kernels::Isa,
     neighborhood: usize,
     k: usize,
+    mask: Mask<'s>,
     control: &'s Control,
 }
 
@@ -320,7 +326,8 @@ impl<T: Element> Half<'_, '_, T> {
         }
         let nearest = &self.nearest[i * self.neighborhood..][..self.neighborhood];
         let mut top = Top { best, len: 0 };
-        for entry in nearest.iter().flatten() {
+        let takes_part = |j| self.mask.is_none_or(|takes_part| takes_part(i, j));
+        for entry in nearest.iter().flatten().filter(|entry| takes_part(entry.index)) {
             let value = (self.csls)(entry.value, i, entry.index as usize);
             top.insert(Entry { value, index: entry.index });
         }
@@ -418,17 +425,18 @@ impl<T: Element> Half<'_, '_, T> {
                 lists.expect(at, worst.value, affine(at));
             }
         }
+        let mut masked = Masked { lists, numbers: &open, mask: self.mask };
         scan.rows_select_among(
             0,
             open.len(),
-            &mut lists,
+            &mut masked,
             &mut ColumnBlocks::new::<T, _, 1>(&filter),
             |rows, columns| {
                 let end = prefixes[rows.end - 1].clamp(columns.start, columns.end);
                 std::iter::once(columns.start..end).collect()
             },
         )?;
-        let found = lists.finish(affine, |at, j| score(open[at] as usize, j))?;
+        let found = masked.lists.finish(affine, |at, j| score(open[at] as usize, j))?;
         for (&i, found) in open.iter().zip(found.chunks_exact(self.k)) {
             let best = &mut best[i as usize * self.k..][..self.k];
             let len = best.iter().flatten().count();

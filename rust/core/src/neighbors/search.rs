@@ -2,6 +2,7 @@
 
 use isomorph_kernels::{Element, Isa};
 
+use super::candidates::Mask;
 use super::index::Indexes;
 use super::one_pass;
 use super::score::{Metric, Radii, Scorer};
@@ -133,7 +134,7 @@ pub fn csls_from_rows<T: Element>(
     };
     if let Some(codes) = codes {
         let ways = (k, neighborhood, both);
-        let found = one_pass::one_pass(&scorer, &prepared, &codes, ways, control)?;
+        let found = one_pass::one_pass(&scorer, &prepared, &codes, ways, [None; 2], control)?;
         let share = |proved: usize, rows: usize| proved as f64 / rows as f64;
         let backward = found.backward.as_ref();
         return Ok(CslsAnswer {
@@ -160,6 +161,35 @@ pub fn csls_from_rows<T: Element>(
     };
     drop(scorer);
     Ok(CslsAnswer { forward, backward, radii, proved: None })
+}
+
+/// The best `k` of those pairs that the masks of rows and columns let through, where one pass over
+/// large sides can tell; forward, backward where it is asked for, and the radii.
+#[allow(clippy::type_complexity)]
+pub(super) fn masked<T: Element>(
+    source: MatRef<'_, T>,
+    target: MatRef<'_, T>,
+    (k, neighborhood, both): (usize, usize, bool),
+    masks: [Mask<'_>; 2],
+    how: &How<'_>,
+    control: &Control,
+) -> Result<Option<(Selection<T>, Option<Selection<T>>, (Vec<T>, Vec<T>))>> {
+    let (n, m) = (source.rows(), target.rows());
+    check(source, target, &[("k", k, n.min(m)), ("neighborhood", neighborhood, n.min(m))])?;
+    if !one_pass::applies(n, m, k, neighborhood) {
+        return Ok(None);
+    }
+    let scorer = scorer(source, target, Metric::Cosine, None, how, control)?;
+    let prepared = how.indexes.prepared(&scorer);
+    let most = (neighborhood, how.path);
+    let Some(codes) = BothCodes::choose(&scorer, &prepared, most, &how.indexes, control)? else {
+        return Ok(None);
+    };
+    let ways = (k, neighborhood, both);
+    let found = one_pass::one_pass(&scorer, &prepared, &codes, ways, masks, control)?;
+    let forward = selection(&found.forward.best, k, "source")?;
+    let backward = found.backward.map(|found| selection(&found.best, k, "target")).transpose()?;
+    Ok(Some((forward, backward, (found.source_radii, found.target_radii))))
 }
 
 fn scorer<'a, T: Element>(
