@@ -84,7 +84,7 @@ def described_loop(x: Any, y: Any, *, keep: float, block: int, seed: int = 0) ->
             similarity.max(axis=1)  # the objective
             similarity -= radii / 2
             if keep < 1:
-                similarity *= rng.rand(*similarity.shape) < keep
+                similarity = similarity * (rng.rand(*similarity.shape) < keep)
             chosen[start:stop] = similarity.argmax(axis=1)
         return chosen
 
