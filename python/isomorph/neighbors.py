@@ -266,9 +266,9 @@ def csls_both(
 
     Notes
     -----
-    Radii and both directions come from the same pass where :func:`csls` needs one; else it is O(n m d)
-    for the radii that are missing and O(n m d) for the two answers together. `proved` tells what
-    the one pass settled.
+    Radii and both directions come from the same pass where :func:`csls` needs one; else it is
+    O(n m d) for the radii that are missing and O(n m d) for the two answers together. `proved`
+    tells what the one pass settled.
     """
     arguments, neighborhood = _csls_arguments(
         source, target, neighborhood, both_given=_both(source_radii, target_radii)
