@@ -101,19 +101,7 @@ class Arguments:
 
         Arguments in `unchecked` are not looked through for values that are not finite.
         """
-        names = {_dtype_name(array) for array in self.arrays.values()}
-        dtype = "float64" if "float64" in names else "float32"
-        backend: Backend
-        xp: Any = None
-        if self.on_cpu():
-            from isomorph._backends.cpu import CpuBackend
-
-            backend = CpuBackend()
-        else:
-            from isomorph._backends.array import ArrayBackend
-
-            xp = self.array_namespace()
-            backend = ArrayBackend(xp)
+        dtype, (backend, xp) = self.dtype(), self.backend()
         arrays, indexes = [], []
         for name, array in self.arrays.items():
             converted = _convert(array, dtype, xp)
@@ -130,6 +118,33 @@ class Arguments:
                 )
             arrays.append(converted)
         return Prepared(backend, tuple(arrays), dtype, xp, tuple(indexes))
+
+    def dtype(self) -> str:
+        """Return the common computing type."""
+        names = {_dtype_name(array) for array in self.arrays.values()}
+        return "float64" if "float64" in names else "float32"
+
+    def backend(self) -> tuple[Backend, Any]:
+        """Return the backend that serves these arrays, and their namespace (None for the core)."""
+        if self.on_cpu():
+            from isomorph._backends.cpu import CpuBackend
+
+            return CpuBackend(), None
+        from isomorph._backends.array import ArrayBackend
+
+        xp = self.array_namespace()
+        return ArrayBackend(xp), xp
+
+    def copies(self, name: str) -> bool:
+        """Return whether rows of a NumPy array have to be copied to be computed with."""
+        array = self.arrays[name]
+        flags = array.flags
+        native = array.dtype == np.dtype(self.dtype()) and array.dtype.isnative
+        return not (native and flags.c_contiguous and flags.aligned)
+
+    def rows(self, name: str, start: int, stop: int) -> Any:
+        """Return some rows of a NumPy array, ready for the backend and not checked."""
+        return _convert(self.arrays[name][start:stop], self.dtype(), None)
 
     def array_namespace(self) -> Any:
         """Return the array namespace of the arguments, NumPy's included."""

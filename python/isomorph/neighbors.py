@@ -8,10 +8,12 @@ the same bytes.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
-from isomorph import _arrays, runtime
+from isomorph import _arrays, _memory, _planning, _streaming, runtime
 from isomorph._backends import Run
+from isomorph._memory import Memory
 from isomorph._progress import Progress
 from isomorph._results import CSLS, Neighbors, Pairs
 from isomorph.errors import DTypeError, NonFiniteError, ShapeError
@@ -30,6 +32,7 @@ def topk(
     exclude_self: bool = False,
     check_finite: bool = True,
     threads: int | None = None,
+    memory: Memory = None,
     progress: Progress = None,
 ) -> Neighbors:
     r"""Find the `k` best corpus rows of every query row, exactly.
@@ -47,7 +50,8 @@ def topk(
     queries : array of shape (n, d)
         float32 or float64, computed in its own type; float16 and bfloat16 are widened to float32.
     corpus : array of shape (m, d), or Index
-        Mixed types promote as in NumPy. An :class:`isomorph.Index` is prepared already.
+        Mixed types promote as in NumPy. An :class:`isomorph.Index` is prepared already. Either
+        side may be the path of a ``.npy`` file, which is mapped and read as it is needed.
     k : int, default 10
         From 1 to m (to m - 1 with `exclude_self`).
     metric : {"cosine", "dot", "l2"}, default "cosine"
@@ -59,8 +63,13 @@ def topk(
         nothing themselves (index -1, score -inf).
     threads : int, optional
         See :mod:`isomorph.runtime`. The answer does not depend on it.
+    memory : int or str, optional
+        Bytes (or ``"500MB"``, ``"2GB"``) that the call may allocate beside its inputs and its
+        result: both sides are then searched in pairs of blocks. The answer does not depend on it.
+        For NumPy arrays and files.
     progress : bool or callable, optional
-        True for a bar on standard error, or a callable of ``(done, total)``.
+        True for a bar on standard error, after an estimate of a long search's time, or a callable
+        of ``(done, total)``.
 
     Returns
     -------
@@ -72,11 +81,15 @@ def topk(
     ShapeError
         Empty arrays, different numbers of columns, more than 2^32 - 2 rows.
     DTypeError
-        Not an array, or not of floating point.
+        Not an array or path of a ``.npy`` file, or not of floating point.
     NonFiniteError
         NaN or infinity, with the argument and the first bad row.
     ValueError
         `k` or `metric` out of range, or a score that overflows the type.
+    FormatError
+        A ``.npy`` file that is none, is cut short, or has no matrix of floating point.
+    MemoryBudgetError
+        `memory` is too small for the smallest blocks; the message says what would do.
 
     Notes
     -----
@@ -88,6 +101,13 @@ def topk(
     lists, and the result (12 bytes x k a query in float32, 16 in float64). Sets of thousands of
     nearly equal rows take several times longer, since many pass the filter.
 
+    With `memory`, blocks of both sides are as large as fits: a row of a block takes d + 64 bytes of
+    codes or d values (at most 32 MiB of these a side), 120 bytes of norms and bounds, d values where
+    it has to be copied (another type or layout), and, if it selects, 8 (k + max(k, 64)) bytes of
+    lists (16 in float64) and 28 k of answers (40); a third more for gaps between them, and 6 MiB.
+    The corpus is read once for each block of queries. A score that overflows is refused when it is
+    among the best of its block.
+
     Examples
     --------
     >>> import numpy as np, isomorph as iso
@@ -98,6 +118,7 @@ def topk(
     """
     if metric not in _METRICS:
         raise ValueError(f"metric: expected one of {', '.join(_METRICS)}, got {metric!r}")
+    queries, corpus = _streaming.open_rows(queries=queries, corpus=corpus)
     arguments = _arrays.Arguments(queries=queries, corpus=corpus)
     arguments.require_not_empty()
     arguments.require_same_columns("queries", "corpus")
@@ -108,12 +129,26 @@ def topk(
             f"are expected, got {n}"
         )
     k = _count("k", k, m - bool(exclude_self), "rows to choose from")
+    if (budget := _budget(arguments, memory)) is not None:
+        needs = _streaming.needs_of(arguments, k)
+        if needs.whole() > budget:
+            run = Run(runtime.resolve_threads(threads), progress)
+            stream = _streaming.open_stream(
+                arguments, needs, budget, 1, run, check_finite=check_finite
+            )
+            found = _streaming.topk(stream, k, metric, bool(exclude_self))
+            return Neighbors(*found, metric)
     ready = arguments.ready(check_finite=check_finite)
     left, right = ready.indexes
     run = Run(
         runtime.resolve_threads(threads), progress, (left if metric == "cosine" else None, right)
     )
     x, y = ready.arrays
+    _announce(
+        arguments,
+        run,
+        lambda i, j: ready.backend.topk(x[:i], y[:j], min(k, j), metric, False, Run(run.threads)),
+    )
     scores, indices = ready.backend.topk(x, y, k, metric, bool(exclude_self), run)
     return Neighbors(scores, indices, metric)
 
@@ -125,6 +160,7 @@ def csls_radii(
     neighborhood: int = 10,
     check_finite: bool = True,
     threads: int | None = None,
+    memory: Memory = None,
     progress: Progress = None,
 ) -> tuple[Any, Any]:
     r"""Mean cosine of every row to its nearest rows of the other side, both sides in one pass.
@@ -140,7 +176,7 @@ def csls_radii(
         The other side.
     neighborhood : int, default 10
         K, from 1 to min(n, m).
-    check_finite, threads, progress
+    check_finite, threads, memory, progress
         As in :func:`topk`.
 
     Returns
@@ -160,10 +196,21 @@ def csls_radii(
     ----------
     Conneau et al., "Word translation without parallel data", ICLR 2018, section 2.3.
     """
+    source, target = _streaming.open_rows(source=source, target=target)
     arguments, neighborhood = _csls_arguments(source, target, neighborhood)
+    if (budget := _budget(arguments, memory)) is not None:
+        kept = arguments.shapes["target"][0] * neighborhood
+        needs = _streaming.needs_of(arguments, neighborhood, both=True, kept=kept)
+        if needs.whole() > budget:
+            run = Run(runtime.resolve_threads(threads), progress)
+            stream = _streaming.open_stream(
+                arguments, needs, budget, 1, run, check_finite=check_finite
+            )
+            return _streaming.csls_radii(stream, neighborhood)
     ready = arguments.ready(check_finite=check_finite)
     run = Run(runtime.resolve_threads(threads), progress, ready.indexes)
     x, y = ready.arrays
+    _announce_csls(arguments, ready, neighborhood, run)
     return ready.backend.csls_radii(x, y, neighborhood, run)
 
 
@@ -177,6 +224,7 @@ def csls(
     target_radii: Any = None,
     check_finite: bool = True,
     threads: int | None = None,
+    memory: Memory = None,
     progress: Progress = None,
 ) -> Neighbors:
     r"""Find the `k` best target rows of every source row by cross-domain similarity local scaling.
@@ -202,7 +250,7 @@ def csls(
         :func:`csls_radii`, when `source` is only a part of one.
     target_radii : array of shape (m,), optional
         Radii of the rows of `target`.
-    check_finite, threads, progress
+    check_finite, threads, memory, progress
         As in :func:`topk`.
 
     Returns
@@ -225,14 +273,23 @@ def csls(
     >>> iso.csls(x, x[::-1], neighborhood=1).indices.tolist()
     [[1], [0]]
     """
-    arguments, neighborhood = _csls_arguments(
-        source, target, neighborhood, both_given=_both(source_radii, target_radii)
-    )
+    source, target = _streaming.open_rows(source=source, target=target)
+    both_given = _both(source_radii, target_radii)
+    arguments, neighborhood = _csls_arguments(source, target, neighborhood, both_given=both_given)
     k = _count("k", k, arguments.shapes["target"][0], "rows of target")
     check_radii(arguments, source_radii, target_radii)
+    if (budget := _budget(arguments, memory)) is not None:
+        given = source_radii, target_radii
+        how = Run(runtime.resolve_threads(threads), progress)
+        streamed = _streaming.csls_within(
+            arguments, k, neighborhood, False, given, budget, how, check_finite=check_finite
+        )
+        if streamed is not None:
+            return Neighbors(*streamed.forward, "csls")
     ready = arguments.ready(check_finite=check_finite)
     run = Run(runtime.resolve_threads(threads), progress, ready.indexes)
     x, y = ready.arrays
+    _announce_csls(arguments, ready, 1 if both_given else neighborhood, run)
     if source_radii is None and target_radii is None:
         found = ready.backend.csls_from_rows(x, y, k, neighborhood, False, run)
         return Neighbors(*found.forward, "csls")
@@ -250,14 +307,17 @@ def csls_both(
     target_radii: Any = None,
     check_finite: bool = True,
     threads: int | None = None,
+    memory: Memory = None,
     progress: Progress = None,
 ) -> CSLS:
     """Retrieve by CSLS in both directions: source to target and target to source.
 
     Parameters
     ----------
-    source, target, k, neighborhood, source_radii, target_radii, check_finite, threads, progress
+    source, target, k, neighborhood, source_radii, target_radii
         As in :func:`csls`; `k` at most min(n, m).
+    check_finite, threads, memory, progress
+        As in :func:`topk`.
 
     Returns
     -------
@@ -270,15 +330,27 @@ def csls_both(
     O(n m d) for the radii that are missing and O(n m d) for the two answers together. `proved`
     tells what the one pass settled.
     """
-    arguments, neighborhood = _csls_arguments(
-        source, target, neighborhood, both_given=_both(source_radii, target_radii)
-    )
+    source, target = _streaming.open_rows(source=source, target=target)
+    both_given = _both(source_radii, target_radii)
+    arguments, neighborhood = _csls_arguments(source, target, neighborhood, both_given=both_given)
     fewest = min(arguments.shapes["source"][0], arguments.shapes["target"][0])
     k = _count("k", k, fewest, "rows of the smaller side")
     check_radii(arguments, source_radii, target_radii)
+    if (budget := _budget(arguments, memory)) is not None:
+        given = source_radii, target_radii
+        how = Run(runtime.resolve_threads(threads), progress)
+        streamed = _streaming.csls_within(
+            arguments, k, neighborhood, True, given, budget, how, check_finite=check_finite
+        )
+        if streamed is not None:
+            there, back = (
+                Neighbors(a, b, "csls") for a, b in (streamed.forward, streamed.backward)
+            )
+            return CSLS(there, back, *streamed.radii)
     ready = arguments.ready(check_finite=check_finite)
     run = Run(runtime.resolve_threads(threads), progress, ready.indexes)
     x, y = ready.arrays
+    _announce_csls(arguments, ready, 1 if both_given else neighborhood, run)
     backward: Any
     if source_radii is None and target_radii is None:
         found = ready.backend.csls_from_rows(x, y, k, neighborhood, True, run)
@@ -369,6 +441,30 @@ def _count(name: str, value: Any, largest: int, of_what: str) -> int:
     if isinstance(value, bool) or not 1 <= number <= largest:
         raise ValueError(f"{name}: expected 1 to {largest} ({of_what}), got {value!r}")
     return number
+
+
+def _budget(arguments: _arrays.Arguments, memory: Memory) -> int | None:
+    """Give the bytes that a call may allocate, if it says so."""
+    budget = _memory.parse(memory)
+    if budget is not None:
+        _streaming.require_numpy(arguments)
+    return budget
+
+
+def _announce(arguments: _arrays.Arguments, run: Run, part: Callable[[int, int], object]) -> None:
+    """Tell how long a large search at once will take."""
+    (n, d), (m, _) = arguments.shapes.values()
+    _planning.announce(run, part, (n, m, d), (n, m), 1)
+
+
+def _announce_csls(
+    arguments: _arrays.Arguments, ready: _arrays.Prepared, neighborhood: int, run: Run
+) -> None:
+    def part(i: int, j: int) -> None:
+        x, y = ready.arrays
+        ready.backend.csls_radii(x[:i], y[:j], min(neighborhood, i, j), Run(run.threads))
+
+    _announce(arguments, run, part)
 
 
 def _both(source_radii: Any, target_radii: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from isomorph._memory import Needs
 from support.contracts import content
 from support.every import both_types, every_contract
 
@@ -14,6 +15,23 @@ def test_the_number_of_threads_does_not_matter(contract, dtype):
     arrays = contract.arrays(dtype)
     answers = [content(contract.call(**arrays, threads=threads)) for threads in (1, 2, 3, 7)]
     assert all(answer == answers[0] for answer in answers)
+
+
+@every_contract(lambda contract: contract.takes_memory)
+@both_types
+@pytest.mark.parametrize("rows", [5, 8, 9, 20])
+def test_the_memory_budget_does_not_matter(contract, dtype, rows, backend, monkeypatch):
+    arrays = contract.arrays(dtype)
+    whole = content(contract.call(**arrays))
+    cuts = []
+
+    def largest_block(self, budget):
+        cuts.append((self, budget))
+        return max(rows, 2 * self.k if self.both else 1)
+
+    monkeypatch.setattr(Needs, "largest_block", largest_block)
+    assert content(contract.call(**arrays, memory=1)) == whole
+    assert len(cuts) == 1
 
 
 @every_contract()

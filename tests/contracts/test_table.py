@@ -36,7 +36,7 @@ def test_a_public_function_has_a_docstring(name):
     assert inspect.getdoc(PUBLIC[name])
 
 
-KEYWORDS = ("threads", "progress", "check_finite")
+KEYWORDS = ("threads", "memory", "progress", "check_finite")
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.id)

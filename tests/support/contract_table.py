@@ -12,7 +12,7 @@ import array_api_compat
 import numpy as np
 
 import isomorph as iso
-from isomorph.errors import DTypeError
+from isomorph.errors import DTypeError, MemoryBudgetError
 from support.contracts import Argument, Contract
 
 #: An odd number of columns, more than one canonical chunk of 8, and no multiple of any SIMD width.
@@ -62,9 +62,25 @@ def _neighbor(name: str, arguments: dict[str, Argument], call: Any, **more: Any)
     """Make the contract of a neighbour function: exact selections on every backend."""
     second = tuple(arguments)[1:2]
     return Contract(
-        name, arguments, call, selects=True, takes_progress=True, same_columns=second, **more
+        name,
+        arguments,
+        call,
+        selects=True,
+        takes_progress=True,
+        takes_memory=name in ("topk", "csls", "csls_both", "csls_radii"),
+        same_columns=second,
+        **more,
     )
 
+
+#: What a budget of memory refuses.
+_MEMORY: Refused = (
+    ({"memory": 0}, ValueError, "memory: expected a positive number of bytes"),
+    ({"memory": True}, ValueError, "memory: expected a positive number of bytes"),
+    ({"memory": 1.5}, DTypeError, "memory: expected an integer or a string"),
+    ({"memory": "much"}, ValueError, "memory: expected bytes, as 500_000_000 or '500MB'"),
+    ({"memory": 1}, MemoryBudgetError, "memory: expected at least [0-9,]+ bytes"),
+)
 
 _CSLS_SIDES = _sides(11, 23, ("source", "target"))
 _WITH_RADII = _CSLS_SIDES | {
@@ -79,7 +95,7 @@ NEIGHBORS = (
             _sides(11, 23, ("queries", "corpus")),
             functools.partial(_topk, metric=metric),
             variant=metric,
-            refused=_counts("k", 23),
+            refused=_counts("k", 23) + _MEMORY,
         )
         for metric in ("cosine", "dot", "l2")
     ),
@@ -94,14 +110,14 @@ NEIGHBORS = (
         "csls",
         _CSLS_SIDES,
         functools.partial(_csls_like, iso.csls),
-        refused=_counts("k", 23) + _counts("neighborhood", 11),
+        refused=_counts("k", 23) + _counts("neighborhood", 11) + _MEMORY,
     ),
     _neighbor("csls", _WITH_RADII, functools.partial(_csls_like, iso.csls), variant="radii given"),
     _neighbor(
         "csls_both",
         _CSLS_SIDES,
         functools.partial(_csls_like, iso.csls_both),
-        refused=_counts("k", 11) + _counts("neighborhood", 11),
+        refused=_counts("k", 11) + _counts("neighborhood", 11) + _MEMORY,
     ),
     _neighbor(
         "csls_both",
@@ -109,7 +125,9 @@ NEIGHBORS = (
         functools.partial(_csls_like, iso.csls_both),
         variant="radii given",
     ),
-    _neighbor("csls_radii", _CSLS_SIDES, iso.csls_radii, refused=_counts("neighborhood", 11)),
+    _neighbor(
+        "csls_radii", _CSLS_SIDES, iso.csls_radii, refused=_counts("neighborhood", 11) + _MEMORY
+    ),
     *(
         _neighbor(
             "mutual_nearest",

@@ -71,6 +71,7 @@ class Contract:
     #: Keywords that the function takes.
     takes_threads: bool = True
     takes_progress: bool = False
+    takes_memory: bool = False
     takes_check_finite: bool = True
     #: Whether other array libraries are served.
     takes_array_api: bool = True
