@@ -166,10 +166,10 @@ class Stream:
             ) from None
 
     def _announce(self, search: Search) -> None:
-        def part(i: int, j: int) -> None:
+        def part(i: int, j: int) -> Callable[[], object]:
             left, right = slice(0, i), slice(0, j)
             x, y = self.load(0, left), self.load(1, right)
-            search(x, y, left, right, Run(self.run.threads))
+            return lambda: search(x, y, left, right, Run(self.run.threads))
 
         columns = self.arguments.shapes[self.names[0]][1]
         largest = (self.blocks.left[0].stop, self.blocks.right[0].stop)

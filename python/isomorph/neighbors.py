@@ -147,7 +147,9 @@ def topk(
     _announce(
         arguments,
         run,
-        lambda i, j: ready.backend.topk(x[:i], y[:j], min(k, j), metric, False, Run(run.threads)),
+        lambda i, j: (
+            lambda: ready.backend.topk(x[:i], y[:j], min(k, j), metric, False, Run(run.threads))
+        ),
     )
     scores, indices = ready.backend.topk(x, y, k, metric, bool(exclude_self), run)
     return Neighbors(scores, indices, metric)
@@ -451,7 +453,9 @@ def _budget(arguments: _arrays.Arguments, memory: Memory) -> int | None:
     return budget
 
 
-def _announce(arguments: _arrays.Arguments, run: Run, part: Callable[[int, int], object]) -> None:
+def _announce(
+    arguments: _arrays.Arguments, run: Run, part: Callable[[int, int], Callable[[], object]]
+) -> None:
     """Tell how long a large search at once will take."""
     (n, d), (m, _) = arguments.shapes.values()
     _planning.announce(run, part, (n, m, d), (n, m), 1)
@@ -460,9 +464,10 @@ def _announce(arguments: _arrays.Arguments, run: Run, part: Callable[[int, int],
 def _announce_csls(
     arguments: _arrays.Arguments, ready: _arrays.Prepared, neighborhood: int, run: Run
 ) -> None:
-    def part(i: int, j: int) -> None:
-        x, y = ready.arrays
-        ready.backend.csls_radii(x[:i], y[:j], min(neighborhood, i, j), Run(run.threads))
+    def part(i: int, j: int) -> Callable[[], object]:
+        x, y = (side[:rows] for side, rows in zip(ready.arrays, (i, j), strict=True))
+        count = min(neighborhood, i, j)
+        return lambda: ready.backend.csls_radii(x, y, count, Run(run.threads))
 
     _announce(arguments, run, part)
 
