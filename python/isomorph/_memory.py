@@ -14,7 +14,7 @@ _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 #: Rows of the smallest block that is worth a search.
 SMALLEST_BLOCK = 256
 #: Pool, rotation buffers, merging, and what the allocator keeps.
-FIXED = 6 << 20
+FIXED = 8 << 20
 #: Largest packed block of one side, and lists of rows that select alone: as in the core.
 PACKED = 32 << 20
 #: Norms, scales, biases, bounds of errors, of one row.

@@ -104,7 +104,7 @@ def topk(
     With `memory`, blocks of both sides are as large as fits: a row of a block takes d + 64 bytes of
     codes or d values (at most 32 MiB of these a side), 120 of norms and bounds, d values where
     it has to be copied (another type or layout), and, if it selects, 8 (k + max(k, 64)) bytes of
-    lists (16 in float64) and 28 k of answers (40); a third more for gaps between them, and 6 MiB.
+    lists (16 in float64) and 28 k of answers (40); a third more for gaps between them, and 8 MiB.
     The corpus is read once for each block of queries. A score that overflows is refused when it is
     among the best of its block.
 
