@@ -107,10 +107,11 @@ class Arguments:
             converted = _convert(array, dtype, xp)
             index = self.indexes.get(name)
             # Codes serve their own type only.
-            usable = converted is array and xp is None
-            indexes.append(index._for_core() if index is not None and usable else None)
-            # Rows of an index were checked when it was made.
-            wanted = check_finite and name not in unchecked and index is None
+            usable = xp is None and index is not None and _same_values(converted, array)
+            indexes.append(index._for_core() if usable and index is not None else None)
+            # Most indexes had their rows checked when they were made.
+            wanted = check_finite and name not in unchecked
+            wanted = wanted and (index is None or not index.checked)
             if wanted and (row := backend.first_nonfinite_row(converted)) is not None:
                 raise NonFiniteError(
                     f"{name}: row {row} has a NaN or an infinity; repair or drop such rows, or "
@@ -146,6 +147,15 @@ class Arguments:
         """Return some rows of a NumPy array, ready for the backend and not checked."""
         return _convert(self.arrays[name][start:stop], self.dtype(), None)
 
+    def require_metric(self, metric: str, *names: str) -> None:
+        """Raise unless the indexes among the named arguments serve `metric`."""
+        for name in names:
+            if name in self.indexes and self.indexes[name].metric != metric:
+                raise ValueError(
+                    f"metric: expected that of the index given as {name}, "
+                    f"{self.indexes[name].metric}, got {metric}"
+                )
+
     def array_namespace(self) -> Any:
         """Return the array namespace of the arguments, NumPy's included."""
         return self.namespace if self.namespace is not None else _numpy_namespace()
@@ -160,6 +170,15 @@ def _convert(array: Any, dtype: str, xp: Any) -> Any:
         # C order, aligned, native byte order; no copy where that holds already.
         return np.require(array, np.dtype(dtype), ["C", "A"])
     return xp.astype(xp.asarray(array), getattr(xp, dtype), copy=False)
+
+
+def _same_values(converted: Any, array: Any) -> bool:
+    """Whether conversion left the values where they are."""
+    return converted is array or (
+        converted.dtype == array.dtype
+        and converted.strides == array.strides
+        and converted.ctypes.data == array.ctypes.data
+    )
 
 
 def _numpy_namespace() -> Any:

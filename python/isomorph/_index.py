@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -58,6 +59,8 @@ class Index:
         Memory of the codes and of all else beside the rows: about ``m (d + 24)``.
     seconds : float
         How long preparing took; 0 for an index that was loaded.
+    checked : bool
+        Whether the rows are known to be finite.
 
     Raises
     ------
@@ -84,6 +87,7 @@ class Index:
     metric: str
     vectors: NDArray[Any]
     seconds: float
+    checked: bool
     _parts: dict[str, NDArray[Any]]
     _largest: tuple[float, float]
 
@@ -108,6 +112,7 @@ class Index:
         start = time.perf_counter()
         (self.vectors,) = arguments.ready(check_finite=check_finite).arrays
         self.metric = metric
+        self.checked = bool(check_finite)
         with reporting(progress, "index") as report:
             self._parts, self._largest = _core.prepare_index(
                 self.vectors, metric, runtime.resolve_threads(threads), report
@@ -153,6 +158,7 @@ class Index:
             "format": _KIND,
             "format_version": _VERSION,
             "metric": self.metric,
+            "checked": json.dumps(self.checked),
             "norms": json.dumps([norm.hex() for norm in self._largest]),
         }
         tensors = {"vectors": np.ascontiguousarray(self.vectors), **self._parts}
@@ -191,14 +197,17 @@ class Index:
                 f"{name}: expected format_version {_VERSION!r}, got {version!r}; prepare the index "
                 "again from its vectors"
             )
-        found = _map(name, tensors) if mmap else _core.read_safetensors(name)[0]
+        # The file is little-endian.
+        mapped = mmap and sys.byteorder == "little"
+        found = _map(name, tensors) if mapped else _core.read_safetensors(name)[0]
         index = cls.__new__(cls)
         index.metric = metadata.get("metric", "")
         index.seconds = 0.0
+        index.checked = metadata.get("checked") == "true"
         try:
-            row, code = (float.fromhex(norm) for norm in json.loads(metadata.get("norms", "")))
+            row, code = map(float.fromhex, _strings(metadata.get("norms", "")))
             index.vectors = found.pop("vectors")
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, OverflowError, TypeError, ValueError):
             raise FormatError(f"{name}: expected a tensor 'vectors' and two norms") from None
         index._largest = row, code
         index._parts = {
@@ -231,6 +240,13 @@ class Index:
         return self.metric, self.shape, self._parts, self._largest
 
 
+def _strings(text: str) -> list[str]:
+    values = json.loads(text)
+    if not isinstance(values, list):
+        raise TypeError(text)
+    return values
+
+
 def _map(name: str, tensors: list[tuple[str, str, list[int]]]) -> dict[str, NDArray[Any]]:
     """Map the tensors of a file whose header was checked."""
     with Path(name).open("rb") as file:
@@ -241,7 +257,6 @@ def _map(name: str, tensors: list[tuple[str, str, list[int]]]) -> dict[str, NDAr
         if stored not in _STORED:
             raise FormatError(f"{name}: tensor {tensor!r}: an index has none of type {stored}")
         offset = 8 + length + header[tensor]["data_offsets"][0]
-        dtype = np.dtype(_STORED[stored]).newbyteorder("<")
-        array: NDArray[Any] = np.memmap(name, dtype, "r", offset, tuple(shape))
+        array: NDArray[Any] = np.memmap(name, _STORED[stored], "r", offset, tuple(shape))
         mapped[tensor] = array if array.flags.aligned else np.array(array)
     return mapped

@@ -122,6 +122,7 @@ def topk(
     arguments = _arrays.Arguments(queries=queries, corpus=corpus)
     arguments.require_not_empty()
     arguments.require_same_columns("queries", "corpus")
+    arguments.require_metric(metric, "corpus")
     n, m = arguments.shapes["queries"][0], arguments.shapes["corpus"][0]
     if exclude_self and n != m:
         raise ShapeError(
@@ -141,7 +142,9 @@ def topk(
     ready = arguments.ready(check_finite=check_finite)
     left, right = ready.indexes
     run = Run(
-        runtime.resolve_threads(threads), progress, (left if metric == "cosine" else None, right)
+        runtime.resolve_threads(threads),
+        progress,
+        (left if left is not None and metric == left[0] == "cosine" else None, right),
     )
     x, y = ready.arrays
     _announce(
@@ -482,6 +485,7 @@ def _csls_arguments(
     arguments = _arrays.Arguments(source=source, target=target)
     arguments.require_not_empty()
     arguments.require_same_columns("source", "target")
+    arguments.require_metric("cosine", "source", "target")
     if not both_given:
         fewest = min(arguments.shapes["source"][0], arguments.shapes["target"][0])
         neighborhood = _count("neighborhood", neighborhood, fewest, "rows of the smaller side")

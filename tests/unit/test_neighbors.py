@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import isomorph as iso
+from support.filters import FILTERS, same_neighbors, use_filter
 
 X = np.array([[1, 0], [0, 2], [3, 3]], dtype=np.float32)
 
@@ -181,6 +182,18 @@ def test_l2_between_rows_whose_difference_overflows(backend: str) -> None:
         assert indices.tolist() == [[3, 4, 5]] * 3
         with pytest.raises(ValueError, match="overflows float64"):
             iso.topk(x, y, 4, metric="l2")
+
+
+@pytest.mark.parametrize("metric", ["dot", "l2"])
+@pytest.mark.parametrize("scale", [1e-158, 1e-200, 1e-322])
+def test_rows_so_small_that_every_score_is_zero(metric: str, scale: float) -> None:
+    # The slope from scores to tile values overflows: what is infinity times zero bounds nothing.
+    y = np.random.default_rng(0).standard_normal((400, 40)) * scale
+    with iso.runtime.use_backend("array"):
+        expected = iso.topk(y[:30], y, 3, metric=metric)
+    for name in FILTERS:
+        with use_filter(name):
+            assert same_neighbors(iso.topk(y[:30], y, 3, metric=metric), expected)
 
 
 def test_rescaled_cosines_are_the_oracles_to_the_last_subnormal_bit() -> None:

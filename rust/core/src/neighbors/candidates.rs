@@ -5,7 +5,7 @@ use isomorph_kernels::Element;
 
 use super::lists::{Group, Lists};
 use super::prepare::Affine;
-use super::reservoir::{ReservoirGroup, Reservoirs};
+use super::reservoir::{Entry, ReservoirGroup, Reservoirs};
 use crate::Result;
 use crate::memory::filled;
 
@@ -150,9 +150,9 @@ impl<T: Element> Group<T, f32, 2> for BothGroup<'_, T> {
         [cosine, csls]: [f32; 2],
         index: u32,
         affine: impl Fn() -> Affine,
-        score: impl Fn(usize) -> T,
+        rescore: impl Fn(&mut [Entry<T>]),
     ) {
-        self.nearest.offer(i, [cosine], index, affine, score);
+        self.nearest.offer(i, [cosine], index, affine, rescore);
         if csls > self.candidates.thresholds[i]
             && self.mask.is_none_or(|takes_part| takes_part(self.first + i, index))
         {
@@ -227,10 +227,10 @@ impl<T: Element> Group<T, f32, 1> for MaskedGroup<'_, T> {
         values: [f32; 1],
         index: u32,
         affine: impl Fn() -> Affine,
-        score: impl Fn(usize) -> T,
+        rescore: impl Fn(&mut [Entry<T>]),
     ) {
         if self.mask.is_none_or(|takes_part| takes_part(self.numbers[i] as usize, index)) {
-            self.group.offer(i, values, index, affine, score);
+            self.group.offer(i, values, index, affine, rescore);
         }
     }
 }

@@ -186,10 +186,11 @@ impl<'s, const N: usize> CodeFilter<'s, N> {
         ratio: f64,
         largest_bias: f64,
     ) -> Result<Self> {
-        // |x . y - tile| <= row_norm E_y + code_norm E_x, and the roundings of the tile: of the
-        // scores, which are below 1.1, and of the sum with a bias.
+        // |x . y - tile| <= row_norm E_y + code_norm E_x, and the roundings of the tile, in f32: up to
+        // four of a value (its conversion, two scales, one of them rounded) and of its sum with a
+        // bias. A code can be nearly twice its coordinate, so values reach 4 in many dimensions.
         let (row_norm, code_norm) = (left.largest.row, right.largest.code * ratio);
-        let roundings = f64::from(f32::EPSILON) / 2.0 * (16.0 + 8.0 * largest_bias);
+        let roundings = f64::from(f32::EPSILON) / 2.0 * (32.0 + 8.0 * largest_bias);
         let (n, m) = (left.scale.len(), right.scale.len());
         #[allow(clippy::cast_possible_truncation)]
         let scaled = |s: &f32| (f64::from(*s) * ratio) as f32;

@@ -120,10 +120,10 @@ impl<'a> Index<'a> {
                 });
             }
         }
-        if !(largest.row.is_finite() && largest.code.is_finite() && largest.row >= 0.0) {
+        if [largest.row, largest.code].iter().any(|norm| !norm.is_finite() || *norm < 0.0) {
             return Err(Error::Value {
                 argument: "index",
-                expected: "finite norms".to_string(),
+                expected: "finite norms, not negative".to_string(),
                 got: format!("{} and {}", largest.row, largest.code),
             });
         }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use isomorph_kernels::Element;
 
 use super::prepare::Affine;
+use super::reservoir::Entry;
 
 /// Lists of the rows of one side, which select by `N` criteria.
 pub(super) trait Lists<T: Element, L: Element, const N: usize> {
@@ -29,14 +30,14 @@ pub(super) trait Group<T: Element, L: Element, const N: usize>: Send {
     fn thresholds(&self, panel: usize) -> [&[L]; N];
 
     /// A pair that the tile let through for row `i`: its values with the biases of the criteria,
-    /// and the other side's row.
+    /// and the other side's row. `rescore` makes the values of some entries of the row canonical.
     fn offer(
         &mut self,
         i: usize,
         values: [L; N],
         index: u32,
         affine: impl Fn() -> Affine,
-        score: impl Fn(usize) -> T,
+        rescore: impl Fn(&mut [Entry<T>]),
     );
 }
 
@@ -74,7 +75,7 @@ impl<T: Element, L: Element, const N: usize> Group<T, L, N> for Closed {
         _: [L; N],
         _: u32,
         _: impl Fn() -> Affine,
-        _: impl Fn(usize) -> T,
+        _: impl Fn(&mut [Entry<T>]),
     ) {
     }
 }

@@ -18,7 +18,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 
-use isomorph_kernels::{CODE_COLUMNS, CODE_ROWS, Element};
+use isomorph_kernels::{CODE_COLUMNS, CODE_ROWS, DOTS, Element};
 use rayon::prelude::*;
 
 use super::candidates::{Candidates, Mask, Masked, NearestAndCandidates};
@@ -27,8 +27,8 @@ use super::filter::{CodeFilter, Filter, Meaning};
 use super::prepare::{Affine, Prepared};
 use super::reservoir::{Entry, Reservoirs, order};
 use super::scan::{ColumnBlocks, Scan};
-use super::score::{Rows, Scorer};
-use super::select::{Best, BothCodes, Direction, close_all_known, scan};
+use super::score::{Direction, Rows, Scorer};
+use super::select::{Best, BothCodes, close_all_known, scan};
 use super::selection::means;
 use crate::Result;
 use crate::memory::filled;
@@ -128,12 +128,16 @@ pub(super) fn one_pass<T: Element>(
     drop((left_sample, right_sample));
     close_all_known(&mut rows.nearest, scorer, Direction::Rows);
     close_all_known(&mut columns.nearest, scorer, Direction::Columns);
-    scan(&filter, |i, j| scorer.score(i, j), false, control)
+    scan(&filter, |side, i, entries: &mut [_]| scorer.rescore(side, i, entries), false, control)
         .both_select(&mut rows, &mut columns)?;
 
     let (row_candidates, column_candidates) = (rows.candidates, columns.candidates);
-    let row_nearest = rows.nearest.finish(row_affine, |i, j| scorer.score(i, j))?;
-    let column_nearest = columns.nearest.finish(column_affine, |j, i| scorer.score(i, j))?;
+    let row_nearest = rows
+        .nearest
+        .finish(row_affine, |i, entries| scorer.rescore(Direction::Rows, i, entries))?;
+    let column_nearest = columns
+        .nearest
+        .finish(column_affine, |j, entries| scorer.rescore(Direction::Columns, j, entries))?;
     let source_radii = means(&row_nearest, neighborhood);
     let target_radii = means(&column_nearest, neighborhood);
 
@@ -156,7 +160,7 @@ pub(super) fn one_pass<T: Element>(
         nearest: &row_nearest,
         candidates: &row_candidates,
         error: &|i| row_affine(i).error,
-        cosine: &|i, j| scorer.score(i, j),
+        cosines: &|i, entries| scorer.rescore(Direction::Rows, i, entries),
         csls: &csls,
         isa: scorer.isa,
         neighborhood,
@@ -172,7 +176,7 @@ pub(super) fn one_pass<T: Element>(
         nearest: &column_nearest,
         candidates: &column_candidates,
         error: &|j| column_affine(j).error,
-        cosine: &|j, i| scorer.score(i, j),
+        cosines: &|j, entries| scorer.rescore(Direction::Columns, j, entries),
         csls: &|cosine, j, i| csls(cosine, i, j),
         ..forward
     };
@@ -189,7 +193,12 @@ fn samples<T: Element>(
     control: &Control,
 ) -> Result<(Best<T>, Best<T>)> {
     let filter = codes.filter(scorer, prepared)?;
-    let scan = scan(&filter, |i, j| scorer.score(i, j), false, control);
+    let scan = scan(
+        &filter,
+        |side, i, entries: &mut [_]| scorer.rescore(side, i, entries),
+        false,
+        control,
+    );
     let row_affine = |i: usize| Filter::<T, 1>::row_affine(&filter, i);
     let column_affine = |j: usize| Filter::<T, 1>::column_affine(&filter, j);
 
@@ -203,12 +212,13 @@ fn samples<T: Element>(
         &mut ColumnBlocks::new::<T, _, 1>(&filter),
         |_, columns| sample(columns),
     )?;
-    let rows = rows.finish(row_affine, |i, j| scorer.score(i, j))?;
+    let rows = rows.finish(row_affine, |i, entries| scorer.rescore(Direction::Rows, i, entries))?;
 
     let mut columns = Reservoirs::new(scorer.right.len(), neighborhood, CODE_COLUMNS)?;
     close_all_known(&mut columns, scorer, Direction::Columns);
     scan.columns_select_among(&mut columns, sample)?;
-    let columns = columns.finish(column_affine, |j, i| scorer.score(i, j))?;
+    let columns = columns
+        .finish(column_affine, |j, entries| scorer.rescore(Direction::Columns, j, entries))?;
     Ok((rows, columns))
 }
 
@@ -278,8 +288,8 @@ struct Half<'s, 'a, T: Element> {
     candidates: &'s Candidates,
     /// Of the pass, for each row.
     error: &'s (dyn Fn(usize) -> f64 + Sync),
-    /// The canonical cosine of an own and another row, and the canonical score from it.
-    cosine: &'s (dyn Fn(usize, usize) -> T + Sync),
+    /// The canonical cosines of entries of an own row, and the canonical score from one.
+    cosines: &'s (dyn Fn(usize, &mut [Entry<T>]) + Sync),
     csls: &'s (dyn Fn(T, usize, usize) -> T + Sync),
     isa: isomorph_kernels::Isa,
     neighborhood: usize,
@@ -341,14 +351,18 @@ impl<T: Element> Half<'_, '_, T> {
             (score_bound(f64::from(candidate.bound) - risen / 2.0), candidate.index)
         }));
         kept.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        for &(bound, index) in kept.iter() {
-            if top.worst().is_some_and(|worst| bound < worst.to_f64()) {
+        kept.retain(|kept| nearest.iter().flatten().all(|entry| entry.index != kept.1));
+        for batch in kept.chunks(DOTS) {
+            if top.worst().is_some_and(|worst| batch[0].0 < worst.to_f64()) {
                 break;
             }
-            if nearest.iter().flatten().all(|entry| entry.index != index) {
-                let cosine = (self.cosine)(i, index as usize);
-                top.insert(Entry { value: (self.csls)(cosine, i, index as usize), index });
+            let mut entries = [Entry::default(); DOTS];
+            let entries = &mut entries[..batch.len()];
+            for (entry, &(_, index)) in entries.iter_mut().zip(batch) {
+                entry.index = index;
             }
+            self.rescore(i, entries);
+            entries.iter().for_each(|&entry| top.insert(entry));
         }
         // A row whose neighbours are not all there has met every row that exists.
         let Some(last) = nearest[self.neighborhood - 1] else { return Row::Proved };
@@ -359,6 +373,14 @@ impl<T: Element> Half<'_, '_, T> {
                 Row::Open(2.0 * last.value.to_f64() - own - worst.to_f64() + self.slack())
             }
             None => Row::Open(f64::INFINITY),
+        }
+    }
+
+    /// Give entries of row `i` their scores.
+    fn rescore(&self, i: usize, entries: &mut [Entry<T>]) {
+        (self.cosines)(i, entries);
+        for entry in entries {
+            entry.value = (self.csls)(entry.value, i, entry.index as usize);
         }
     }
 
@@ -407,10 +429,9 @@ impl<T: Element> Half<'_, '_, T> {
             1.0,
             1.0,
         )?;
-        let score = |i: usize, j: usize| (self.csls)((self.cosine)(i, j), i, j);
         let scan = Scan {
             filter: &filter,
-            score,
+            rescore: |_, i, entries: &mut _| self.rescore(i, entries),
             row_numbers: Some(&open),
             column_numbers: Some(&sorted),
             exclude_self: false,
@@ -436,7 +457,8 @@ impl<T: Element> Half<'_, '_, T> {
                 std::iter::once(columns.start..end).collect()
             },
         )?;
-        let found = masked.lists.finish(affine, |at, j| score(open[at] as usize, j))?;
+        let found =
+            masked.lists.finish(affine, |at, entries| self.rescore(open[at] as usize, entries))?;
         for (&i, found) in open.iter().zip(found.chunks_exact(self.k)) {
             let best = &mut best[i as usize * self.k..][..self.k];
             let len = best.iter().flatten().count();

@@ -44,7 +44,8 @@ impl Affine {
     /// at least `score` has a tile value strictly above it.
     pub(super) fn bar<T: Element, L: Element>(&self, score: T) -> L {
         let value = self.slope * score.to_f64() + self.offset - self.error;
-        // A slope of 0 and a score that overflows say nothing.
+        // A slope of 0 and a score that overflows, or the slope that overflows for the smallest rows
+        // and a score of 0, say nothing.
         if value.is_nan() { L::NEG_INFINITY } else { L::from_f64(value).next_down() }
     }
 }

@@ -97,12 +97,11 @@ impl<T: Element, L: Element> Reservoirs<T, L> {
 
     /// Settle every row and give `k` entries a row, ordered; where fewer exist, an index of `None`.
     ///
-    /// `affine` gets row numbers counted from the first row of these lists, as `score` does, which
-    /// also gets the index of an entry.
+    /// `affine` and `rescore` get row numbers counted from the first row of these lists.
     pub(super) fn finish(
         mut self,
         affine: impl Fn(usize) -> Affine + Sync,
-        score: impl Fn(usize, usize) -> T + Sync,
+        rescore: impl Fn(usize, &mut [Entry<T>]) + Sync,
     ) -> Result<Vec<Option<Entry<T>>>> {
         const ROWS: usize = 64;
         let (k, rows) = (self.k, self.states.len());
@@ -114,8 +113,8 @@ impl<T: Element, L: Element> Reservoirs<T, L> {
             .for_each(|(mut group, best)| {
                 for i in 0..group.states.len() {
                     let row = group.start + i;
-                    group.raise(i, affine(row), |j| score(row, j));
-                    group.settle(i, usize::MAX, |j| score(row, j));
+                    group.raise(i, affine(row), |entries| rescore(row, entries));
+                    group.settle(i, usize::MAX, |entries| rescore(row, entries));
                     for (out, entry) in best[i * k..][..k].iter_mut().zip(group.list(i)) {
                         *out = Some(*entry);
                     }
@@ -178,7 +177,7 @@ impl<T: Element, L: Element> Group<T, L, 1> for ReservoirGroup<'_, T, L> {
         [value]: [L; 1],
         index: u32,
         affine: impl Fn() -> Affine,
-        score: impl Fn(usize) -> T,
+        rescore: impl Fn(&mut [Entry<T>]),
     ) {
         // The threshold may have risen since the tile.
         if value > self.thresholds[i] {
@@ -187,9 +186,9 @@ impl<T: Element, L: Element> Group<T, L, 1> for ReservoirGroup<'_, T, L> {
             self.entries[i * self.capacity + state.len as usize] = Entry { value, index };
             state.len += 1;
             if state.len as usize == self.capacity {
-                self.raise(i, affine(), &score);
+                self.raise(i, affine(), &rescore);
                 if self.states[i].len as usize > self.k + (self.capacity - self.k) / 2 {
-                    self.settle(i, usize::MAX, score);
+                    self.settle(i, usize::MAX, rescore);
                 }
             }
         }
@@ -204,8 +203,8 @@ impl<T: Element, L: Element> ReservoirGroup<'_, T, L> {
 
     /// Rescore the `k` most promising entries of row `i`, raise its threshold to what is then the
     /// k-th best, and drop what cannot reach it.
-    fn raise(&mut self, i: usize, affine: Affine, score: impl Fn(usize) -> T) {
-        self.settle(i, self.promising(i, affine), score);
+    fn raise(&mut self, i: usize, affine: Affine, rescore: impl Fn(&mut [Entry<T>])) {
+        self.settle(i, self.promising(i, affine), rescore);
         let (k, settled) = (self.k, self.states[i].settled as usize);
         let list = self.list(i);
         let Some(&Entry { value, .. }) = list[..settled].get(k - 1) else { return };
@@ -240,7 +239,7 @@ impl<T: Element, L: Element> ReservoirGroup<'_, T, L> {
 
     /// Rescore the `count` most promising of what is not settled; the k best settled entries stay,
     /// in order.
-    fn settle(&mut self, i: usize, count: usize, score: impl Fn(usize) -> T) {
+    fn settle(&mut self, i: usize, count: usize, rescore: impl Fn(&mut [Entry<T>])) {
         let (k, settled) = (self.k, self.states[i].settled as usize);
         let list = self.list(i);
         let unsettled = &mut list[settled..];
@@ -251,9 +250,7 @@ impl<T: Element, L: Element> ReservoirGroup<'_, T, L> {
         if count < unsettled.len() {
             unsettled.select_nth_unstable_by(count - 1, order);
         }
-        for entry in &mut unsettled[..count] {
-            entry.value = score(entry.index as usize);
-        }
+        rescore(&mut unsettled[..count]);
         let rescored = settled + count;
         list[..rescored].sort_unstable_by(order);
         let kept = rescored.min(k);

@@ -46,11 +46,11 @@ impl Rotation {
     }
 
     /// How far a computed row is from the exactly rotated one, relative to the row's norm: a
-    /// rounding of every coordinate a stage of each transform, for its factor and for the factor's
-    /// own rounding (Higham 2002, section 24.1, for the fast Fourier transform), and one of the
+    /// rounding of every coordinate a stage of each transform, for its factor and two for the factor's
+    /// own roundings (Higham 2002, section 24.1, for the fast Fourier transform), and one of the
     /// given row.
     pub(super) fn error(&self) -> f64 {
-        let stages = f64::from(self.window.trailing_zeros()) + 2.0;
+        let stages = f64::from(self.window.trailing_zeros()) + 3.0;
         1.1 * (2.0 * ROUNDS as f64 * stages + 1.0) * f64::from(f32::EPSILON) / 2.0
     }
 

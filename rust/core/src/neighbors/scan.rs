@@ -16,14 +16,16 @@ use rayon::prelude::*;
 
 use super::filter::Filter;
 use super::lists::{Closed, Group, Lists};
+use super::reservoir::Entry;
+use super::score::Direction;
 use crate::Result;
 use crate::runtime::Control;
 
-/// Two sides, ready to be scanned: `score(row, column)` is canonical, of the numbers that rows and
-/// columns have in the given matrices.
+/// Two sides, ready to be scanned: `rescore` makes the values of some entries of a row, or of a
+/// column, canonical; it gets the numbers that rows and columns have in the given matrices.
 pub(super) struct Scan<'s, T, F, S, const N: usize> {
     pub filter: &'s F,
-    pub score: S,
+    pub rescore: S,
     /// The numbers of the filter's rows and columns where they are not consecutive.
     pub row_numbers: Option<&'s [u32]>,
     pub column_numbers: Option<&'s [u32]>,
@@ -45,7 +47,7 @@ impl<T, F, S, const N: usize> Scan<'_, T, F, S, N>
 where
     T: Element,
     F: Filter<T, N>,
-    S: Fn(usize, usize) -> T + Sync,
+    S: Fn(Direction, usize, &mut [Entry<T>]) + Sync,
 {
     /// Let rows `start..end` select from all columns.
     pub(super) fn rows_select(
@@ -179,7 +181,7 @@ where
         let (height, width) = (F::HEIGHT, F::WIDTH);
         let (start, count) = columns.extent::<T, F::Lane, N>();
         let mut hits = Hits::default();
-        let mut passed = 0;
+        let mut passed = 0u64;
         let panels = count.div_ceil(width);
         let row_panels = rows.rows().div_ceil(height);
         for chunk in (0..panels).step_by(F::CHUNK_COLUMNS / width) {
@@ -217,7 +219,7 @@ where
                 self.control.advance(done as u64 * across as u64);
             }
         }
-        self.passed.fetch_add(u64::from(passed), Ordering::Relaxed);
+        self.passed.fetch_add(passed, Ordering::Relaxed);
         Ok(())
     }
 
@@ -228,7 +230,7 @@ where
         corner: &Corner<'_, F::Lane, N>,
         rows: &mut R,
         columns: &mut Columns<'_, C>,
-    ) -> u32 {
+    ) -> u64 {
         let mut passed = 0;
         for r in 0..F::HEIGHT {
             let for_row = hits.for_rows[r];
@@ -237,7 +239,7 @@ where
             if for_row | for_columns == 0 {
                 continue;
             }
-            passed += for_row.count_ones() + for_columns.count_ones();
+            passed += u64::from(for_row.count_ones() + for_columns.count_ones());
             let row_at = corner.first_row + corner.row + r;
             let row = number(self.row_numbers, row_at);
             for c in bits(for_row) {
@@ -249,8 +251,10 @@ where
                 let score = hits.scores[r * F::WIDTH + c];
                 let values = corner.column_bias.map(|bias| score.plus(bias[c]));
                 let affine = || self.filter.row_affine(row_at);
-                let exact = |j| (self.score)(row as usize, j);
-                rows.offer(corner.row + r, values, column, affine, exact);
+                let rescore = |entries: &mut _| {
+                    (self.rescore)(Direction::Rows, row as usize, entries);
+                };
+                rows.offer(corner.row + r, values, column, affine, rescore);
             }
             let Columns::Select(columns) = columns else { continue };
             for c in bits(for_columns) {
@@ -259,8 +263,10 @@ where
                 let score = hits.scores[r * F::WIDTH + c];
                 let values = corner.row_bias.map(|bias| score.plus(bias[r]));
                 let affine = || self.filter.column_affine(column_at);
-                let exact = |i| (self.score)(i, column as usize);
-                columns.offer(corner.column + c, values, row, affine, exact);
+                let rescore = |entries: &mut _| {
+                    (self.rescore)(Direction::Columns, column as usize, entries);
+                };
+                columns.offer(corner.column + c, values, row, affine, rescore);
             }
         }
         passed

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use isomorph_kernels::{Element, Isa};
+use isomorph_kernels::{DOTS, Element, Isa, dots};
 use rayon::prelude::*;
 
+use super::reservoir::Entry;
 use crate::matrix::MatRef;
 use crate::runtime::Control;
 use crate::{Error, Result};
@@ -191,6 +192,13 @@ fn exponent_of(x: f64) -> i64 {
     ((x.to_bits() >> 52) & 0x7ff) as i64 - 1023 - lift
 }
 
+/// Whose rows select.
+#[derive(Clone, Copy)]
+pub(super) enum Direction {
+    Rows,
+    Columns,
+}
+
 /// The radii of CSLS, of both sides.
 #[derive(Clone, Copy)]
 pub(super) struct Radii<'a, T> {
@@ -217,13 +225,46 @@ impl<T: Element> Scorer<'_, T> {
     /// The score of left row `i` and right row `j`, rounded once to the output type.
     pub(super) fn score(&self, i: usize, j: usize) -> T {
         let (x, y) = (self.left.row(i), self.right.row(j));
-        let value = match self.metric {
-            Metric::Dot => T::dot(self.isa, x, y),
-            Metric::L2 => -T::squared_distance(self.isa, x, y),
-            Metric::Cosine => {
-                let norms = self.left.norms[i] * self.right.norms[j];
-                if norms == 0.0 { 0.0 } else { T::dot(self.isa, x, y) / norms }
+        match self.metric {
+            Metric::L2 => rounded(-T::squared_distance(self.isa, x, y)),
+            Metric::Dot | Metric::Cosine => self.from_product(T::dot(self.isa, x, y), i, j),
+        }
+    }
+
+    /// Give the entries of row `i` of one side their scores, four at a time where that is possible:
+    /// one product alone waits for its own additions.
+    pub(super) fn rescore(&self, direction: Direction, i: usize, entries: &mut [Entry<T>]) {
+        let (own, other) = match direction {
+            Direction::Rows => (&self.left, &self.right),
+            Direction::Columns => (&self.right, &self.left),
+        };
+        let pair = |j: u32| match direction {
+            Direction::Rows => (i, j as usize),
+            Direction::Columns => (j as usize, i),
+        };
+        let batches = if self.metric == Metric::L2 { 0 } else { entries.len() / DOTS };
+        let (batched, rest) = entries.split_at_mut(batches * DOTS);
+        for batch in batched.as_chunks_mut::<DOTS>().0 {
+            let rows = batch.each_ref().map(|entry| other.row(entry.index as usize));
+            let products = dots(self.isa, own.row(i), rows);
+            for (entry, product) in batch.iter_mut().zip(products) {
+                let (left, right) = pair(entry.index);
+                entry.value = self.from_product(product, left, right);
             }
+        }
+        for entry in rest {
+            let (left, right) = pair(entry.index);
+            entry.value = self.score(left, right);
+        }
+    }
+
+    /// The score of left row `i` and right row `j` from their canonical product.
+    fn from_product(&self, product: f64, i: usize, j: usize) -> T {
+        let value = if self.metric == Metric::Cosine {
+            let norms = self.left.norms[i] * self.right.norms[j];
+            if norms == 0.0 { 0.0 } else { product / norms }
+        } else {
+            product
         };
         let Some(radii) = self.radii else { return rounded(value) };
         // The cosine is rounded first: CSLS is defined on the cosines that users see.

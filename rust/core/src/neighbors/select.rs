@@ -12,7 +12,7 @@ use super::index::Indexes;
 use super::prepare::{Form, Prepared};
 use super::reservoir::{Entry, Reservoirs};
 use super::scan::{ColumnBlocks, Scan};
-use super::score::Scorer;
+use super::score::{Direction, Scorer};
 use super::selection::Selection;
 use crate::runtime::Control;
 use crate::{Error, Result};
@@ -136,7 +136,12 @@ impl<'a> BothCodes<'a> {
         let (n, m, d) = (scorer.left.len(), scorer.right.len(), scorer.left.cols());
         let rows = (n / 16).clamp(1, PROBE_ROWS);
         let filter = self.filter(scorer, prepared)?;
-        let scan = scan(&filter, |i, j| scorer.score(i, j), false, control);
+        let scan = scan(
+            &filter,
+            |side, i, entries: &mut [_]| scorer.rescore(side, i, entries),
+            false,
+            control,
+        );
         let mut lists = Reservoirs::<T, f32>::new(rows, k, CODE_ROWS)?;
         for i in 0..rows {
             close_known(&mut lists, i, i, scorer, Direction::Rows, |_| true);
@@ -190,7 +195,12 @@ fn rows_select_by<T: Element, F: Filter<T, 1>>(
     exclude_self: bool,
     control: &Control,
 ) -> Result<Selection<T>> {
-    let scan = scan(filter, |i, j| scorer.score(i, j), exclude_self, control);
+    let scan = scan(
+        filter,
+        |side, i, entries: &mut [_]| scorer.rescore(side, i, entries),
+        exclude_self,
+        control,
+    );
     let (n, m) = (scorer.left.len(), scorer.right.len());
     control.start(n as u64 * m as u64);
     let by_lists = (LIST_BYTES / Reservoirs::<T, F::Lane>::bytes_per_row(k)).max(1);
@@ -206,8 +216,10 @@ fn rows_select_by<T: Element, F: Filter<T, 1>>(
             });
         }
         scan.rows_select(start, end, &mut rows, &mut columns)?;
-        let best =
-            rows.finish(|i| filter.row_affine(start + i), |i, j| scorer.score(start + i, j))?;
+        let best = rows.finish(
+            |i| filter.row_affine(start + i),
+            |i, entries| scorer.rescore(Direction::Rows, start + i, entries),
+        )?;
         selection.append(&best, k, start, "queries")?;
     }
     Ok(selection)
@@ -234,7 +246,8 @@ fn both_select_by<T: Element, F: Filter<T, 1>>(
     k: usize,
     control: &Control,
 ) -> Result<(Best<T>, Best<T>)> {
-    let scan = scan(filter, |i, j| scorer.score(i, j), false, control);
+    let scan =
+        scan(filter, |side, i, entries: &mut [_]| scorer.rescore(side, i, entries), false, control);
     let (n, m) = (scorer.left.len(), scorer.right.len());
     control.start(n as u64 * m as u64);
     let mut rows = Reservoirs::<T, F::Lane>::new(n, k, F::HEIGHT)?;
@@ -242,21 +255,27 @@ fn both_select_by<T: Element, F: Filter<T, 1>>(
     close_all_known(&mut rows, scorer, Direction::Rows);
     close_all_known(&mut columns, scorer, Direction::Columns);
     scan.both_select(&mut rows, &mut columns)?;
-    let rows = rows.finish(|i| filter.row_affine(i), |i, j| scorer.score(i, j))?;
-    let columns = columns.finish(|j| filter.column_affine(j), |j, i| scorer.score(i, j))?;
+    let rows = rows.finish(
+        |i| filter.row_affine(i),
+        |i, entries| scorer.rescore(Direction::Rows, i, entries),
+    )?;
+    let columns = columns.finish(
+        |j| filter.column_affine(j),
+        |j, entries| scorer.rescore(Direction::Columns, j, entries),
+    )?;
     Ok((rows, columns))
 }
 
 /// A scan of all rows and columns in order.
 pub(super) const fn scan<'s, T, F, S, const N: usize>(
     filter: &'s F,
-    score: S,
+    rescore: S,
     exclude_self: bool,
     control: &'s Control,
 ) -> Scan<'s, T, F, S, N> {
     Scan {
         filter,
-        score,
+        rescore,
         row_numbers: None,
         column_numbers: None,
         exclude_self,
@@ -264,13 +283,6 @@ pub(super) const fn scan<'s, T, F, S, const N: usize>(
         passed: AtomicU64::new(0),
         element: PhantomData,
     }
-}
-
-/// Whose lists.
-#[derive(Clone, Copy)]
-pub(super) enum Direction {
-    Rows,
-    Columns,
 }
 
 /// [`close_known`] for every row of one side.
