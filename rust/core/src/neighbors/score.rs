@@ -227,7 +227,7 @@ impl<T: Element> Scorer<'_, T> {
         let (x, y) = (self.left.row(i), self.right.row(j));
         match self.metric {
             Metric::L2 => rounded(-T::squared_distance(self.isa, x, y)),
-            Metric::Dot | Metric::Cosine => self.from_product(T::dot(self.isa, x, y), i, j),
+            Metric::Dot | Metric::Cosine => self.score_of(T::dot(self.isa, x, y), i, j),
         }
     }
 
@@ -249,7 +249,7 @@ impl<T: Element> Scorer<'_, T> {
             let products = dots(self.isa, own.row(i), rows);
             for (entry, product) in batch.iter_mut().zip(products) {
                 let (left, right) = pair(entry.index);
-                entry.value = self.from_product(product, left, right);
+                entry.value = self.score_of(product, left, right);
             }
         }
         for entry in rest {
@@ -259,7 +259,7 @@ impl<T: Element> Scorer<'_, T> {
     }
 
     /// The score of left row `i` and right row `j` from their canonical product.
-    fn from_product(&self, product: f64, i: usize, j: usize) -> T {
+    fn score_of(&self, product: f64, i: usize, j: usize) -> T {
         let value = if self.metric == Metric::Cosine {
             let norms = self.left.norms[i] * self.right.norms[j];
             if norms == 0.0 { 0.0 } else { product / norms }
