@@ -64,7 +64,7 @@ def main() -> None:
     threads = iso.runtime.resolve_threads(None)
     queries = 200 if arguments.small else 10_000
     corpora = [500, 1000] if arguments.small else [10_000, 20_000, 50_000, 100_000, 200_000]
-    sides = [100, 300] if arguments.small else [128, 256, 512, 768, 1024, 1536, 2048, 4096]
+    sides = [100, 300] if arguments.small else [128, 256, 512, 768, 1024, 2048, 4096]
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained")
     print(
