@@ -1,6 +1,6 @@
 //! Rows prepared once, as arrays that Python stores, saves and maps.
 
-use isomorph_core::neighbors::{self, How, Index, Indexes, Metric, Norms, Path};
+use isomorph_core::neighbors::{self, FilterChoice, Index, Indexes, Metric, Norms, SearchOptions};
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -105,19 +105,19 @@ impl<'py> Given<'py> {
     }
 
     /// Run `call` with what it says of the way to search.
-    pub fn with<R>(&self, call: impl FnOnce(&How<'_>) -> PyResult<R>) -> PyResult<R> {
+    pub fn with<R>(&self, call: impl FnOnce(&SearchOptions<'_>) -> PyResult<R>) -> PyResult<R> {
         let [left, right] = &self.0;
         let left = left.as_ref().map(BorrowedIndex::index).transpose()?;
         let right = right.as_ref().map(BorrowedIndex::index).transpose()?;
         let indexes = Indexes { left: left.as_ref(), right: right.as_ref() };
-        call(&How { path: path()?, indexes })
+        call(&SearchOptions { filter: forced_filter()?, indexes })
     }
 }
 
 /// The filter that `ISOMORPH_FILTER` names, for tests and measurements: answers do not differ.
-pub fn path() -> PyResult<Path> {
+pub fn forced_filter() -> PyResult<FilterChoice> {
     match std::env::var("ISOMORPH_FILTER") {
-        Ok(name) if !name.is_empty() => Ok(Path::named(&name).map_err(Fault::from)?),
-        _ => Ok(Path::Auto),
+        Ok(name) if !name.is_empty() => Ok(FilterChoice::named(&name).map_err(Fault::from)?),
+        _ => Ok(FilterChoice::Auto),
     }
 }

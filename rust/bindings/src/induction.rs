@@ -1,6 +1,6 @@
 //! Dictionary induction and the draws of its dropout.
 
-use isomorph_core::neighbors::{self, Chosen, Directions, How, Indexes, Induction};
+use isomorph_core::neighbors::{self, Chosen, Directions, Indexes, Induction, SearchOptions};
 use isomorph_core::random::{Dropout, Stream, draw};
 use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use crate::arrays::{Borrowed, Floats, mixed_types};
 use crate::doorway;
 use crate::errors::Fault;
-use crate::index::path;
+use crate::index::forced_filter;
 
 type Any<'py> = Bound<'py, PyAny>;
 /// Indices, scores and second scores of the rows of one side.
@@ -37,7 +37,7 @@ pub fn induce<'py>(
         (threads, progress): (usize, Option<&Py<PyAny>>),
     ) -> PyResult<(Side<'py>, Side<'py>)> {
         let (x, y) = (source.matrix("source")?, target.matrix("target")?);
-        let search = How { path: path()?, indexes: Indexes::default() };
+        let search = SearchOptions { filter: forced_filter()?, indexes: Indexes::default() };
         let (forward, backward) = doorway::run(py, threads, progress, |control| {
             neighbors::induce(x, y, &how, &search, control)
         })?;

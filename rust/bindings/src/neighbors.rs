@@ -1,7 +1,7 @@
 //! Neighbour searches.
 
 use isomorph_core::matrix::MatRef;
-use isomorph_core::neighbors::{self, How, Metric, Selection};
+use isomorph_core::neighbors::{self, Metric, SearchOptions, Selection};
 use numpy::{Element, IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::index::Given;
 type Any<'py> = Bound<'py, PyAny>;
 type Pair<'py> = (Any<'py>, Any<'py>);
 /// Threads, progress, and what the search may use.
-type RunWith<'a> = (usize, Option<&'a Py<PyAny>>, &'a How<'a>);
+type RunWith<'a> = (usize, Option<&'a Py<PyAny>>, &'a SearchOptions<'a>);
 
 /// Scores and indices of the best `k` corpus rows of each query.
 #[pyfunction]

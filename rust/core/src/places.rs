@@ -329,7 +329,7 @@ fn moderate<T: Late>(norm: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::neighbors::{How, topk};
+    use crate::neighbors::{SearchOptions, topk};
 
     /// Rows with equal, nearly equal and zero ones among them.
     fn rows(n: usize, d: usize, seed: u64) -> Vec<f32> {
@@ -365,7 +365,7 @@ mod tests {
         let wanted = Wanted { offsets: &offsets, items: &items };
         for metric in [Metric::Cosine, Metric::Dot] {
             let control = Control::default();
-            let all = topk(x, y, m, metric, false, &How::default(), &control).unwrap();
+            let all = topk(x, y, m, metric, false, &SearchOptions::default(), &control).unwrap();
             let found = places(x, y, wanted, metric, false, &control).unwrap().unwrap();
             for i in 0..n {
                 let (scores, order) = (&all.scores[i * m..][..m], &all.indices[i * m..][..m]);

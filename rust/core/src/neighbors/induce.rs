@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use super::candidates::Mask;
 use super::score::{Metric, Radii, Rows, Scorer};
 use super::search;
-use super::select::How;
+use super::select::SearchOptions;
 use super::selection::Selection;
 use crate::matrix::MatRef;
 use crate::memory::{filled, reserved};
@@ -96,7 +96,7 @@ pub fn induce<T: Element>(
     source: MatRef<'_, T>,
     target: MatRef<'_, T>,
     how: &Induction,
-    search: &How<'_>,
+    search: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<Answer<T>> {
     let both = how.directions != Directions::Forward;
@@ -137,7 +137,7 @@ fn induce_in_one_pass<T: Element>(
     target: MatRef<'_, T>,
     how: &Induction,
     both: bool,
-    search: &How<'_>,
+    search: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<Option<Answer<T>>> {
     let k = (1 + usize::from(how.second)).min(source.rows()).min(target.rows());
@@ -149,11 +149,10 @@ fn induce_in_one_pass<T: Element>(
     let backward = move |j: usize, i: u32| dropout.keeps(Stream::Backward, i, to_u32(j));
     let sizes = (k, how.neighborhood, both);
     let masks: [Mask<'_>; 2] = [Some(&forward), Some(&backward)];
-    let Some((forward, backward, (r_source, r_target))) =
-        search::masked(source, target, sizes, masks, search, control)?
-    else {
+    let Some(found) = search::masked(source, target, sizes, masks, search, control)? else {
         return Ok(None);
     };
+    let (forward, backward, (r_source, r_target)) = (found.forward, found.backward, found.radii);
     let radii = Radii { left: &r_source, right: &r_target };
     let sides = Sides { source, target, radii, how, control };
     let forward = (how.directions != Directions::Backward).then_some(forward);

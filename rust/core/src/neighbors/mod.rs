@@ -29,7 +29,7 @@ pub use index::{Index, IndexParts, Indexes, prepare as prepare_index};
 pub use induce::{Chosen, Directions, Induction, induce};
 pub use score::Metric;
 pub use search::{CslsAnswer, csls, csls_both, csls_from_rows, csls_radii, topk};
-pub use select::{How, Path};
+pub use select::{FilterChoice, SearchOptions};
 pub use selection::Selection;
 pub use statistics::{Moments, Thresholds, count_below, distance_moments, log_sums, pair_cosines};
 

@@ -6,7 +6,7 @@ use super::candidates::Mask;
 use super::index::Indexes;
 use super::one_pass;
 use super::score::{Metric, Radii, Scorer};
-use super::select::{BothCodes, How, Path, both_select, rows_select};
+use super::select::{BothCodes, FilterChoice, SearchOptions, both_select, rows_select};
 use super::selection::{Selection, means, selection};
 use crate::matrix::MatRef;
 use crate::runtime::Control;
@@ -24,7 +24,7 @@ pub fn topk<T: Element>(
     k: usize,
     metric: Metric,
     exclude_self: bool,
-    how: &How<'_>,
+    how: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<Selection<T>> {
     let available = corpus.rows().saturating_sub(usize::from(exclude_self));
@@ -41,7 +41,7 @@ pub fn csls_radii<T: Element>(
     source: MatRef<'_, T>,
     target: MatRef<'_, T>,
     neighborhood: usize,
-    how: &How<'_>,
+    how: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<(Vec<T>, Vec<T>)> {
     let fewest = source.rows().min(target.rows());
@@ -61,7 +61,7 @@ pub fn csls<T: Element>(
     k: usize,
     source_radii: &[T],
     target_radii: &[T],
-    how: &How<'_>,
+    how: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<Selection<T>> {
     check(source, target, &[("k", k, target.rows())])?;
@@ -81,7 +81,7 @@ pub fn csls_both<T: Element>(
     k: usize,
     source_radii: &[T],
     target_radii: &[T],
-    how: &How<'_>,
+    how: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<(Selection<T>, Selection<T>)> {
     check(source, target, &[("k", k, source.rows().min(target.rows()))])?;
@@ -117,38 +117,20 @@ pub fn csls_from_rows<T: Element>(
     k: usize,
     neighborhood: usize,
     both: bool,
-    how: &How<'_>,
+    how: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<CslsAnswer<T>> {
     let (n, m) = (source.rows(), target.rows());
     let most = if both { n.min(m) } else { m };
     check(source, target, &[("k", k, most), ("neighborhood", neighborhood, n.min(m))])?;
     let mut scorer = scorer(source, target, Metric::Cosine, None, how, control)?;
-    let prepared = how.indexes.prepared(&scorer);
-    let applies = one_pass::applies(n, m, k, neighborhood);
-    let codes = if applies {
-        let most = (neighborhood, how.path);
-        BothCodes::choose(&scorer, &prepared, most, &how.indexes, control)?
-    } else {
-        None
-    };
-    if let Some(codes) = codes {
-        let ways = (k, neighborhood, both);
-        let found = one_pass::one_pass(&scorer, &prepared, &codes, ways, [None; 2], control)?;
-        let share = |proved: usize, rows: usize| proved as f64 / rows as f64;
-        let backward = found.backward.as_ref();
-        return Ok(CslsAnswer {
-            forward: selection(&found.forward.best, k, "source")?,
-            backward: backward.map(|found| selection(&found.best, k, "target")).transpose()?,
-            radii: (found.source_radii, found.target_radii),
-            proved: Some((
-                share(found.forward.proved, n),
-                share(found.backward.as_ref().map_or(0, |found| found.proved), m),
-            )),
-        });
+    let ways = (k, neighborhood, both);
+    if let Some(answer) = in_one_pass(&scorer, ways, [None; 2], how, control)? {
+        return Ok(answer);
     }
     // What did not pay for one pass pays for neither of two.
-    let how = &if applies { How { path: Path::Float, ..*how } } else { *how };
+    let applies = one_pass::applies(n, m, k, neighborhood);
+    let how = &if applies { SearchOptions { filter: FilterChoice::Float, ..*how } } else { *how };
     let (rows, columns) = both_select(&scorer, neighborhood, how, control)?;
     let radii = (means(&rows, neighborhood), means(&columns, neighborhood));
     drop((rows, columns));
@@ -163,33 +145,53 @@ pub fn csls_from_rows<T: Element>(
     Ok(CslsAnswer { forward, backward, radii, proved: None })
 }
 
-/// The best `k` of those pairs that the masks of rows and columns let through, where one pass over
-/// large sides can tell; forward, backward where it is asked for, and the radii.
-#[allow(clippy::type_complexity)]
+/// [`csls_from_rows`] among those pairs that the masks of rows and columns let through, where one
+/// pass over large sides can tell.
 pub(super) fn masked<T: Element>(
     source: MatRef<'_, T>,
     target: MatRef<'_, T>,
+    ways: (usize, usize, bool),
+    masks: [Mask<'_>; 2],
+    how: &SearchOptions<'_>,
+    control: &Control,
+) -> Result<Option<CslsAnswer<T>>> {
+    let (k, neighborhood, _) = ways;
+    let fewest = source.rows().min(target.rows());
+    check(source, target, &[("k", k, fewest), ("neighborhood", neighborhood, fewest)])?;
+    let scorer = scorer(source, target, Metric::Cosine, None, how, control)?;
+    in_one_pass(&scorer, ways, masks, how, control)
+}
+
+/// CSLS from one pass, `(k, neighborhood, both)`; `None` where that does not pay.
+fn in_one_pass<T: Element>(
+    scorer: &Scorer<'_, T>,
     (k, neighborhood, both): (usize, usize, bool),
     masks: [Mask<'_>; 2],
-    how: &How<'_>,
+    how: &SearchOptions<'_>,
     control: &Control,
-) -> Result<Option<(Selection<T>, Option<Selection<T>>, (Vec<T>, Vec<T>))>> {
-    let (n, m) = (source.rows(), target.rows());
-    check(source, target, &[("k", k, n.min(m)), ("neighborhood", neighborhood, n.min(m))])?;
+) -> Result<Option<CslsAnswer<T>>> {
+    let (n, m) = (scorer.left.len(), scorer.right.len());
     if !one_pass::applies(n, m, k, neighborhood) {
         return Ok(None);
     }
-    let scorer = scorer(source, target, Metric::Cosine, None, how, control)?;
-    let prepared = how.indexes.prepared(&scorer);
-    let most = (neighborhood, how.path);
-    let Some(codes) = BothCodes::choose(&scorer, &prepared, most, &how.indexes, control)? else {
+    let prepared = how.indexes.prepared(scorer);
+    let most = (neighborhood, how.filter);
+    let Some(codes) = BothCodes::choose(scorer, &prepared, most, &how.indexes, control)? else {
         return Ok(None);
     };
     let ways = (k, neighborhood, both);
-    let found = one_pass::one_pass(&scorer, &prepared, &codes, ways, masks, control)?;
-    let forward = selection(&found.forward.best, k, "source")?;
-    let backward = found.backward.map(|found| selection(&found.best, k, "target")).transpose()?;
-    Ok(Some((forward, backward, (found.source_radii, found.target_radii))))
+    let found = one_pass::one_pass(scorer, &prepared, &codes, ways, masks, control)?;
+    let share = |proved: usize, rows: usize| proved as f64 / rows as f64;
+    let backward = found.backward.as_ref();
+    Ok(Some(CslsAnswer {
+        forward: selection(&found.forward.best, k, "source")?,
+        backward: backward.map(|found| selection(&found.best, k, "target")).transpose()?,
+        radii: (found.source_radii, found.target_radii),
+        proved: Some((
+            share(found.forward.proved, n),
+            share(backward.map_or(0, |found| found.proved), m),
+        )),
+    }))
 }
 
 fn scorer<'a, T: Element>(
@@ -197,7 +199,7 @@ fn scorer<'a, T: Element>(
     right: MatRef<'a, T>,
     metric: Metric,
     radii: Option<Radii<'a, T>>,
-    how: &How<'_>,
+    how: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<Scorer<'a, T>> {
     let isa = Isa::chosen().map_err(Error::Isa)?;

@@ -25,7 +25,7 @@ pub(super) type Best<T> = Vec<Option<Entry<T>>>;
 
 /// Which filter a search uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Path {
+pub enum FilterChoice {
     /// What is faster for the shape.
     #[default]
     Auto,
@@ -35,7 +35,7 @@ pub enum Path {
     Integer,
 }
 
-impl Path {
+impl FilterChoice {
     /// The filter of that name: auto, float or integer.
     ///
     /// # Errors
@@ -56,9 +56,9 @@ impl Path {
 
 /// How to search, without a say in the answer.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct How<'a> {
+pub struct SearchOptions<'a> {
     /// Which filter.
-    pub path: Path,
+    pub filter: FilterChoice,
     /// What is prepared already.
     pub indexes: Indexes<'a>,
 }
@@ -87,7 +87,7 @@ impl<'a> BothCodes<'a> {
     pub(super) fn choose<T: Element>(
         scorer: &Scorer<'_, T>,
         prepared: &Prepared,
-        (k, path): (usize, Path),
+        (k, path): (usize, FilterChoice),
         indexes: &Indexes<'a>,
         control: &Control,
     ) -> Result<Option<Self>> {
@@ -100,9 +100,11 @@ impl<'a> BothCodes<'a> {
         };
         let wanted = codes_fit(d)
             && match path {
-                Path::Auto => scorer.isa.has_fast_codes() && (prepared_already || pays(n, m, d)),
-                Path::Float => false,
-                Path::Integer => true,
+                FilterChoice::Auto => {
+                    scorer.isa.has_fast_codes() && (prepared_already || pays(n, m, d))
+                }
+                FilterChoice::Float => false,
+                FilterChoice::Integer => true,
             };
         if !wanted {
             return Ok(None);
@@ -121,7 +123,8 @@ impl<'a> BothCodes<'a> {
             },
             ratio: indexes.right.map_or(1.0, |index| index.ratio(prepared)),
         };
-        let holds = path == Path::Integer || codes.holds_back(scorer, prepared, k, control)?;
+        let holds =
+            path == FilterChoice::Integer || codes.holds_back(scorer, prepared, k, control)?;
         Ok(holds.then_some(codes))
     }
 
@@ -175,11 +178,11 @@ pub(super) fn rows_select<T: Element>(
     scorer: &Scorer<'_, T>,
     k: usize,
     exclude_self: bool,
-    how: &How<'_>,
+    how: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<Selection<T>> {
     let prepared = how.indexes.prepared(scorer);
-    let most = (k, how.path);
+    let most = (k, how.filter);
     if let Some(codes) = BothCodes::choose(scorer, &prepared, most, &how.indexes, control)? {
         let filter = codes.filter(scorer, &prepared)?;
         return rows_select_by(&filter, scorer, k, exclude_self, control);
@@ -229,11 +232,11 @@ fn rows_select_by<T: Element, F: Filter<T, 1>>(
 pub(super) fn both_select<T: Element>(
     scorer: &Scorer<'_, T>,
     k: usize,
-    how: &How<'_>,
+    how: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<(Best<T>, Best<T>)> {
     let prepared = how.indexes.prepared(scorer);
-    let most = (k, how.path);
+    let most = (k, how.filter);
     if let Some(codes) = BothCodes::choose(scorer, &prepared, most, &how.indexes, control)? {
         return both_select_by(&codes.filter(scorer, &prepared)?, scorer, k, control);
     }

@@ -67,12 +67,16 @@ fn oracle<T: Element>(
     selection
 }
 
-const fn by(path: Path) -> How<'static> {
-    How { path, indexes: Indexes { left: None, right: None } }
+const fn by(path: FilterChoice) -> SearchOptions<'static> {
+    SearchOptions { filter: path, indexes: Indexes { left: None, right: None } }
 }
 
-const RUNS: [(usize, Path); 4] =
-    [(1, Path::Float), (3, Path::Float), (1, Path::Integer), (3, Path::Integer)];
+const RUNS: [(usize, FilterChoice); 4] = [
+    (1, FilterChoice::Float),
+    (3, FilterChoice::Float),
+    (1, FilterChoice::Integer),
+    (3, FilterChoice::Integer),
+];
 
 fn matches<T: Element>(x: &[T], y: &[T], d: usize, k: usize) {
     let (n, m) = (x.len() / d, y.len() / d);
@@ -176,10 +180,10 @@ fn cosines_of_huge_and_tiny_doubles_equal_those_of_the_unscaled_rows() {
         let (x, y) = (MatRef::new(x, 30, d).unwrap(), MatRef::new(y, 200, d).unwrap());
         topk(x, y, 7, Metric::Cosine, false, &by(path), &control).unwrap()
     };
-    let plain = run(&x, &y, Path::Auto);
+    let plain = run(&x, &y, FilterChoice::Auto);
     for exponent in [-1000, -600, 600, 1000] {
         let scaled: Vec<f64> = y.iter().map(|v| v * 2f64.powi(exponent)).collect();
-        for path in [Path::Float, Path::Integer] {
+        for path in [FilterChoice::Float, FilterChoice::Integer] {
             assert!(run(&x, &scaled, path) == plain, "2^{exponent}");
         }
     }
@@ -190,7 +194,8 @@ fn overflow_is_an_error_and_rows_that_are_not_finite_are_left_out() {
     let x = [1e30f32, 1e30, 1.0, 1.0];
     let view = MatRef::new(&x, 2, 2).unwrap();
     let control = Control::default();
-    let error = topk(view, view, 1, Metric::Dot, false, &by(Path::Auto), &control).unwrap_err();
+    let error =
+        topk(view, view, 1, Metric::Dot, false, &by(FilterChoice::Auto), &control).unwrap_err();
     assert!(matches!(error, crate::Error::ScoreOverflow { row: 0, .. }), "{error}");
 
     let mut y = values::<f32>(40 * 3, 1);
@@ -214,9 +219,10 @@ fn csls_equals_its_formula_in_both_directions() {
     let (x, y) = (values::<f32>(n * d, 1), values::<f32>(m * d, 2));
     let (x, y) = (MatRef::new(&x, n, d).unwrap(), MatRef::new(&y, m, d).unwrap());
     let control = Control::default();
-    let (r, s) = csls_radii(x, y, 10, &by(Path::Float), &control).unwrap();
-    let (forward, backward) = csls_both(x, y, k, &r, &s, &by(Path::Float), &control).unwrap();
-    for path in [Path::Float, Path::Integer] {
+    let (r, s) = csls_radii(x, y, 10, &by(FilterChoice::Float), &control).unwrap();
+    let (forward, backward) =
+        csls_both(x, y, k, &r, &s, &by(FilterChoice::Float), &control).unwrap();
+    for path in [FilterChoice::Float, FilterChoice::Integer] {
         assert!(forward == csls(x, y, k, &r, &s, &by(path), &control).unwrap());
         let both = csls_both(x, y, k, &r, &s, &by(path), &control).unwrap();
         assert!(both == (forward.clone(), backward.clone()));
@@ -250,7 +256,7 @@ fn a_cancelled_search_stops() {
     let x = MatRef::new(&x, 100, 4).unwrap();
     let control = Control::default();
     control.cancel();
-    let error = topk(x, x, 1, Metric::Dot, false, &by(Path::Auto), &control).unwrap_err();
+    let error = topk(x, x, 1, Metric::Dot, false, &by(FilterChoice::Auto), &control).unwrap_err();
     assert_eq!(error, crate::Error::Cancelled);
 }
 
@@ -273,16 +279,16 @@ fn one_pass_equals_two<T: Element>(x: &[T], y: &[T], d: usize, k: usize, neighbo
         let search = || csls_from_rows(x, y, k, neighborhood, both, &by(path), &control).unwrap();
         pool(threads).unwrap().install(search)
     };
-    let expected = run(true, Path::Float, 3);
+    let expected = run(true, FilterChoice::Float, 3);
     assert!(expected.proved.is_none());
     for threads in [1, 3] {
-        let got = run(true, Path::Integer, threads);
+        let got = run(true, FilterChoice::Integer, threads);
         assert!(got.proved.is_some(), "the shape must be one for a single pass");
         assert!(got.radii == expected.radii, "d={d} k={k} {neighborhood}");
         assert!(got.forward == expected.forward, "d={d} k={k} {neighborhood} {:?}", got.proved);
         assert!(got.backward == expected.backward, "d={d} k={k} {neighborhood} {:?}", got.proved);
     }
-    let one_way = run(false, Path::Integer, 3);
+    let one_way = run(false, FilterChoice::Integer, 3);
     assert!(one_way.forward == expected.forward && one_way.backward.is_none());
     assert!(one_way.radii == expected.radii);
 }
@@ -336,16 +342,22 @@ fn an_index_changes_nothing() {
     for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
         let parts = stored(y, metric);
         let right = index(&parts, (m, d), metric);
-        let expected = topk(x, y, k, metric, false, &by(Path::Float), &control).unwrap();
-        for path in [Path::Auto, Path::Integer, Path::Float] {
-            let how = How { path, indexes: Indexes { left: None, right: Some(&right) } };
+        let expected = topk(x, y, k, metric, false, &by(FilterChoice::Float), &control).unwrap();
+        for path in [FilterChoice::Auto, FilterChoice::Integer, FilterChoice::Float] {
+            let how = SearchOptions {
+                filter: path,
+                indexes: Indexes { left: None, right: Some(&right) },
+            };
             assert!(topk(x, y, k, metric, false, &how, &control).unwrap() == expected);
         }
         // A few queries of another scale: for l2 the codes then stand for another unit.
         let few: Vec<f32> = x.data()[..3 * d].iter().map(|v| v * 40.0).collect();
         let few = MatRef::new(&few, 3, d).unwrap();
-        let expected = topk(few, y, k, metric, false, &by(Path::Float), &control).unwrap();
-        let how = How { path: Path::Auto, indexes: Indexes { left: None, right: Some(&right) } };
+        let expected = topk(few, y, k, metric, false, &by(FilterChoice::Float), &control).unwrap();
+        let how = SearchOptions {
+            filter: FilterChoice::Auto,
+            indexes: Indexes { left: None, right: Some(&right) },
+        };
         assert!(topk(few, y, k, metric, false, &how, &control).unwrap() == expected);
         let wrong = if metric == Metric::Dot { Metric::L2 } else { Metric::Dot };
         assert!(topk(x, y, k, wrong, false, &how, &control).is_err());
@@ -353,9 +365,9 @@ fn an_index_changes_nothing() {
     let (left, right) = (stored(x, Metric::Cosine), stored(y, Metric::Cosine));
     let (left, right) =
         (index(&left, (n, d), Metric::Cosine), index(&right, (m, d), Metric::Cosine));
-    let expected = csls_from_rows(x, y, k, 10, true, &by(Path::Float), &control).unwrap();
+    let expected = csls_from_rows(x, y, k, 10, true, &by(FilterChoice::Float), &control).unwrap();
     let indexes = Indexes { left: Some(&left), right: Some(&right) };
-    let how = How { path: Path::Integer, indexes };
+    let how = SearchOptions { filter: FilterChoice::Integer, indexes };
     let got = csls_from_rows(x, y, k, 10, true, &how, &control).unwrap();
     assert!(got.proved.is_some() && got.forward == expected.forward);
     assert!(got.backward == expected.backward && got.radii == expected.radii);
