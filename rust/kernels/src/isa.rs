@@ -42,7 +42,7 @@ impl Isa {
         None
     }
 
-    /// AVX-512 with VNNI, for integer tiles; everything else is done by AVX2.
+    /// AVX-512 with VNNI, for integer tiles and late interaction; everything else is done by AVX2.
     #[must_use]
     pub fn avx512() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]

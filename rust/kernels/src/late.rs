@@ -141,18 +141,23 @@ macro_rules! late {
                 magnitudes: &mut [Self],
             ) {
                 let count = check(rows, depth, panels, $panel, out, magnitudes);
-                #[cfg(target_arch = "x86_64")]
-                if isa.level() != Level::Portable {
-                    // SAFETY: every set above the portable one has AVX2 and FMA, and the lengths
-                    // fit.
-                    return unsafe {
-                        crate::x86_64::late::$type::products(
-                            rows, depth, count, panels, out, magnitudes,
-                        )
-                    };
+                match isa.level() {
+                    // SAFETY: the CPU has what the level says, and the lengths fit.
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512 => unsafe {
+                        let products = crate::x86_64::late::avx512::$type::products;
+                        products(rows, depth, count, panels, out, magnitudes);
+                    },
+                    // SAFETY: as above.
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2 => unsafe {
+                        let products = crate::x86_64::late::avx2::$type::products;
+                        products(rows, depth, count, panels, out, magnitudes);
+                    },
+                    _ => {
+                        plain::products::<Self, $panel>(rows, depth, count, panels, out, magnitudes)
+                    }
                 }
-                let _ = isa;
-                plain::products::<Self, $panel>(rows, depth, count, panels, out, magnitudes);
             }
 
             fn raise_to_maxima(isa: Isa, scores: &[Self], best: &mut [Self]) {
