@@ -21,6 +21,7 @@ __all__ = [
     "csls_radii",
     "distance_moments",
     "dropout_draws",
+    "eigh",
     "fail_for_tests",
     "first_nonfinite_row",
     "fma_peak",
@@ -41,6 +42,7 @@ __all__ = [
     "script_counts",
     "script_mask",
     "svd",
+    "svdvals",
     "text_header",
     "topk",
     "transform_rows",
@@ -138,6 +140,9 @@ def csls_radii(
 def dropout_draws(
     seed: int, step: int, backward: bool, rows: _Array, columns: _Array
 ) -> NDArray[np.float64]: ...
+def eigh(
+    a: _Array, check_symmetric: bool, threads: int, progress: _Progress = None
+) -> tuple[_Array, _Array]: ...
 def fail_for_tests(how: str, threads: int = 1, progress: _Progress = None) -> None: ...
 def first_nonfinite_row(array: _Array, threads: int) -> int | None: ...
 def fma_peak(threads: int, steps: int) -> float: ...
@@ -214,6 +219,7 @@ def script_mask(
     words: list[str], names: list[str], without_script: bool, threads: int
 ) -> NDArray[np.bool_]: ...
 def svd(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, _Array, _Array]: ...
+def svdvals(a: _Array, threads: int, progress: _Progress = None) -> _Array: ...
 def text_header(path: _Path, header: bool | None) -> tuple[int | None, int, bool]: ...
 def topk(
     queries: _Array,

@@ -354,8 +354,24 @@ LINALG = tuple(
         takes_progress=True,
         unique=unique,
     )
-    for function, unique in ((iso.linalg.svd, ("s",)), (iso.linalg.polar, ("r", "h")))
+    for function, unique in (
+        (iso.linalg.svd, ("s",)),
+        (iso.linalg.svdvals, ()),
+        (iso.linalg.polar, ("r", "h")),
+    )
     for shape in ((9, 5), (3, 5, 9), (70, 6, 6))
+) + tuple(
+    Contract(
+        "linalg.eigh",
+        {"a": Argument(shape, ndims=(2, 3, 4, 5))},
+        # What the tests draw is not symmetric.
+        functools.partial(iso.linalg.eigh, check_symmetric=False),
+        variant="x".join(map(str, shape)),
+        takes_progress=True,
+        unique=("values",),
+        refused=(({"check_symmetric": True}, ValueError, "a: expected symmetric matrices"),),
+    )
+    for shape in ((7, 7), (70, 6, 6))
 )
 
 

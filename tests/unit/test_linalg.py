@@ -8,11 +8,18 @@ import pytest
 import isomorph as iso
 from isomorph.errors import DTypeError, NonFiniteError, ShapeError
 
-FUNCTIONS = (iso.linalg.svd, iso.linalg.polar)
+FUNCTIONS = (iso.linalg.svd, iso.linalg.svdvals, iso.linalg.polar)
+SYMMETRIC = (*FUNCTIONS, iso.linalg.eigh)
 
 
 def results(function, a, **keywords):
-    return tuple(np.asarray(part) for part in function(a, **keywords))
+    found = function(a, **keywords)
+    parts = (found,) if function is iso.linalg.svdvals else found
+    return tuple(np.asarray(part) for part in parts)
+
+
+def symmetric(a):
+    return a + np.swapaxes(a, -1, -2)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -54,18 +61,18 @@ def test_any_layout_gives_the_same_bytes(function, rng):
             assert part.tobytes() == wanted.tobytes()
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", SYMMETRIC)
 def test_half_precision_is_widened(function, rng):
-    a = rng.standard_normal((4, 4)).astype(np.float16)
+    a = symmetric(rng.standard_normal((4, 4)).astype(np.float16))
     parts = results(function, a.astype(np.float32))
     for part, wanted in zip(results(function, a), parts, strict=True):
         assert part.dtype == np.float32
         assert np.array_equal(part, wanted)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", SYMMETRIC)
 def test_an_empty_stack_is_empty(function, backend):
-    for part in results(function, np.zeros((0, 3, 2))):
+    for part in results(function, np.zeros((0, 3, 3))):
         assert part.shape[0] == 0
         assert part.dtype == np.float64
 
@@ -80,7 +87,7 @@ def test_the_zero_matrix_has_orthonormal_vectors(backend):
     assert not h.any()
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", SYMMETRIC)
 @pytest.mark.parametrize(
     ("a", "error", "message"),
     [
@@ -91,8 +98,8 @@ def test_the_zero_matrix_has_orthonormal_vectors(backend):
         (np.float64(1.0), ShapeError, "2 dimensions"),
         (np.zeros((0, 3)), ShapeError, "at least one row"),
         (np.zeros((4, 3, 0)), ShapeError, "at least one row"),
-        (np.array([[1.0, 2.0], [np.nan, 0.0]]), NonFiniteError, "row 1"),
-        (np.full((2, 2), 3e38, dtype=np.float32), ValueError, "singular values fit"),
+        (np.array([[1.0, np.nan], [np.nan, 0.0]]), NonFiniteError, "row 0"),
+        (np.full((2, 2), 3e38, dtype=np.float32), ValueError, "values fit"),
     ],
 )
 def test_bad_input_is_named(function, a, error, message, backend):
@@ -100,6 +107,20 @@ def test_bad_input_is_named(function, a, error, message, backend):
         a = a * np.array([[1, 1], [1, -1]], dtype=a.dtype)
     with pytest.raises(error, match=message):
         function(a)
+
+
+def test_eigenvalues_need_symmetric_matrices(backend):
+    a = np.array([np.eye(2), [[2.0, 0.0], [1.0, 3.0]]])
+    with pytest.raises(ValueError, match=r"^a: expected symmetric.*matrix 1"):
+        iso.linalg.eigh(a)
+    values, vectors = iso.linalg.eigh(a, check_symmetric=False)
+    expected = np.linalg.eigh(a)
+    np.testing.assert_allclose(values, expected.eigenvalues, atol=1e-14)
+    np.testing.assert_allclose(np.abs(vectors), np.abs(expected.eigenvectors), atol=1e-14)
+    # What a sum of products in another order leaves is no reason.
+    iso.linalg.eigh(a[:1] + np.array([[0.0, 1e-12], [0.0, 0.0]]))
+    with pytest.raises(ShapeError, match=r"^a: expected square matrices"):
+        iso.linalg.eigh(np.ones((2, 3)))
 
 
 def test_nan_is_refused_by_the_core_even_unchecked():
@@ -118,8 +139,12 @@ def test_progress_is_reported(rng):
 def test_other_namespaces_are_served_and_stay(rng):
     xp = pytest.importorskip("array_api_strict")
     a = rng.standard_normal((3, 5, 4))
-    for function in FUNCTIONS:
+    for function in (iso.linalg.svd, iso.linalg.polar):
         parts = tuple(function(xp.asarray(a)))
         assert all(part.__array_namespace__() is xp for part in parts)
+    assert iso.linalg.svdvals(xp.asarray(a)).__array_namespace__() is xp
+    values, vectors = iso.linalg.eigh(xp.asarray(symmetric(a[:, :4])))
+    assert values.__array_namespace__() is xp
+    assert vectors.__array_namespace__() is xp
     u, s, vt = iso.linalg.svd(xp.asarray(a))
     np.testing.assert_allclose(np.asarray((u * s[:, None, :]) @ vt), a, atol=1e-13)

@@ -174,6 +174,14 @@ class Backend(Protocol):
         """Give thin u (b, n, k), s (b, k) and vt (b, k, d) of a stack (b, n, d)."""
         ...
 
+    def svdvals(self, a: Any, run: Run) -> Any:
+        """Give the singular values (b, k) of a stack (b, n, d), descending."""
+        ...
+
+    def eigh(self, a: Any, check_symmetric: bool, run: Run) -> tuple[Any, Any]:
+        """Give eigenvalues (b, d), ascending, and eigenvectors (b, d, d), in columns."""
+        ...
+
     def polar(self, a: Any, run: Run) -> tuple[Any, Any]:
         """Give r (b, n, d) and h (b, d, d) of a stack (b, n, d)."""
         ...

@@ -45,6 +45,46 @@ class ArrayLinalg:
         self._refuse_overflow(s)
         return u, s, vt
 
+    def svdvals(self, a: Any, run: Run) -> Any:
+        """See the protocol."""
+        xp = self.xp
+        parts = []
+        with _quiet():
+            for i in _reported(a.shape[0], run):
+                values, size = self._near_one(a[i, ...])
+                parts.append(xp.linalg.svdvals(values) * size)
+            shape = (a.shape[0], min(a.shape[1:]))
+            s = xp.astype(self._stack(parts, shape, a), a.dtype)
+        self._refuse_overflow(s)
+        return s
+
+    def eigh(self, a: Any, check_symmetric: bool, run: Run) -> tuple[Any, Any]:
+        """See the protocol."""
+        xp = self.xp
+        tolerance = float(xp.finfo(a.dtype).eps) ** 0.5
+        values, vectors = [], []
+        with _quiet():
+            for i in _reported(a.shape[0], run):
+                matrix, size = self._near_one(a[i, ...])
+                difference = matrix - xp.matrix_transpose(matrix)
+                asymmetry = float(xp.linalg.matrix_norm(difference))
+                norm = float(xp.linalg.matrix_norm(matrix))
+                if check_symmetric and asymmetry > tolerance * norm:
+                    raise ValueError(
+                        "a: expected symmetric matrices (check_symmetric=False reads the lower "
+                        f"triangle of any), got |A - A'| = {asymmetry / norm:.2e} |A| in matrix "
+                        f"{i} of the stack"
+                    )
+                lower = xp.tril(matrix, k=-1)
+                matrix = xp.tril(matrix) + xp.matrix_transpose(lower)
+                found, basis = xp.linalg.eigh(matrix)
+                values.append(found * size)
+                vectors.append(basis)
+            w = xp.astype(self._stack(values, a.shape[:2], a), a.dtype)
+            v = xp.astype(self._stack(vectors, a.shape, a), a.dtype)
+        self._refuse_overflow(w, "eigenvalues")
+        return w, v
+
     def polar(self, a: Any, run: Run) -> tuple[Any, Any]:
         """See the protocol."""
         xp = self.xp
@@ -226,11 +266,9 @@ class ArrayLinalg:
             return xp.stack(parts)
         return xp.zeros(shape, dtype=xp.float64, device=getattr(like, "device", None))
 
-    def _refuse_overflow(self, values: Any) -> None:
+    def _refuse_overflow(self, values: Any, what: str = "singular values") -> None:
         if bool(self.xp.any(self.xp.isinf(values))):
-            raise ValueError(
-                "a: expected a matrix whose singular values fit its type; scale it down"
-            )
+            raise ValueError(f"a: expected a matrix whose {what} fit its type; scale it down")
 
 
 def _floor_log2(x: float) -> int:

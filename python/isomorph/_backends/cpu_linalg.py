@@ -19,6 +19,16 @@ class CpuLinalg:
         with reporting(run.progress, "singular values") as report:
             return _core.svd(a, run.threads, report)
 
+    def svdvals(self, a: Any, run: Run) -> Any:
+        """See the protocol."""
+        with reporting(run.progress, "singular values") as report:
+            return _core.svdvals(a, run.threads, report)
+
+    def eigh(self, a: Any, check_symmetric: bool, run: Run) -> tuple[Any, Any]:
+        """See the protocol."""
+        with reporting(run.progress, "eigenvalues") as report:
+            return _core.eigh(a, check_symmetric, run.threads, report)
+
     def polar(self, a: Any, run: Run) -> tuple[Any, Any]:
         """See the protocol."""
         with reporting(run.progress, "polar factors") as report:

@@ -36,7 +36,7 @@ mod _core {
         text_header, unique_rows, write_npy, write_safetensors, write_text,
     };
     #[pymodule_export]
-    use super::linalg::{polar, svd};
+    use super::linalg::{eigh, polar, svd, svdvals};
     #[pymodule_export]
     use super::maxsim::maxsim;
     #[pymodule_export]

@@ -87,3 +87,62 @@ fn polar_of<'py, T: Element + Scalar + Default>(
     let r = array(py, result.r, &[b, n, d])?;
     (r, array(py, result.h, &[b, d, d])?).into_pyobject(py)
 }
+
+/// Singular values of a stack (b, n, d): s (b, k).
+#[pyfunction]
+#[pyo3(signature = (a, threads, progress=None))]
+pub fn svdvals<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyAny>,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match Floats::new(a, "a")? {
+        Floats::F32(a) => svdvals_of(py, &a, threads, progress.as_ref()),
+        Floats::F64(a) => svdvals_of(py, &a, threads, progress.as_ref()),
+    }
+}
+
+fn svdvals_of<'py, T: Element + Scalar + Default>(
+    py: Python<'py>,
+    a: &Borrowed<'py, T>,
+    threads: usize,
+    progress: Option<&Py<PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let stack = stack(a, "a")?;
+    let shape = [stack.count, stack.rows.min(stack.cols)];
+    let s = doorway::run(py, threads, progress, |control| linalg::svdvals(stack, control))?;
+    array(py, s, &shape)
+}
+
+/// Eigenvalues and eigenvectors of a stack (b, d, d) of symmetric matrices: (values, vectors).
+#[pyfunction]
+#[pyo3(signature = (a, check_symmetric, threads, progress=None))]
+pub fn eigh<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyAny>,
+    check_symmetric: bool,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    match Floats::new(a, "a")? {
+        Floats::F32(a) => eigh_of(py, &a, check_symmetric, threads, progress.as_ref()),
+        Floats::F64(a) => eigh_of(py, &a, check_symmetric, threads, progress.as_ref()),
+    }
+}
+
+fn eigh_of<'py, T: Element + Scalar + Default>(
+    py: Python<'py>,
+    a: &Borrowed<'py, T>,
+    check_symmetric: bool,
+    threads: usize,
+    progress: Option<&Py<PyAny>>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let stack = stack(a, "a")?;
+    let (b, d) = (stack.count, stack.cols);
+    let result = doorway::run(py, threads, progress, |control| {
+        linalg::eigh(stack, check_symmetric, control)
+    })?;
+    let values = array(py, result.values, &[b, d])?;
+    (values, array(py, result.vectors, &[b, d, d])?).into_pyobject(py)
+}

@@ -280,12 +280,17 @@ impl Factor {
 }
 
 /// What float64 leaves is far below float32's rounding: no need to improve it there.
-fn target<T: Scalar>(k: usize) -> f64 {
+pub(super) fn target<T: Scalar>(k: usize) -> f64 {
     TARGET * (k as f64).sqrt() * (T::EPSILON / 64.0).max(f64::EPSILON)
 }
 
 /// Steps of first-order Cholesky QR, until `|Q'Q - I|` is at most `target` or one product's rounding.
-fn straighten(q: &mut Mat<f64>, gram: &mut Mat<f64>, scratch: &mut Mat<f64>, target: f64) -> bool {
+pub(super) fn straighten(
+    q: &mut Mat<f64>,
+    gram: &mut Mat<f64>,
+    scratch: &mut Mat<f64>,
+    target: f64,
+) -> bool {
     let k = q.ncols();
     for _ in 0..4 {
         triangular::matmul(

@@ -63,6 +63,48 @@ pub(super) fn factorise(a: &mut Mat<f64>, s: &mut [f64], v: &mut Mat<f64>) -> bo
     converged
 }
 
+/// The eigenvalues of a symmetric `a`, which is used up, and its eigenvectors in the columns of `v`;
+/// not sorted. Jacobi's method, cyclic by rows, as in Golub and Van Loan, section 8.5.
+///
+/// `false` when it did not converge, which only non-finite values can cause.
+pub(super) fn symmetric(a: &mut Mat<f64>, values: &mut [f64], v: &mut Mat<f64>) -> bool {
+    let d = a.ncols();
+    // All of them together leave a residual of eps |A|.
+    let negligible = f64::EPSILON * a.norm_l2() / d as f64;
+    v.as_mut().fill(0.0);
+    v.as_mut().diagonal_mut().fill(1.0);
+    let mut converged = false;
+    for _ in 0..SWEEPS {
+        converged = true;
+        for p in 0..d {
+            for q in p + 1..d {
+                let between = a[(p, q)];
+                if between.abs() <= negligible {
+                    continue;
+                }
+                converged = false;
+                let zeta = (a[(q, q)] - a[(p, p)]) / (2.0 * between);
+                let t = zeta.signum() / (zeta.abs() + zeta.hypot(1.0));
+                let c = 1.0 / t.hypot(1.0);
+                let s = c * t;
+                rotate(a, p, q, c, s);
+                for j in 0..d {
+                    let (x, y) = (a[(p, j)], a[(q, j)]);
+                    (a[(p, j)], a[(q, j)]) = (c * x - s * y, s * x + c * y);
+                }
+                rotate(v, p, q, c, s);
+            }
+        }
+        if converged {
+            break;
+        }
+    }
+    for (j, value) in values.iter_mut().enumerate() {
+        *value = a[(j, j)];
+    }
+    converged
+}
+
 /// The rotation that makes two columns with these squared norms and product orthogonal, the longer
 /// one first.
 fn rotation(alpha: f64, beta: f64, gamma: f64) -> (f64, f64) {

@@ -5,15 +5,20 @@
 //! to the type of the input. Every factorisation is *certified* before it is handed out (see
 //! [`factor`]): an error of a factorisation routine is found here, not by the user.
 
+mod eigh;
 pub mod factor;
 mod jacobi;
+mod load;
 mod polar;
 mod scaling;
 mod svd;
+mod values;
 
+pub use eigh::{Eigh, eigh};
 pub use polar::{Polar, polar};
 pub use scaling::PowerOfTwo;
 pub use svd::{Svd, svd};
+pub use values::svdvals;
 
 use faer::traits::RealField;
 
