@@ -73,3 +73,45 @@ def misfit(a: np.ndarray, product: np.ndarray, eps: float) -> float:
     size = np.linalg.norm(a, axis=(-2, -1))
     error = np.linalg.norm(difference, axis=(-2, -1)) / np.where(size == 0, 1.0, size)
     return float(np.max(error)) / (eps * max(a.shape[-2:]) ** 0.5)
+
+
+def spectra(k: int, dtype: type) -> dict[str, np.ndarray]:
+    """Name the spectra, descending, that an accuracy statement is tested on."""
+    j = np.arange(k)
+    limits = np.finfo(dtype)
+    steps = j / max(k - 1, 1)
+    return {
+        "equal": np.ones(k),
+        "graded to 1e-12": 10.0 ** (-12 * steps),
+        "graded to eps": float(limits.eps) ** steps,
+        "clustered": 1 - 4 * float(limits.eps) * steps,
+        "clusters at both ends": np.where(2 * j < k, 1.0, 1e-3) * (1 - 1e-9 * steps),
+        "repeated": np.array([4.0, 2.0, 1.0])[3 * j // k],
+        "half rank": np.where(2 * j < k, 1.0 - 0.5 * steps, 0.0),
+        "rank one": np.where(j == 0, 1.0, 0.0),
+        "zero": np.zeros(k),
+        "denormal": float(limits.tiny) / 64 * (1 - 0.9 * steps),
+        "huge": float(limits.max) / 16 * (1 - 0.9 * steps),
+    }
+
+
+def with_values(n: int, d: int, s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Give a float64 matrix with those singular values, random vectors."""
+    k = min(n, d)
+    u, v = (np.linalg.qr(rng.standard_normal((m, k)))[0] for m in (n, d))
+    return (u * s) @ v.T
+
+
+def symmetric_with_values(w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Give a symmetric float64 matrix with those eigenvalues, random vectors."""
+    v = np.linalg.qr(rng.standard_normal((len(w), len(w))))[0]
+    a = (v * w) @ v.T
+    return np.tril(a) + np.tril(a, -1).T
+
+
+def step(a: np.ndarray, dtype: type) -> float:
+    """Tell what rounding `a`'s values to the subnormal grid may cost, in units as `misfit`."""
+    size = float(np.abs(a).max()) or 1.0
+    limits = np.finfo(dtype)
+    values = min(a.shape) ** 0.5 * float(limits.smallest_subnormal)
+    return values / size / (float(limits.eps) * max(a.shape) ** 0.5)
