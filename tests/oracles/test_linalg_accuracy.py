@@ -193,7 +193,8 @@ def test_small_singular_values_of_scaled_columns_are_relatively_accurate(d, dtyp
         grading = 10.0 ** (-orders * np.arange(d) / max(d - 1, 1))
         a = (b * rng.permutation(grading)).astype(dtype)
         # The condition of the columns brought to unit length.
-        condition = np.linalg.cond(a / np.linalg.norm(a, axis=0))
+        wide = a.astype(np.float64)
+        condition = np.linalg.cond(wide / np.linalg.norm(wide, axis=0))
         expected = np.array(exact_values(a))
         for s in (iso.linalg.svd(a).s, iso.linalg.svdvals(a)):
             error = np.max(np.abs(s / expected - 1))

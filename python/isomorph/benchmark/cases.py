@@ -14,6 +14,7 @@ import numpy as np
 
 import isomorph as iso
 from isomorph.benchmark.inputs import DIMENSION, fma_limit, installed, random, unit
+from isomorph.benchmark.linalg import SVDS
 from isomorph.benchmark.measure import Call, Case
 from isomorph.benchmark.neighbors import NEIGHBORS
 
@@ -42,11 +43,7 @@ def all_cases(size: str = "full", *, threads: int | None = None, only: str = "")
     builders: dict[str, Builder] = {
         **NEIGHBORS,
         "maxsim": _maxsim,
-        **{
-            f"svd {count} x {d}^2 {dtype}": _svd_builder(count, d, dtype)
-            for dtype in ("float32", "float64")
-            for count, d in ((64, 300), (256, 64), (1024, 16))
-        },
+        **SVDS,
         "read .vec": _read_text,
     }
     for name, build in builders.items():
@@ -92,32 +89,6 @@ def _maxsim(size: str, threads: int, _: Path) -> Case:
         fma_limit(2.0 * tokens * count * length * d, threads),
         "float32 FMA peak",
     )
-
-
-def _svd_builder(count: int, d: int, dtype: str) -> Builder:
-    def build(size: str, threads: int, _: Path) -> Case:
-        stack = count if size == "full" else 3
-        a = random(stack * d, d, 2, dtype).reshape(stack, d, d)
-        peers: dict[str, Call] = {"NumPy": lambda: np.linalg.svd(a, full_matrices=False)}
-        if installed("scipy"):
-            linalg: Any = importlib.import_module("scipy.linalg")
-            peers["SciPy gesdd loop"] = lambda: [linalg.svd(m, full_matrices=False) for m in a]
-
-        def check(factors: Any) -> None:
-            u, s, vt = factors
-            bound = 8 * np.finfo(a.dtype).eps * np.sqrt(d)
-            error = np.linalg.norm((u * s[:, None, :]) @ vt - a, axis=(1, 2))
-            if not (error <= bound * np.linalg.norm(a, axis=(1, 2))).all():
-                raise AssertionError(f"svd: residual {error.max()} over the bound")
-
-        return Case(
-            f"svd {stack:,} x {d} x {d}, {dtype}",
-            lambda: iso.linalg.svd(a, threads=threads),
-            peers,
-            check,
-        )
-
-    return build
 
 
 def _read_text(size: str, threads: int, folder: Path) -> Case:
