@@ -21,7 +21,8 @@ use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::{Accum, Auto, Mat, MatRef, Par, Spec};
 
 use super::scaling::PowerOfTwo;
-use super::{Scalar, jacobi};
+use super::gram::Outcome;
+use super::{Scalar, gram, jacobi};
 use crate::{Error, Result};
 
 /// A residual above this many eps * sqrt(max(n, d)) * |A| (Frobenius) is a wrong answer.
@@ -55,7 +56,7 @@ const LEAF: usize = 48;
 /// 4 n d + 6 k^2 numbers, about, k = min(n, d).
 pub struct Factor {
     /// The scaled matrix.
-    a: Mat<f64>,
+    pub(super) a: Mat<f64>,
     /// Left singular vectors, n x k.
     pub u: Mat<f64>,
     /// Singular values of the *scaled* matrix; [`Factor::unscale`] brings them back.
@@ -64,9 +65,9 @@ pub struct Factor {
     pub v: Mat<f64>,
     /// Brings the scaled matrix back to the size it had.
     pub unscale: PowerOfTwo,
-    gram: Mat<f64>,
-    scratch: Mat<f64>,
-    memory: MemBuffer,
+    pub(super) gram: Mat<f64>,
+    pub(super) scratch: Mat<f64>,
+    pub(super) memory: MemBuffer,
 }
 
 impl Factor {
@@ -92,6 +93,7 @@ impl Factor {
             cols,
             Method::QrIteration,
         ));
+        let request = request.or(gram::requirement(k));
         Ok(Self {
             a: matrix(rows, cols)?,
             u: matrix(rows, k)?,
@@ -113,6 +115,17 @@ impl Factor {
         self.load(values, argument)?;
         if self.answer_for_zero() {
             return Ok(());
+        }
+        match self.attempt_gram::<T>() {
+            Outcome::Certified => {
+                self.sort();
+                return Ok(());
+            }
+            Outcome::Unsure if self.straighten::<T>() && self.refine() <= GOOD => {
+                self.sort();
+                return Ok(());
+            }
+            Outcome::Unsure | Outcome::Failed => {}
         }
         // What float64 leaves is far below float32's rounding.
         let good = if T::EPSILON > f64::EPSILON { WRONG } else { GOOD };
@@ -346,7 +359,7 @@ pub(super) fn straighten(
 }
 
 /// The sum of squares, halves first: its error grows with log n.
-fn pairwise_square(x: &[f64]) -> f64 {
+pub(super) fn pairwise_square(x: &[f64]) -> f64 {
     if x.len() <= 8 {
         return x.iter().map(|x| x * x).sum();
     }

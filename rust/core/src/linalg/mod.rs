@@ -7,6 +7,7 @@
 
 mod eigh;
 pub mod factor;
+mod gram;
 mod jacobi;
 mod load;
 mod polar;
