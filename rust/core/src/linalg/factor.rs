@@ -20,8 +20,8 @@ use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
 use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::{Accum, Auto, Mat, MatRef, Par, Spec};
 
-use super::scaling::PowerOfTwo;
 use super::gram::Outcome;
+use super::scaling::PowerOfTwo;
 use super::{Scalar, gram, jacobi};
 use crate::{Error, Result};
 
@@ -112,8 +112,9 @@ impl Factor {
     /// [`Error::NonFinite`], named `argument`, for a NaN or an infinity;
     /// [`Error::NoConvergence`] if three methods fail.
     pub fn factorise<T: Scalar>(&mut self, values: &[T], argument: &'static str) -> Result<()> {
-        self.load(values, argument)?;
-        if self.answer_for_zero() {
+        let largest = self.load(values, argument)?;
+        if largest == 0.0 {
+            self.answer_for_zero();
             return Ok(());
         }
         match self.attempt_gram::<T>() {
@@ -162,12 +163,12 @@ impl Factor {
     }
 
     /// Copy the matrix, column-major, scaled by a power of two so that its largest entry is in
-    /// [1, 2): squares then neither overflow nor vanish.
-    fn load<T: Scalar>(&mut self, values: &[T], argument: &'static str) -> Result<()> {
+    /// [1, 2): squares then neither overflow nor vanish. Gives the largest magnitude.
+    fn load<T: Scalar>(&mut self, values: &[T], argument: &'static str) -> Result<f64> {
         let (mut largest, mut sound) = (0.0f64, true);
         for x in values {
             let x = x.widen();
-            largest = largest.max(x.abs());
+            largest = if x.abs() > largest { x.abs() } else { largest };
             sound &= x.is_finite();
         }
         let d = self.a.ncols();
@@ -180,20 +181,16 @@ impl Factor {
         self.unscale = scale.inverse();
         let a = &mut self.a;
         tiles(values.len() / d, d, |i, j| a[(i, j)] = scale.apply(values[i * d + j].widen()));
-        Ok(())
+        Ok(largest)
     }
 
     /// The zero matrix: s = 0, and the first unit vectors.
-    fn answer_for_zero(&mut self) -> bool {
-        if self.a.norm_max() > 0.0 {
-            return false;
-        }
+    fn answer_for_zero(&mut self) {
         self.s.fill(0.0);
         for m in [&mut self.u, &mut self.v] {
             m.as_mut().fill(0.0);
             m.as_mut().diagonal_mut().fill(1.0);
         }
-        true
     }
 
     fn attempt(&mut self, method: Method) -> bool {

@@ -27,15 +27,18 @@ use faer::linalg::householder::{
 };
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::reborrow::Reborrow;
 use faer::{Accum, Auto, ColMut, Conj, Mat, MatMut, MatRef, Par, Spec};
 
 use super::Scalar;
-use super::factor::{Factor, pairwise_square, target};
+use super::factor::{Factor, pairwise_square, target, tiles};
 
 /// Steps of refinement; each squares the error.
 const STEPS: usize = 3;
 /// A larger correction is not one of first order.
 const LARGEST: f64 = 1e-2;
+/// After a smaller one it is rounding that is left, nothing to test.
+const LAST: f64 = 1e-9;
 /// Two singular values whose squares differ by less than this part are a cluster: their vectors are
 /// not told apart.
 const CLUSTER: f64 = 1e-6;
@@ -70,7 +73,7 @@ impl Factor {
         {
             return Outcome::Failed;
         }
-        matmul(long.as_mut(), Accum::Replace, a, short.as_ref(), 1.0, Par::Seq);
+        product(long.as_mut(), Accum::Replace, a, short.as_ref());
 
         // What float32 cannot tell from zero need not be resolved for it.
         let negligible = if T::EPSILON > f64::EPSILON {
@@ -80,15 +83,34 @@ impl Factor {
         };
         let goal = target::<T>(k);
         for step in 0..=STEPS {
-            for (j, s) in self.s.iter_mut().enumerate() {
-                *s = pairwise_square(long.col_as_slice(j)).sqrt();
-            }
-            let floor = negligible * self.s.iter().copied().fold(0.0, f64::max);
-            let mut overlap = self.scratch.as_mut().submatrix_mut(0, 0, k, k);
-            lower_product(overlap.as_mut(), short.as_ref());
+            let floor = negligible * norms(long, &mut self.s);
+            let overlap = self.scratch.as_mut().submatrix_mut(0, 0, k, k);
+            lower_product(overlap, short.as_ref());
             lower_product(self.gram.as_mut(), long.as_ref());
-            let off = correction(self.gram.as_mut(), overlap.as_ref(), &self.s, floor);
-            if off.right.max(off.left) <= goal {
+            let mut overlap = self.scratch.as_mut().submatrix_mut(0, 0, k, k);
+            for j in 0..k {
+                // Equal entries round alike in a plain sum: it is off by up to k eps / 2.
+                overlap[(j, j)] = pairwise_square(short.col_as_slice(j));
+            }
+            let off = errors(self.gram.as_ref(), overlap.rb(), &self.s, floor);
+            let done = off.right.max(off.left) <= goal;
+            if !done {
+                let largest = correction(self.gram.as_mut(), overlap.rb(), &self.s, floor);
+                // Also where anything is NaN.
+                if step == STEPS
+                    || !(off.right + off.left + off.clustered + largest).is_finite()
+                    || largest > LARGEST
+                {
+                    return Outcome::Failed;
+                }
+                for q in [&mut *long, &mut *short] {
+                    let mut old = self.scratch.as_mut().submatrix_mut(0, 0, q.nrows(), k);
+                    old.copy_from(&*q);
+                    product(q.as_mut(), Accum::Add, old.as_ref(), self.gram.as_ref());
+                }
+            }
+            if done || off.right.max(off.left) <= LAST && off.clustered <= goal {
+                let floor = negligible * norms(long, &mut self.s);
                 normalise(long, &self.s, floor);
                 return match off.clustered {
                     clustered if clustered <= goal => Outcome::Certified,
@@ -97,69 +119,83 @@ impl Factor {
                     _ => Outcome::Failed,
                 };
             }
-            // Also where anything is NaN.
-            if step == STEPS || !(off.largest <= LARGEST) {
-                return Outcome::Failed;
-            }
-            for q in [&mut *long, &mut *short] {
-                let mut old = self.scratch.as_mut().submatrix_mut(0, 0, q.nrows(), k);
-                old.copy_from(&*q);
-                matmul(q.as_mut(), Accum::Add, old.as_ref(), self.gram.as_ref(), 1.0, Par::Seq);
-            }
         }
         Outcome::Failed
     }
 }
 
-/// How far the factors are off, in the Frobenius norm, and the largest entry of what corrects them.
-struct Off {
+/// How far the factors are off, in the Frobenius norm.
+struct Errors {
     /// `|V'V - I|`.
     right: f64,
     /// `|U'U - I|` over pairs that rotations make orthogonal, and over those of clusters.
     left: f64,
     clustered: f64,
-    largest: f64,
 }
 
-/// Make of W'W (its lower triangle, in `gram`) the matrix F of the module's head.
-fn correction(
-    mut gram: MatMut<'_, f64>,
-    overlap: MatRef<'_, f64>,
-    s: &[f64],
-    floor: f64,
-) -> Off {
-    let mut off = Off { right: 0.0, left: 0.0, clustered: 0.0, largest: 0.0 };
+/// Whether columns with these squared norms are no cluster.
+fn apart(a: f64, b: f64) -> bool {
+    (a - b).abs() > CLUSTER * a.max(b)
+}
+
+/// The errors, given the lower triangles of W'W and V'V, and the norms of W.
+fn errors(gram: MatRef<'_, f64>, overlap: MatRef<'_, f64>, s: &[f64], floor: f64) -> Errors {
+    let squares: Vec<f64> = s.iter().map(|s| s * s).collect();
+    // What is completed later has no error.
+    let inverses: Vec<f64> = s.iter().map(|&s| if s > floor { 1.0 / s } else { 0.0 }).collect();
+    let (mut right, mut left, mut all) = (0.0, 0.0, 0.0);
     for j in 0..s.len() {
-        let r = 1.0 - overlap[(j, j)];
-        off.right += r * r;
-        gram[(j, j)] = r / 2.0;
-        for i in j + 1..s.len() {
-            let r = -overlap[(i, j)];
-            off.right += 2.0 * r * r;
-            let product = gram[(i, j)];
-            // What is completed later needs no rotation.
-            let counts = s[i] > floor && s[j] > floor;
-            let cosine = if counts { product / (s[i] * s[j]) } else { 0.0 };
-            let (square_i, square_j) = (s[i] * s[i], s[j] * s[j]);
-            let gap = square_j - square_i;
-            let (down, up) = if counts && gap.abs() > CLUSTER * square_i.max(square_j) {
-                off.left += 2.0 * cosine * cosine;
-                ((product + square_j * r) / gap, (product + square_i * r) / -gap)
-            } else {
-                off.clustered += 2.0 * cosine * cosine;
-                (r / 2.0, r / 2.0)
-            };
-            gram[(i, j)] = down;
-            gram[(j, i)] = up;
-            off.largest = off.largest.max(down.abs()).max(up.abs());
+        let below = j + 1..s.len();
+        let (products, cosines) = (column(gram, j), column(overlap, j));
+        let r = 1.0 - cosines[j];
+        right += r * r / 2.0;
+        for i in below {
+            right += cosines[i] * cosines[i];
+            let cosine = products[i] * inverses[i] * inverses[j];
+            all += cosine * cosine;
+            left += if apart(squares[i], squares[j]) { cosine * cosine } else { 0.0 };
         }
     }
-    let sum = off.right + off.left + off.clustered;
-    off.largest = if sum.is_finite() { off.largest } else { f64::NAN };
-    for norm in [&mut off.right, &mut off.left, &mut off.clustered] {
-        *norm = norm.sqrt();
+    let norm = |half: f64| (2.0 * half).sqrt();
+    Errors { right: norm(right), left: norm(left), clustered: norm((all - left).max(0.0)) }
+}
+
+/// Make of W'W (its lower triangle, in `gram`) the matrix F of the module's head; its largest entry.
+fn correction(mut gram: MatMut<'_, f64>, overlap: MatRef<'_, f64>, s: &[f64], floor: f64) -> f64 {
+    let mut largest = 0.0f64;
+    for j in 0..s.len() {
+        let square_j = s[j] * s[j];
+        gram[(j, j)] = (1.0 - overlap[(j, j)]) / 2.0;
+        for i in j + 1..s.len() {
+            let (r, square_i) = (-overlap[(i, j)], s[i] * s[i]);
+            let turned = if s[i] > floor && s[j] > floor && apart(square_i, square_j) {
+                (gram[(i, j)] + square_j * r) / (square_j - square_i)
+            } else {
+                r / 2.0
+            };
+            gram[(i, j)] = turned;
+            largest = largest.max(turned.abs()).max((r - turned).abs());
+        }
     }
-    off
+    tiles(s.len(), s.len(), |i, j| {
+        if i < j {
+            // F + F' = R.
+            gram[(i, j)] = -overlap[(j, i)] - gram[(j, i)];
+        }
+    });
+    largest
+}
+
+fn column(m: MatRef<'_, f64>, j: usize) -> &[f64] {
+    m.col(j).try_as_col_major().map_or(&[], |column| column.as_slice())
+}
+
+/// The norms of the columns, and the largest.
+fn norms(w: &Mat<f64>, s: &mut [f64]) -> f64 {
+    for (j, s) in s.iter_mut().enumerate() {
+        *s = pairwise_square(w.col_as_slice(j)).sqrt();
+    }
+    s.iter().copied().fold(0.0, f64::max)
 }
 
 /// Divide the columns of W by their norms; where these are at most `floor`, complete the others.
@@ -194,10 +230,42 @@ fn complement(basis: Mat<f64>, count: usize) -> Mat<f64> {
     rest
 }
 
+/// Columns of a product that one task computes: a matrix alone is spread over the cores, too. The
+/// cuts do not depend on the number of threads, so neither do the bytes.
+const BLOCK: usize = 128;
+
+/// `dst (+)= lhs rhs`.
+fn product(dst: MatMut<'_, f64>, accumulate: Accum, lhs: MatRef<'_, f64>, rhs: MatRef<'_, f64>) {
+    if dst.ncols() <= BLOCK {
+        return matmul(dst, accumulate, lhs, rhs, 1.0, Par::Seq);
+    }
+    let cut = halfway(dst.ncols());
+    let (left, right) = dst.split_at_col_mut(cut);
+    let (rhs_left, rhs_right) = rhs.split_at_col(cut);
+    rayon::join(
+        || product(left, accumulate, lhs, rhs_left),
+        || product(right, accumulate, lhs, rhs_right),
+    );
+}
+
 /// The lower triangle of `x' x`.
 fn lower_product(dst: MatMut<'_, f64>, x: MatRef<'_, f64>) {
-    let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-    triangular::matmul(dst, lower, Accum::Replace, x.transpose(), full, x, full, 1.0, Par::Seq);
+    if dst.ncols() <= BLOCK {
+        let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+        let (new, all) = (Accum::Replace, Par::Seq);
+        return triangular::matmul(dst, lower, new, x.transpose(), full, x, full, 1.0, all);
+    }
+    let cut = halfway(dst.ncols());
+    let (top, _, bottom, corner) = dst.split_at_mut(cut, cut);
+    let (left, right) = x.split_at_col(cut);
+    rayon::join(
+        || product(bottom, Accum::Replace, right.transpose(), left),
+        || rayon::join(|| lower_product(top, left), || lower_product(corner, right)),
+    );
+}
+
+fn halfway(columns: usize) -> usize {
+    (columns / 2).next_multiple_of(BLOCK / 2)
 }
 
 fn parameters() -> Spec<SelfAdjointEvdParams, f64> {
