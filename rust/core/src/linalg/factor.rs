@@ -1,9 +1,10 @@
 //! One thin singular value decomposition, certified.
 //!
-//! The fast routine (faer: bidiagonalisation, then divide and conquer) returns singular vectors
-//! that are not orthogonal to working precision (some 20 eps sqrt(d) and, on bad days, 90), and on
-//! some rank-deficient matrices an answer that is wrong in the third digit. So each answer is
-//! tested and repaired:
+//! Most matrices go by way of A'A (see [`super::gram`]), at half the cost of bidiagonalisation. The
+//! others are bidiagonalised (faer, with divide and conquer), which returns singular vectors that
+//! are not orthogonal to working precision (some 20 eps sqrt(d) and, on bad days, 90), and on some
+//! rank-deficient matrices an answer that is wrong in the third digit. So each answer is tested and
+//! repaired:
 //!
 //! 1. `|U'U - I|` and `|V'V - I|` are computed; where they exceed [`TARGET`], a step of Cholesky QR
 //!    to first order, `U <- U - U T` with T upper triangular and `T + T' = U'U - I`, brings them to
@@ -12,6 +13,11 @@
 //!    whose error is of second order in that of the vectors, and the residual `A V - U S`; if that
 //!    is not small, the implicit QR iteration is used instead, and one-sided Jacobi if that fails;
 //! 3. singular values are sorted, with their vectors.
+//!
+//! The polar factor is made of these. An iteration made of products would have to beat them:
+//! scaled Newton takes 9 to 10 steps on cross-covariances of word vectors (300 columns, condition
+//! 1e5 to 2e6), each an inversion, which is as much time as the whole decomposition; QDWH takes
+//! twice that.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::matmul::matmul;

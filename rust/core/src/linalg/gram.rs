@@ -35,10 +35,12 @@ use super::factor::{Factor, pairwise_square, target, tiles};
 
 /// Steps of refinement; each squares the error.
 const STEPS: usize = 3;
-/// A larger correction is not one of first order.
+/// A correction with a larger norm is not one of first order.
 const LARGEST: f64 = 1e-2;
-/// After a smaller one it is rounding that is left, nothing to test.
-const LAST: f64 = 1e-9;
+/// The share of the goal that a step of refinement may leave without a test of what it left.
+const LEFT_OVER: f64 = 0.1;
+/// A cluster that straightening brings to rounding.
+const CROOKED: f64 = 1e-4;
 /// Two singular values whose squares differ by less than this part are a cluster: their vectors are
 /// not told apart.
 const CLUSTER: f64 = 1e-6;
@@ -93,31 +95,30 @@ impl Factor {
                 overlap[(j, j)] = pairwise_square(short.col_as_slice(j));
             }
             let off = errors(self.gram.as_ref(), overlap.rb(), &self.s, floor);
-            let done = off.right.max(off.left) <= goal;
-            if !done {
-                let largest = correction(self.gram.as_mut(), overlap.rb(), &self.s, floor);
-                // Also where anything is NaN.
-                if step == STEPS
-                    || !(off.right + off.left + off.clustered + largest).is_finite()
-                    || largest > LARGEST
-                {
-                    return Outcome::Failed;
-                }
-                for q in [&mut *long, &mut *short] {
-                    let mut old = self.scratch.as_mut().submatrix_mut(0, 0, q.nrows(), k);
-                    old.copy_from(&*q);
-                    product(q.as_mut(), Accum::Add, old.as_ref(), self.gram.as_ref());
-                }
-            }
-            if done || off.right.max(off.left) <= LAST && off.clustered <= goal {
-                let floor = negligible * norms(long, &mut self.s);
+            if off.right.max(off.left) <= goal {
                 normalise(long, &self.s, floor);
                 return match off.clustered {
                     clustered if clustered <= goal => Outcome::Certified,
-                    // What straightening brings to rounding.
-                    clustered if clustered <= 1e-4 => Outcome::Unsure,
+                    clustered if clustered <= CROOKED => Outcome::Unsure,
                     _ => Outcome::Failed,
                 };
+            }
+            let size = correction(self.gram.as_mut(), overlap.rb(), &self.s, floor);
+            let sound = (off.right + off.left + off.clustered + size).is_finite();
+            if step == STEPS || !sound || size > LARGEST {
+                return Outcome::Failed;
+            }
+            for q in [&mut *long, &mut *short] {
+                let mut old = self.scratch.as_mut().submatrix_mut(0, 0, q.nrows(), k);
+                old.copy_from(&*q);
+                product(q.as_mut(), Accum::Add, old.as_ref(), self.gram.as_ref());
+            }
+            // The step squares the error.
+            let rest = off.right.max(off.left).max(size).powi(2);
+            if rest <= LEFT_OVER * goal && off.clustered <= goal {
+                let floor = negligible * norms(long, &mut self.s);
+                normalise(long, &self.s, floor);
+                return Outcome::Certified;
             }
         }
         Outcome::Failed
@@ -160,9 +161,9 @@ fn errors(gram: MatRef<'_, f64>, overlap: MatRef<'_, f64>, s: &[f64], floor: f64
     Errors { right: norm(right), left: norm(left), clustered: norm((all - left).max(0.0)) }
 }
 
-/// Make of W'W (its lower triangle, in `gram`) the matrix F of the module's head; its largest entry.
+/// Make of W'W (its lower triangle, in `gram`) the matrix F of the module's head; its norm.
 fn correction(mut gram: MatMut<'_, f64>, overlap: MatRef<'_, f64>, s: &[f64], floor: f64) -> f64 {
-    let mut largest = 0.0f64;
+    let mut square = 0.0;
     for j in 0..s.len() {
         let square_j = s[j] * s[j];
         gram[(j, j)] = (1.0 - overlap[(j, j)]) / 2.0;
@@ -174,7 +175,7 @@ fn correction(mut gram: MatMut<'_, f64>, overlap: MatRef<'_, f64>, s: &[f64], fl
                 r / 2.0
             };
             gram[(i, j)] = turned;
-            largest = largest.max(turned.abs()).max((r - turned).abs());
+            square += turned * turned + (r - turned) * (r - turned);
         }
     }
     tiles(s.len(), s.len(), |i, j| {
@@ -183,7 +184,7 @@ fn correction(mut gram: MatMut<'_, f64>, overlap: MatRef<'_, f64>, s: &[f64], fl
             gram[(i, j)] = -overlap[(j, i)] - gram[(j, i)];
         }
     });
-    largest
+    f64::sqrt(square)
 }
 
 fn column(m: MatRef<'_, f64>, j: usize) -> &[f64] {
