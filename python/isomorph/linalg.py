@@ -122,14 +122,21 @@ def svd(
 
     .. math:: |U^TU - I|,\ |V^TV - I|,\ |A - U S V^T|/|A| \le 8\, \mathrm{eps} \sqrt{\max(n, d)}
 
-    also for rank-deficient, repeated, clustered and graded spectra. The fast method
-    (bidiagonalisation, divide and conquer) is followed by a step of Cholesky QR where its vectors
-    are less orthogonal; then A V gives the singular values once more, as Rayleigh quotients, and
-    the residual, which sends wrong answers to the QR iteration and, at last, to one-sided Jacobi.
+    also for rank-deficient, repeated, clustered and graded spectra. The fast method takes the
+    eigenvectors V of A'A; the columns of A V are the left vectors times the singular values, and a
+    correction of first order, which a Jacobi rotation of all pairs would be, makes them orthogonal
+    to rounding. What A'A has lost (singular values below some 1e-7 of the largest, clusters of small
+    ones) is noticed: such matrices are bidiagonalised, and the vectors, the singular values and the
+    residual tested and repaired, down to one-sided Jacobi.
 
-    O(n d k) operations a matrix, each on one core; memory beyond the result, per core: some
-    4 n d + 6 k^2 numbers. Ctrl-C is looked at between two matrices: for one of 2,000 columns that
-    can take some seconds.
+    O(n d k) operations a matrix, each on one core, but for the products of large ones; memory
+    beyond the result, per core: some 4 n d + 6 k^2 numbers. Ctrl-C is looked at between two
+    matrices: for one of 2,000 columns that can take some seconds.
+
+    References
+    ----------
+    T. Ogita and K. Aishima, "Iterative refinement for symmetric eigenvalue decomposition", Japan
+    Journal of Industrial and Applied Mathematics 35 (2018): the correction, here with W'W, W = A V.
 
     Examples
     --------
