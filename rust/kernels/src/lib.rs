@@ -12,7 +12,8 @@
 //! * the *canonical* dot product and squared distance, accumulated in `f64` in a fixed order of
 //!   eight lanes: the same bits on every instruction set.
 //!
-//! [`Late`] has those of late interaction, where every product of a document is kept.
+//! [`Late`] has those of late interaction, where every product of a document is kept; [`Jacobi`]
+//! decomposes many small matrices at a time.
 #![deny(missing_docs)]
 
 #[cfg(target_arch = "aarch64")]
@@ -21,6 +22,8 @@ mod dots;
 mod element;
 mod integer;
 mod isa;
+mod jacobi;
+mod lanes;
 mod late;
 mod peak;
 mod portable;
@@ -35,10 +38,13 @@ pub use integer::{
     CodeColumns, CodeRows, Criterion, code_tile,
 };
 pub use isa::{ISA_VARIABLE, Isa};
+pub use jacobi::{Jacobi, MAX_COLUMNS, Shape};
 pub use late::{Late, MAX_PANEL, Narrow, TILE_ROWS};
 pub use peak::fma_chains;
 pub use tile::{Hits, MAX_TILE, Side};
 
+#[cfg(test)]
+mod jacobi_tests;
 #[cfg(test)]
 mod late_tests;
 #[cfg(test)]

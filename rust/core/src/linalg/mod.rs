@@ -12,6 +12,7 @@ mod jacobi;
 mod load;
 mod polar;
 mod scaling;
+mod small;
 mod svd;
 mod values;
 
@@ -22,15 +23,14 @@ pub use svd::{Svd, svd};
 pub use values::svdvals;
 
 use faer::traits::RealField;
+use isomorph_kernels::Jacobi;
 
 use crate::{Error, Result};
 
 /// float32 or float64, as the factorisations and the maps need it.
-pub trait Scalar: RealField + Copy + Send + Sync + 'static {
+pub trait Scalar: RealField + Jacobi + Copy + Send + Sync + 'static {
     /// The distance from 1 to the next larger number.
     const EPSILON: f64;
-    /// Its public name.
-    const NAME: &'static str;
     /// The same number in float64.
     fn widen(self) -> f64;
     /// Rounded to nearest.
@@ -39,7 +39,6 @@ pub trait Scalar: RealField + Copy + Send + Sync + 'static {
 
 impl Scalar for f32 {
     const EPSILON: f64 = f32::EPSILON as f64;
-    const NAME: &'static str = "float32";
     fn widen(self) -> f64 {
         f64::from(self)
     }
@@ -50,7 +49,6 @@ impl Scalar for f32 {
 
 impl Scalar for f64 {
     const EPSILON: f64 = Self::EPSILON;
-    const NAME: &'static str = "float64";
     fn widen(self) -> f64 {
         self
     }

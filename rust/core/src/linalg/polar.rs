@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::factor::{Factor, multiply};
 use super::svd::{in_stack, representable};
-use super::{Scalar, Stack, zeros};
+use super::{Scalar, Stack, small, zeros};
 use crate::Result;
 use crate::runtime::Control;
 
@@ -26,6 +26,17 @@ pub struct Polar<T> {
 /// # Errors
 /// As for [`super::svd`].
 pub fn polar<T: Scalar + Default>(stack: Stack<'_, T>, control: &Control) -> Result<Polar<T>> {
+    if small::fits(&stack) {
+        return small::polar(stack, control);
+    }
+    one_by_one(stack, control)
+}
+
+/// Each matrix on its own, of any size.
+pub(super) fn one_by_one<T: Scalar + Default>(
+    stack: Stack<'_, T>,
+    control: &Control,
+) -> Result<Polar<T>> {
     let (n, d) = (stack.rows, stack.cols);
     let what = "the decomposition";
     let h_len = stack.count.saturating_mul(d).saturating_mul(d);

@@ -34,6 +34,13 @@ impl PowerOfTwo {
         Self::new(self.exponent + other.exponent)
     }
 
+    /// Two powers of two whose product is the factor, each within float32's range for exponents up
+    /// to 250.
+    #[must_use]
+    pub fn factors(self) -> [f64; 2] {
+        [self.half, self.rest]
+    }
+
     /// `value` times the factor: exact unless the result is subnormal, infinite if it overflows.
     #[must_use]
     pub fn apply(self, value: f64) -> f64 {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::factor::{Factor, tiles};
-use super::{Scalar, Stack, zeros};
+use super::{Scalar, Stack, small, zeros};
 use crate::runtime::Control;
 use crate::{Error, Result};
 
@@ -29,6 +29,17 @@ pub struct Svd<T> {
 /// [`Error::NonFinite`], [`Error::NoConvergence`], [`Error::Memory`], [`Error::Cancelled`] (looked
 /// at between matrices), [`Error::Value`] when a singular value overflows T.
 pub fn svd<T: Scalar + Default>(stack: Stack<'_, T>, control: &Control) -> Result<Svd<T>> {
+    if small::fits(&stack) {
+        return small::svd(stack, control);
+    }
+    one_by_one(stack, control)
+}
+
+/// Each matrix on its own, of any size.
+pub(super) fn one_by_one<T: Scalar + Default>(
+    stack: Stack<'_, T>,
+    control: &Control,
+) -> Result<Svd<T>> {
     let (n, d) = (stack.rows, stack.cols);
     let k = n.min(d);
     let what = "the decomposition";

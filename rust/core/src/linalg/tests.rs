@@ -159,7 +159,7 @@ fn residual<T: Scalar>(a: &faer::Mat<f64>, product: &faer::Mat<f64>) -> f64 {
 
 const BOUND: f64 = 8.0;
 
-fn check_case<T: Scalar + Default>(case: &Case) {
+pub fn check_case<T: Scalar + Default>(case: &Case) {
     let (n, d) = (case.rows, case.cols);
     let k = n.min(d);
     let values: Vec<T> = case.values.iter().map(|&x| T::round(x)).collect();

@@ -3,4 +3,5 @@
 pub mod avx2;
 pub mod avx2_codes;
 pub mod avx512;
+pub mod jacobi;
 pub mod late;

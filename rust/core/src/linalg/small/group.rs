@@ -1,0 +1,216 @@
+//! A group of matrices in lanes, and the way in and out.
+
+use isomorph_kernels::{Isa, Shape};
+
+use super::{PowerOfTwo, representable, zeros};
+use crate::Result;
+use crate::linalg::Scalar;
+
+/// The memory of one group.
+pub(super) struct Group<T> {
+    isa: Isa,
+    shape: Shape,
+    lanes: usize,
+    /// Matrices of the group in hand.
+    count: usize,
+    a: Aligned<T>,
+    /// U above V.
+    x: Aligned<T>,
+    s: Aligned<T>,
+    gram: Aligned<T>,
+    /// The polar factors, once they are asked for.
+    r: Aligned<T>,
+    h: Aligned<T>,
+    largest: Aligned<T>,
+    scale: Aligned<T>,
+    unscale: Vec<PowerOfTwo>,
+    /// The columns of the matrix in hand in descending order of its singular values.
+    order: Vec<usize>,
+}
+
+impl<T: Scalar + Default> Group<T> {
+    pub(super) fn new(isa: Isa, shape: Shape, lanes: usize) -> Result<Self> {
+        let (n, d) = (shape.long(), shape.short());
+        let cells = |count: usize| Aligned::new(count * lanes);
+        Ok(Self {
+            isa,
+            shape,
+            lanes,
+            count: 0,
+            a: cells(n * d)?,
+            x: cells((n + d) * d)?,
+            s: cells(d)?,
+            gram: cells(d * d)?,
+            r: cells(0)?,
+            h: cells(0)?,
+            largest: cells(1)?,
+            scale: cells(2)?,
+            unscale: vec![PowerOfTwo::new(0); lanes],
+            order: Vec::with_capacity(d),
+        })
+    }
+
+    /// Factorise up to `lanes` matrices; a bit for each one that is certified, or the place of the
+    /// first value that is not finite.
+    pub(super) fn factorise(&mut self, matrices: &[T]) -> std::result::Result<u32, usize> {
+        let (isa, lanes, shape) = (self.isa, self.lanes, self.shape);
+        self.count = matrices.len() / shape.size();
+        let (a, x, s) = (self.a.values(), self.x.values(), self.s.values());
+        let (largest, scale) = (self.largest.values(), self.scale.values());
+        T::interleave(isa, lanes, shape, matrices, a, largest);
+        for (lane, largest) in largest.iter().enumerate() {
+            if !largest.widen().is_finite() {
+                let bad = matrices.iter().position(|x| !x.widen().is_finite());
+                return Err(bad.unwrap_or(0));
+            }
+            let power = PowerOfTwo::normalising(largest.widen());
+            for (part, factor) in power.factors().into_iter().enumerate() {
+                scale[part * lanes + lane] = T::round(factor);
+            }
+            self.unscale[lane] = power.inverse();
+        }
+        let converged = T::decompose(isa, lanes, shape, scale, a, x, s);
+        for lane in 0..self.count {
+            if s.iter().skip(lane).step_by(lanes).any(|s| s.widen() == 0.0) {
+                complete(shape, lanes, lane, x, s);
+            }
+        }
+        Ok(converged & T::certify(isa, lanes, shape, a, x, s, self.gram.values()))
+    }
+
+    /// The factors of one matrix, in the places of a result.
+    pub(super) fn factors(
+        &mut self,
+        lane: usize,
+        u: &mut [T],
+        s: &mut [T],
+        vt: &mut [T],
+    ) -> Result<()> {
+        let (n, d, lanes) = (self.shape.long(), self.shape.short(), self.lanes);
+        let wide = self.shape.rows < self.shape.cols;
+        let values: &[T] = self.s.values();
+        let value = |j: usize| values[j * lanes + lane].widen();
+        self.order.clear();
+        self.order.extend(0..d);
+        if !self.order.is_sorted_by(|&i, &j| value(i) >= value(j)) {
+            self.order.sort_by(|&i, &j| value(j).total_cmp(&value(i)));
+        }
+        for (s, &j) in s.iter_mut().zip(&self.order) {
+            *s = representable(self.unscale[lane].apply(value(j)))?;
+        }
+        let x: &[T] = self.x.values();
+        // In columns of U, in rows of V'; the other way round for a transposed matrix.
+        let (above, below) = if wide { (d, n) } else { (n, d) };
+        let (from, to) = if wide { (n, 0) } else { (0, n) };
+        for (place, &j) in self.order.iter().enumerate() {
+            let column = &x[j * (n + d) * lanes..][..(n + d) * lanes];
+            let column = |from: usize, len: usize| {
+                column[from * lanes..].iter().skip(lane).step_by(lanes).take(len)
+            };
+            for (out, &x) in u.iter_mut().skip(place).step_by(d).zip(column(from, above)) {
+                *out = unsigned_zero(x);
+            }
+            for (out, &x) in vt[place * below..].iter_mut().zip(column(to, below)) {
+                *out = unsigned_zero(x);
+            }
+        }
+        Ok(())
+    }
+
+    /// The polar factors of the factorised matrices; a bit for each one that is certified.
+    pub(super) fn polar(&mut self) -> Result<u32> {
+        let Shape { rows, cols } = self.shape;
+        if self.h.len == 0 {
+            self.r = Aligned::new(rows * cols * self.lanes)?;
+            self.h = Aligned::new(cols * cols * self.lanes)?;
+        }
+        let (a, x, s) = (self.a.values(), self.x.values(), self.s.values());
+        let (r, h) = (self.r.values(), self.h.values());
+        Ok(T::polar(self.isa, self.lanes, self.shape, a, x, s, r, h))
+    }
+
+    /// The polar factors of one matrix, in the places of a result.
+    pub(super) fn polar_factors(&mut self, lane: usize, r: &mut [T], h: &mut [T]) -> Result<()> {
+        let Shape { rows, cols } = self.shape;
+        let lanes = self.lanes;
+        let in_lane = self.r.values().iter().skip(lane).step_by(lanes);
+        if rows < cols {
+            // The transposed matrix, column by column.
+            r.iter_mut().zip(in_lane).for_each(|(out, &x)| *out = unsigned_zero(x));
+        } else {
+            for (place, &x) in in_lane.enumerate() {
+                r[place % rows * cols + place / rows] = unsigned_zero(x);
+            }
+        }
+        let unscale = self.unscale[lane];
+        for (out, x) in h.iter_mut().zip(self.h.values().iter().skip(lane).step_by(lanes)) {
+            *out = unsigned_zero(representable(unscale.apply(x.widen()))?);
+        }
+        Ok(())
+    }
+}
+
+/// The sign of a zero may depend on what stands in other lanes: a rotation by nothing, as a matrix
+/// that has converged takes part in until the others have, can change it.
+fn unsigned_zero<T: Scalar>(x: T) -> T {
+    T::plus(x, T::round(0.0))
+}
+
+/// Give orthonormal directions to the columns of U whose singular value is zero.
+fn complete<T: Scalar>(shape: Shape, lanes: usize, lane: usize, x: &mut [T], s: &[T]) {
+    let (n, d) = (shape.long(), shape.short());
+    let mut u: Vec<Vec<f64>> = Vec::with_capacity(d);
+    let mut missing = Vec::with_capacity(d);
+    for j in 0..d {
+        if s[j * lanes + lane].widen() > 0.0 {
+            let column = x[j * (n + d) * lanes..].iter().skip(lane).step_by(lanes);
+            u.push(column.take(n).map(|x| x.widen()).collect());
+        } else {
+            missing.push(j);
+        }
+    }
+    let mut candidates = 0..n;
+    for j in missing {
+        for candidate in candidates.by_ref() {
+            let mut direction = vec![0.0; n];
+            direction[candidate] = 1.0;
+            // Twice is enough (Kahan and Parlett).
+            for _ in 0..2 {
+                for other in &u {
+                    let dot: f64 = direction.iter().zip(other).map(|(a, b)| a * b).sum();
+                    direction.iter_mut().zip(other).for_each(|(a, b)| *a -= dot * b);
+                }
+            }
+            let norm = direction.iter().map(|a| a * a).sum::<f64>().sqrt();
+            // Some unit vector keeps at least this much, as fewer than n directions are taken.
+            if norm > 0.5 / (n as f64).sqrt() {
+                direction.iter_mut().for_each(|a| *a /= norm);
+                for (i, &value) in direction.iter().enumerate() {
+                    x[(j * (n + d) + i) * lanes + lane] = T::round(value);
+                }
+                u.push(direction);
+                break;
+            }
+        }
+    }
+}
+
+/// Zeros at the start of a cache line, so that no register straddles two.
+struct Aligned<T> {
+    values: Vec<T>,
+    start: usize,
+    len: usize,
+}
+
+impl<T: Scalar + Default> Aligned<T> {
+    fn new(len: usize) -> Result<Self> {
+        let slack = 64 / size_of::<T>();
+        let values: Vec<T> = zeros(len + slack, "the decomposition")?;
+        let start = values.as_ptr().align_offset(64).min(slack);
+        Ok(Self { values, start, len })
+    }
+
+    fn values(&mut self) -> &mut [T] {
+        &mut self.values[self.start..][..self.len]
+    }
+}

@@ -1,0 +1,149 @@
+//! One value of each of several problems, side by side: a register, or an array that the compiler
+//! makes registers of.
+//!
+//! No operation looks across lanes, so what a lane holds never depends on its neighbours.
+
+/// `L` values of type `T`.
+///
+/// Registers are made only inside functions that enable their instruction set.
+pub trait Lanes<T, const L: usize>: Copy {
+    /// One truth value a lane.
+    type Mask: Copy;
+
+    /// From memory.
+    fn load(values: &[T; L]) -> Self;
+    /// To memory.
+    fn store(self, values: &mut [T; L]);
+    /// The same value in every lane.
+    fn splat(value: T) -> Self;
+    /// The sum.
+    fn plus(self, other: Self) -> Self;
+    /// The difference.
+    fn minus(self, other: Self) -> Self;
+    /// The product.
+    fn times(self, other: Self) -> Self;
+    /// The quotient.
+    fn over(self, other: Self) -> Self;
+    /// The square root.
+    fn root(self) -> Self;
+    /// `self * x + y`, rounded once where there is an instruction for it.
+    fn times_plus(self, x: Self, y: Self) -> Self;
+    /// `self - x * y`, rounded as `times_plus`.
+    fn minus_times(self, x: Self, y: Self) -> Self;
+    /// The absolute value.
+    fn magnitude(self) -> Self;
+    /// The larger one; either if one is NaN.
+    fn larger(self, other: Self) -> Self;
+    /// The smaller one; either if one is NaN.
+    fn smaller(self, other: Self) -> Self;
+    /// `self < other`, so false for NaN.
+    fn below(self, other: Self) -> Self::Mask;
+    /// Both.
+    fn both(a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    /// At least one.
+    fn either(a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    /// `a` where the mask is set, else `b`.
+    fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
+    /// Lane `l` as bit `l`.
+    fn bits(mask: Self::Mask) -> u32;
+}
+
+/// Lanes in plain Rust.
+#[derive(Clone, Copy, Debug)]
+pub struct Array<T, const L: usize>([T; L]);
+
+macro_rules! array {
+    ($type:ident) => {
+        impl<const L: usize> Array<$type, L> {
+            #[inline(always)]
+            fn map(self, f: impl Fn($type) -> $type) -> Self {
+                Self(self.0.map(f))
+            }
+
+            #[inline(always)]
+            fn zip(self, other: Self, f: impl Fn($type, $type) -> $type) -> Self {
+                Self(std::array::from_fn(|l| f(self.0[l], other.0[l])))
+            }
+        }
+
+        impl<const L: usize> Lanes<$type, L> for Array<$type, L> {
+            type Mask = [bool; L];
+
+            #[inline(always)]
+            fn load(values: &[$type; L]) -> Self {
+                Self(*values)
+            }
+            #[inline(always)]
+            fn store(self, values: &mut [$type; L]) {
+                *values = self.0;
+            }
+            #[inline(always)]
+            fn splat(value: $type) -> Self {
+                Self([value; L])
+            }
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self.zip(other, |a, b| a + b)
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self.zip(other, |a, b| a - b)
+            }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self.zip(other, |a, b| a * b)
+            }
+            #[inline(always)]
+            fn over(self, other: Self) -> Self {
+                self.zip(other, |a, b| a / b)
+            }
+            #[inline(always)]
+            fn root(self) -> Self {
+                self.map($type::sqrt)
+            }
+            #[inline(always)]
+            fn times_plus(self, x: Self, y: Self) -> Self {
+                self.times(x).plus(y)
+            }
+            #[inline(always)]
+            fn minus_times(self, x: Self, y: Self) -> Self {
+                self.minus(x.times(y))
+            }
+            #[inline(always)]
+            fn magnitude(self) -> Self {
+                self.map($type::abs)
+            }
+            #[inline(always)]
+            fn larger(self, other: Self) -> Self {
+                self.zip(other, |a, b| if a > b { a } else { b })
+            }
+            #[inline(always)]
+            fn smaller(self, other: Self) -> Self {
+                self.zip(other, |a, b| if a < b { a } else { b })
+            }
+            #[inline(always)]
+            fn below(self, other: Self) -> [bool; L] {
+                std::array::from_fn(|l| self.0[l] < other.0[l])
+            }
+            #[inline(always)]
+            fn both(a: [bool; L], b: [bool; L]) -> [bool; L] {
+                std::array::from_fn(|l| a[l] & b[l])
+            }
+            #[inline(always)]
+            fn either(a: [bool; L], b: [bool; L]) -> [bool; L] {
+                std::array::from_fn(|l| a[l] | b[l])
+            }
+            #[inline(always)]
+            fn select(mask: [bool; L], a: Self, b: Self) -> Self {
+                Self(std::array::from_fn(|l| if mask[l] { a.0[l] } else { b.0[l] }))
+            }
+            #[inline(always)]
+            fn bits(mask: [bool; L]) -> u32 {
+                mask.iter().enumerate().fold(0, |bits, (l, &set)| bits | u32::from(set) << l)
+            }
+        }
+    };
+}
+
+array!(f32);
+array!(f64);
