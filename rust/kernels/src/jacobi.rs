@@ -14,7 +14,9 @@ mod polar;
 mod products;
 
 use crate::Element;
-use crate::isa::{Isa, Level};
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Level;
 use crate::lanes::Array;
 
 /// The operations in any lanes.
