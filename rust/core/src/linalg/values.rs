@@ -2,8 +2,9 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
-use faer::{Accum, Auto, Mat, Par, Spec};
+use faer::linalg::qr::no_pivoting::factor as qr;
+use faer::linalg::svd::bidiag;
+use faer::{Accum, Mat, Par, Spec};
 use rayon::prelude::*;
 
 use super::factor::{Factor, tiles};
@@ -12,20 +13,30 @@ use super::{PowerOfTwo, Scalar, Stack, load, zeros};
 use crate::runtime::Control;
 use crate::{Error, Result};
 
+mod bidiagonal;
+
+use bidiagonal::Bidiagonal;
+
 /// Matrices up to this many values together are one task.
 const TASK: usize = 4096;
 
-/// Sums of powers of the singular values may be off by this many eps sqrt(max(n, d)).
+/// Sums of powers of the singular values of A and B may differ by this many eps sqrt(max(n, d)).
 const WRONG: f64 = 64.0;
+
+/// How far a value may be from that of B, in eps sqrt(max(n, d)) |A|.
+const PROVED: f64 = 4.0;
+
+/// Matrices this many times as long as wide are reduced to their triangle first.
+const TALL: usize = 2;
 
 /// The singular values of each matrix of `stack`, (count, k), descending; k = min(n, d).
 ///
-/// Bidiagonalisation and the implicit QR iteration in float64. Vectors, which would prove the
-/// answer, are not there; two sums must agree instead, those of the squares (with `|A|^2`) and of
-/// the fourth powers (with `|A'A|^2`). Where one does not, the certified decomposition of
-/// [`super::svd`] gives the values. So they are off by at most 8 e sqrt(max(n, d)) |A| (Frobenius).
-/// O(count n d k) operations, about a quarter of those with vectors; memory beyond the result, per
-/// thread: 2 n d + 2 k^2 numbers of float64, about.
+/// Bidiagonalisation and the implicit QR iteration in float64. That the values are those of the
+/// bidiagonal matrix B is proved by counts of sign changes; that B has those of A, which follows
+/// from its making, is tested by `|B| = |A|` and `|B'B| = |A'A|`. What fails is given to the
+/// certified decomposition of [`super::svd`]. So values are off by at most
+/// 8 e sqrt(max(n, d)) |A| (Frobenius). O(count n d k) operations, about a quarter of those with
+/// vectors; memory beyond the result, per thread: n d + k^2 numbers of float64, about.
 ///
 /// # Errors
 /// As for [`super::svd`].
@@ -60,9 +71,13 @@ pub fn svdvals<T: Scalar + Default>(stack: Stack<'_, T>, control: &Control) -> R
 
 /// The singular values of one matrix after another, and the memory that this takes.
 struct Values {
-    /// The scaled matrix, transposed if it is wide.
+    /// The scaled matrix, transposed if it is wide; used up.
     a: Mat<f64>,
-    gram: Mat<f64>,
+    /// A'A, then the triangle of a tall matrix.
+    square: Mat<f64>,
+    /// What the reductions keep of their reflections.
+    reflections: [Mat<f64>; 3],
+    bidiagonal: Bidiagonal,
     /// Descending.
     s: Vec<f64>,
     unscale: PowerOfTwo,
@@ -76,7 +91,7 @@ impl Values {
         let (long, k) = (rows.max(cols), rows.min(cols));
         let too_large = || Error::Memory {
             what: "the singular values",
-            needed: 8 * (2 * rows as u128 * cols as u128 + 2 * (k as u128).pow(2)),
+            needed: 8 * (rows as u128 * cols as u128 + (k as u128).pow(2)),
             hint: "reduce the dimension first",
         };
         let matrix = |n, m| {
@@ -85,11 +100,14 @@ impl Values {
             mat.resize_with(n, m, |_, _| 0.0);
             Ok::<_, Error>(mat)
         };
-        let none = ComputeSvdVectors::No;
-        let request = svd_scratch::<f64>(long, k, none, none, Par::Seq, parameters());
+        let block = qr::recommended_block_size::<f64>(long, k);
+        let request = bidiag::bidiag_in_place_scratch::<f64>(long, k, Par::Seq, Spec::default())
+            .or(qr::qr_in_place_scratch::<f64>(long, k, block, Par::Seq, Spec::default()));
         Ok(Self {
             a: matrix(long, k)?,
-            gram: matrix(k, k)?,
+            square: matrix(k, k)?,
+            reflections: [matrix(block, k)?, matrix(1, k)?, matrix(1, k - 1)?],
+            bidiagonal: Bidiagonal { diagonal: vec![0.0; k], above: vec![0.0; k - 1] },
             s: vec![0.0; k],
             unscale: PowerOfTwo::new(0),
             memory: MemBuffer::try_new(request).map_err(|_| too_large())?,
@@ -111,7 +129,9 @@ impl Values {
             self.s.fill(0.0);
             return Ok(());
         }
-        if self.attempt() && self.sums_agree() {
+        let sums = self.sums();
+        self.reduce();
+        if self.agrees(sums) && self.bidiagonal.values(&mut self.s) && self.proved(sums.0) {
             return Ok(());
         }
         let mut factor = Factor::new(n, d)?;
@@ -121,23 +141,10 @@ impl Values {
         Ok(())
     }
 
-    fn attempt(&mut self) -> bool {
-        let s = faer::ColMut::from_slice_mut(&mut self.s).as_diagonal_mut();
-        let stack = MemStack::new(&mut self.memory);
-        if svd(self.a.as_ref(), s, None, None, Par::Seq, stack, parameters()).is_err() {
-            return false;
-        }
-        for x in &mut self.s {
-            *x = x.abs();
-        }
-        self.s.sort_by(|x, y| y.total_cmp(x));
-        true
-    }
-
-    /// Whether the sums of second and fourth powers are those of the matrix.
-    fn sums_agree(&mut self) -> bool {
+    /// `|A|^2` and `|A'A|^2`.
+    fn sums(&mut self) -> (f64, f64) {
         triangular::matmul(
-            self.gram.as_mut(),
+            self.square.as_mut(),
             BlockStructure::TriangularLower,
             Accum::Replace,
             self.a.transpose(),
@@ -148,25 +155,55 @@ impl Values {
             Par::Seq,
         );
         let (mut squares, mut fourth) = (0.0, 0.0);
-        for (j, column) in self.gram.col_iter().enumerate() {
+        for (j, column) in self.square.col_iter().enumerate() {
             squares += column[j];
             let below = column.subrows(j, column.nrows() - j);
             fourth += 2.0 * below.squared_norm_l2() - column[j] * column[j];
         }
-        let tolerance = WRONG * f64::EPSILON * (self.a.nrows() as f64).sqrt();
-        let agree = |sum: f64, power: i32| {
-            let found: f64 = self.s.iter().map(|s| s.powi(power)).sum();
-            (found - sum).abs() <= tolerance * sum
-        };
-        agree(squares, 2) && agree(fourth, 4)
+        (squares, fourth)
     }
-}
 
-/// The QR iteration: without vectors it costs little, and divide and conquer has been wrong.
-fn parameters() -> Spec<SvdParams, f64> {
-    let mut parameters = <SvdParams as Auto<f64>>::auto();
-    parameters.recursion_threshold = usize::MAX;
-    Spec::new(parameters)
+    /// Make A bidiagonal.
+    fn reduce(&mut self) {
+        let (long, k) = self.a.shape();
+        let [block, left, right] = &mut self.reflections;
+        let stack = MemStack::new(&mut self.memory);
+        let matrix = if long >= TALL * k {
+            let params = Spec::default();
+            qr::qr_in_place(self.a.as_mut(), block.as_mut(), Par::Seq, stack, params);
+            self.square.as_mut().fill(0.0);
+            self.square.copy_from_triangular_upper(self.a.as_ref().subrows(0, k));
+            &mut self.square
+        } else {
+            &mut self.a
+        };
+        let (left, right) = (left.as_mut(), right.as_mut());
+        let stack = MemStack::new(&mut self.memory);
+        bidiag::bidiag_in_place(matrix.as_mut(), left, right, Par::Seq, stack, Spec::default());
+        let Bidiagonal { diagonal, above } = &mut self.bidiagonal;
+        for j in 0..k {
+            diagonal[j] = matrix[(j, j)];
+            if j + 1 < k {
+                above[j] = matrix[(j, j + 1)];
+            }
+        }
+    }
+
+    /// In what rounding may leave: eps sqrt(max(n, d)).
+    fn unit(&self) -> f64 {
+        f64::EPSILON * (self.a.nrows() as f64).sqrt()
+    }
+
+    fn agrees(&self, (squares, fourth): (f64, f64)) -> bool {
+        let (found_squares, found_fourth) = self.bidiagonal.sums();
+        let tolerance = WRONG * self.unit();
+        (found_squares - squares).abs() <= tolerance * squares
+            && (found_fourth - fourth).abs() <= tolerance * fourth
+    }
+
+    fn proved(&self, squares: f64) -> bool {
+        self.bidiagonal.proves(&self.s, PROVED * self.unit() * squares.sqrt())
+    }
 }
 
 #[cfg(test)]
