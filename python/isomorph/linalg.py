@@ -125,9 +125,9 @@ def svd(
     also for rank-deficient, repeated, clustered and graded spectra. The fast method takes the
     eigenvectors V of A'A; the columns of A V are the left vectors times the singular values, and a
     correction of first order, which a Jacobi rotation of all pairs would be, makes them orthogonal
-    to rounding. What A'A has lost (singular values below some 1e-7 of the largest, clusters of small
-    ones) is noticed: such matrices are bidiagonalised, and the vectors, the singular values and the
-    residual tested and repaired, down to one-sided Jacobi.
+    to rounding. What A'A has lost (singular values below some 1e-7 of the largest, clusters of
+    small ones) is noticed: such matrices are bidiagonalised, and the vectors, the singular values
+    and the residual tested and repaired, down to one-sided Jacobi.
 
     O(n d k) operations a matrix, each on one core, but for the products of large ones; memory
     beyond the result, per core: some 4 n d + 6 k^2 numbers. Ctrl-C is looked at between two
@@ -189,20 +189,23 @@ def svdvals(
 
     Notes
     -----
-    In float64 on the scaled matrix, as :func:`svd`, by bidiagonalisation and the implicit QR
-    iteration. There are no vectors to prove the values with: their squares and fourth powers must
-    add up to :math:`|A|_F^2` and :math:`|A^TA|_F^2` within rounding, else the certified
-    decomposition of :func:`svd` is computed instead. With eps of the input's type,
+    Up to 32 columns (and 128 rows, or the other way round) these are the values of :func:`svd`,
+    with its relative accuracy. Larger matrices are bidiagonalised in float64, scaled as there, and
+    the implicit QR iteration gives the values; there are no vectors to prove them with, so the
+    eigenvalues below and above each are counted (Sturm sequences of the bidiagonal matrix B), and
+    :math:`|B|_F = |A|_F` and :math:`|B^TB|_F = |A^TA|_F` must hold within rounding. What fails is
+    given to :func:`svd`. With eps of the input's type,
 
     .. math:: \max_i |s_i - \sigma_i(A)| \le 8\, \mathrm{eps} \sqrt{\max(n, d)}\, |A|_F.
 
-    O(n d k) operations a matrix, some quarter of those of :func:`svd`; memory beyond the result,
-    per core: some 2 n d + 2 k^2 numbers.
+    O(n d k) operations a matrix; memory beyond the result, per core: some n d + k^2 numbers; for
+    small matrices the vectors of the stack.
 
     References
     ----------
     G. H. Golub and W. Kahan, "Calculating the singular values and pseudo-inverse of a matrix",
-    SIAM J. Numer. Anal. B 2 (1965).
+    SIAM J. Numer. Anal. B 2 (1965); J. Demmel and W. Kahan, "Accurate singular values of bidiagonal
+    matrices", SIAM J. Sci. Stat. Comput. 11 (1990).
 
     Examples
     --------

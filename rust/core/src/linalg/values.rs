@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::factor::{Factor, tiles};
 use super::svd::{in_stack, representable};
-use super::{PowerOfTwo, Scalar, Stack, load, zeros};
+use super::{PowerOfTwo, Scalar, Stack, load, small, zeros};
 use crate::runtime::Control;
 use crate::{Error, Result};
 
@@ -35,14 +35,18 @@ const TALL: usize = 2;
 /// bidiagonal matrix B is proved by counts of sign changes; that B has those of A, which follows
 /// from its making, is tested by `|B| = |A|` and `|B'B| = |A'A|`. What fails is given to the
 /// certified decomposition of [`super::svd`]. So values are off by at most
-/// 8 e sqrt(max(n, d)) |A| (Frobenius). O(count n d k) operations, about a quarter of those with
-/// vectors; memory beyond the result, per thread: n d + k^2 numbers of float64, about.
+/// 8 e sqrt(max(n, d)) |A| (Frobenius). Small matrices go the way of [`super::svd`], whose relative
+/// accuracy is worth the vectors. O(count n d k) operations; memory beyond the result, per thread:
+/// n d + k^2 numbers of float64, about (small ones: the vectors of the stack).
 ///
 /// # Errors
 /// As for [`super::svd`].
 pub fn svdvals<T: Scalar + Default>(stack: Stack<'_, T>, control: &Control) -> Result<Vec<T>> {
     let (n, d) = (stack.rows, stack.cols);
     let k = n.min(d);
+    if small::fits(&stack) {
+        return Ok(small::svd(stack, control)?.s);
+    }
     let mut result = zeros(stack.count * k, "the singular values")?;
     if stack.count == 0 || k == 0 {
         return Ok(result);

@@ -56,11 +56,10 @@ impl Bidiagonal {
             left -= 1;
             let low = (0..high).rev().find(|&i| !coupled(i)).map_or(0, |i| i + 1);
             // The iteration finds the small values at the end: they should be there.
-            if block.0 > high || block.1 < low || block == (usize::MAX, usize::MAX) {
-                if s[low].abs() < s[high].abs() {
-                    s[low..=high].reverse();
-                    e[low..high].reverse();
-                }
+            let new = high < block.0 || low > block.1;
+            if new && s[low].abs() < s[high].abs() {
+                s[low..=high].reverse();
+                e[low..high].reverse();
             }
             block = (low, high);
             sweep(&mut s[low..=high], &mut e[low..high], norm);
