@@ -29,6 +29,9 @@ pub mod plain {
 /// The most columns, of a transposed matrix if it is wide.
 pub const MAX_COLUMNS: usize = 32;
 
+/// Values of a matrix up to which a group fills two registers.
+const TINY: usize = 36;
+
 /// The size of a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -177,37 +180,50 @@ fn check(shape: Shape) -> (usize, usize) {
 /// Calls the operation of that name for the width and the instruction set.
 macro_rules! dispatch {
     (
-        $isa:ident, $lanes:ident, $type:ident, $narrow:literal, $wide:literal, $small:ident,
-        $large:ident, $operation:ident($($argument:expr),*)
+        $isa:ident, $lanes:ident, $type:ident, [$one:literal, $two:literal, $four:literal],
+        [$small:ident, $small_pair:ident, $large:ident, $large_pair:ident],
+        $operation:ident($($argument:expr),*)
     ) => {
         match ($isa.level(), $lanes) {
             // SAFETY: the CPU has what the level says.
             #[cfg(target_arch = "x86_64")]
-            (Level::Avx512, $wide) => unsafe {
+            (Level::Avx512, $four) => unsafe {
+                crate::x86_64::jacobi::$large_pair::$operation($($argument),*)
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            (Level::Avx512, $two) => unsafe {
                 crate::x86_64::jacobi::$large::$operation($($argument),*)
             },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            (Level::Avx512 | Level::Avx2, $narrow) => unsafe {
+            (Level::Avx2, $two) => unsafe {
+                crate::x86_64::jacobi::$small_pair::$operation($($argument),*)
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            (Level::Avx2, $one) => unsafe {
                 crate::x86_64::jacobi::$small::$operation($($argument),*)
             },
-            (_, $narrow) => {
-                plain::$operation::<$type, Array<$type, $narrow>, $narrow>($($argument),*)
-            }
+            (_, $one) => plain::$operation::<$type, Array<$type, $one>, $one>($($argument),*),
             _ => panic!("{} lanes are not a width of this instruction set", $lanes),
         }
     };
 }
 
 macro_rules! jacobi {
-    ($type:ident, $narrow:literal, $wide:literal, $small:ident, $large:ident) => {
+    ($type:ident, [$($width:literal),*], [$($module:ident),*]) => {
         impl Jacobi for $type {
             fn lanes(isa: Isa, shape: Shape) -> usize {
-                let _ = shape;
+                let [one, two, four] = [$($width),*];
+                // Where a rotation takes longer to find than to apply, two registers take turns.
+                let tiny = shape.size() <= TINY;
                 match isa.level() {
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx512 => $wide,
-                    _ => $narrow,
+                    Level::Avx512 => if tiny { four } else { two },
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2 if tiny => two,
+                    _ => one,
                 }
             }
 
@@ -224,13 +240,7 @@ macro_rules! jacobi {
                 let count = matrices.len() / size;
                 assert!(count <= lanes && matrices.len() == count * size, "too many matrices");
                 dispatch!(
-                    isa,
-                    lanes,
-                    $type,
-                    $narrow,
-                    $wide,
-                    $small,
-                    $large,
+                    isa, lanes, $type, [$($width),*], [$($module),*],
                     interleave(matrices, shape, cells_mut(a, size), &mut cells_mut(largest, 1)[0])
                 )
             }
@@ -246,13 +256,7 @@ macro_rules! jacobi {
             ) -> u32 {
                 let (n, d) = check(shape);
                 dispatch!(
-                    isa,
-                    lanes,
-                    $type,
-                    $narrow,
-                    $wide,
-                    $small,
-                    $large,
+                    isa, lanes, $type, [$($width),*], [$($module),*],
                     decompose(
                         shape,
                         &cells(scale, 2).as_chunks().0[0],
@@ -274,13 +278,7 @@ macro_rules! jacobi {
             ) -> u32 {
                 let (n, d) = check(shape);
                 dispatch!(
-                    isa,
-                    lanes,
-                    $type,
-                    $narrow,
-                    $wide,
-                    $small,
-                    $large,
+                    isa, lanes, $type, [$($width),*], [$($module),*],
                     certify(
                         shape,
                         cells(a, n * d),
@@ -303,13 +301,7 @@ macro_rules! jacobi {
             ) -> u32 {
                 let (n, d) = check(shape);
                 dispatch!(
-                    isa,
-                    lanes,
-                    $type,
-                    $narrow,
-                    $wide,
-                    $small,
-                    $large,
+                    isa, lanes, $type, [$($width),*], [$($module),*],
                     polar(
                         shape,
                         cells(a, n * d),
@@ -324,5 +316,5 @@ macro_rules! jacobi {
     };
 }
 
-jacobi!(f32, 8, 16, f32x8, f32x16);
-jacobi!(f64, 4, 8, f64x4, f64x8);
+jacobi!(f32, [8, 16, 32], [f32x8, f32x8x2, f32x16, f32x16x2]);
+jacobi!(f64, [4, 8, 16], [f64x4, f64x4x2, f64x8, f64x8x2]);

@@ -52,6 +52,99 @@ pub trait Lanes<T, const L: usize>: Copy {
 #[derive(Clone, Copy, Debug)]
 pub struct Array<T, const L: usize>([T; L]);
 
+/// Two registers: where one problem at a time waits for divisions and roots, two wait together.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<V>(V, V);
+
+macro_rules! pair {
+    ($type:ident, $half:literal, $both:literal) => {
+        impl<V: Lanes<$type, $half>> Lanes<$type, $both> for Pair<V> {
+            type Mask = (V::Mask, V::Mask);
+
+            #[inline(always)]
+            fn load(values: &[$type; $both]) -> Self {
+                let (halves, _) = values.as_chunks();
+                Self(V::load(&halves[0]), V::load(&halves[1]))
+            }
+            #[inline(always)]
+            fn store(self, values: &mut [$type; $both]) {
+                let (halves, _) = values.as_chunks_mut();
+                self.0.store(&mut halves[0]);
+                self.1.store(&mut halves[1]);
+            }
+            #[inline(always)]
+            fn splat(value: $type) -> Self {
+                Self(V::splat(value), V::splat(value))
+            }
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                Self(self.0.plus(other.0), self.1.plus(other.1))
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                Self(self.0.minus(other.0), self.1.minus(other.1))
+            }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                Self(self.0.times(other.0), self.1.times(other.1))
+            }
+            #[inline(always)]
+            fn over(self, other: Self) -> Self {
+                Self(self.0.over(other.0), self.1.over(other.1))
+            }
+            #[inline(always)]
+            fn root(self) -> Self {
+                Self(self.0.root(), self.1.root())
+            }
+            #[inline(always)]
+            fn times_plus(self, x: Self, y: Self) -> Self {
+                Self(self.0.times_plus(x.0, y.0), self.1.times_plus(x.1, y.1))
+            }
+            #[inline(always)]
+            fn minus_times(self, x: Self, y: Self) -> Self {
+                Self(self.0.minus_times(x.0, y.0), self.1.minus_times(x.1, y.1))
+            }
+            #[inline(always)]
+            fn magnitude(self) -> Self {
+                Self(self.0.magnitude(), self.1.magnitude())
+            }
+            #[inline(always)]
+            fn larger(self, other: Self) -> Self {
+                Self(self.0.larger(other.0), self.1.larger(other.1))
+            }
+            #[inline(always)]
+            fn smaller(self, other: Self) -> Self {
+                Self(self.0.smaller(other.0), self.1.smaller(other.1))
+            }
+            #[inline(always)]
+            fn below(self, other: Self) -> Self::Mask {
+                (self.0.below(other.0), self.1.below(other.1))
+            }
+            #[inline(always)]
+            fn both(a: Self::Mask, b: Self::Mask) -> Self::Mask {
+                (V::both(a.0, b.0), V::both(a.1, b.1))
+            }
+            #[inline(always)]
+            fn either(a: Self::Mask, b: Self::Mask) -> Self::Mask {
+                (V::either(a.0, b.0), V::either(a.1, b.1))
+            }
+            #[inline(always)]
+            fn select(mask: Self::Mask, a: Self, b: Self) -> Self {
+                Self(V::select(mask.0, a.0, b.0), V::select(mask.1, a.1, b.1))
+            }
+            #[inline(always)]
+            fn bits(mask: Self::Mask) -> u32 {
+                V::bits(mask.0) | V::bits(mask.1) << $half
+            }
+        }
+    };
+}
+
+pair!(f32, 8, 16);
+pair!(f32, 16, 32);
+pair!(f64, 4, 8);
+pair!(f64, 8, 16);
+
 macro_rules! array {
     ($type:ident) => {
         impl<const L: usize> Array<$type, L> {

@@ -41,6 +41,11 @@ fn certify_sized<T: Real, V: Lanes<T, L>, const L: usize>(
     let right = Columns { stride: height, from: n, height: d, count: d };
     let sound = straighten::<T, V, L>(left, x, gram) & straighten::<T, V, L>(right, x, gram);
     let zero = V::splat(T::default());
+    // A rotation by nothing, as in a lane that has converged before others, can change the sign of
+    // a zero: there is none now.
+    for cell in x.iter_mut() {
+        V::load(cell).plus(zero).store(cell);
+    }
     let (mut error, mut size) = (zero, zero);
     for j in 0..d {
         let (u, v, s) = (left.of(x, j), right.of(x, j), V::load(&s[j]));

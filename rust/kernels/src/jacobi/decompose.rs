@@ -111,14 +111,14 @@ fn sweep<T: Real, V: Lanes<T, L>, const L: usize>(
         let column = columns.of(x, j);
         dot::<T, V, L>(column, column).store(norm);
     }
-    let tolerance = V::splat(T::from_f64(T::EPSILON * (n as f64).sqrt()));
+    let sharpness = V::splat(T::from_f64(1.0 / (T::EPSILON * (n as f64).sqrt())));
     let mut moved = 0;
     let mut turns = [Turn::<V>::none::<T, L>(); MAX_COLUMNS / 2];
     for stage in 0..d {
         for ((i, j), turn) in pairs(stage, d).zip(&mut turns) {
             let gamma = dot::<T, V, L>(columns.of(x, i), columns.of(x, j));
             let (alpha, beta) = (V::load(&norms[i]), V::load(&norms[j]));
-            let (next, larger, smaller) = Turn::new::<T, L>(alpha, beta, gamma, tolerance);
+            let (next, larger, smaller) = Turn::new::<T, L>(alpha, beta, gamma, sharpness);
             *turn = next;
             moved |= turn.lanes;
             larger.store(&mut norms[i]);
@@ -130,7 +130,7 @@ fn sweep<T: Real, V: Lanes<T, L>, const L: usize>(
                 let left = &mut left[i * height..][..height];
                 for (x, y) in left.iter_mut().zip(&mut right[..height]) {
                     let (p, q) = (V::load(x), V::load(y));
-                    turn.along.times(p).plus_times::<T, L>(turn.across, q).store(x);
+                    turn.across.times_plus(q, turn.along.times(p)).store(x);
                     turn.along.times(q).minus_times(turn.across, p).store(y);
                 }
             }
@@ -168,58 +168,42 @@ impl<V: Copy> Turn<V> {
     /// The rotation that makes two columns with these squared norms and product orthogonal, the
     /// longer one first, and the squared norms then.
     ///
-    /// Columns that are orthogonal to `tolerance`, or of which one is negligible, are at most
+    /// Columns that are orthogonal to 1 / `sharpness`, or of which one is negligible, are at most
     /// exchanged: nothing is rounded then.
     #[inline(always)]
-    fn new<T: Real, const L: usize>(alpha: V, beta: V, gamma: V, tolerance: V) -> (Self, V, V)
+    fn new<T: Real, const L: usize>(alpha: V, beta: V, gamma: V, sharpness: V) -> (Self, V, V)
     where
         V: Lanes<T, L>,
     {
         let (zero, one) = (V::splat(T::default()), V::splat(T::from_f64(1.0)));
         let (high, low) = (alpha.larger(beta), alpha.smaller(beta));
-        let size = gamma.magnitude();
-        // The product of the roots, not the root of the product: that could underflow.
-        let bar = tolerance.times(high.root()).times(low.root());
+        // Relative to the longer one: neither squares nor quotients leave the range.
+        let inverse = one.over(high);
+        let (size, ratio) = (gamma.magnitude().times(inverse), low.times(inverse));
+        // Over the tolerance, before it is squared: the square of a product could underflow.
+        let excess = size.times(sharpness);
         let considered = V::splat(T::from_f64(T::NEGLIGIBLE)).below(low);
-        let rotated = V::both(considered, bar.below(size));
+        let rotated = V::both(considered, ratio.below(excess.times(excess)));
         let exchanged = alpha.below(beta);
+        let lanes = V::bits(V::either(rotated, exchanged));
+        if lanes == 0 {
+            return (Self::none::<T, L>(), high, low);
+        }
 
-        let zeta = high.minus(low).over(size.plus(size));
-        // The square of a large one could overflow, and the one added to it does not count.
-        let large = V::splat(T::from_f64(TWO_TO_30)).below(zeta);
-        let root = V::select(large, zeta, zeta.times_plus(zeta, one).root());
-        let tangent = one.over(zeta.plus(root));
+        let (twice, difference) = (size.plus(size), one.minus(ratio));
+        let root = difference.times_plus(difference, twice.times(twice)).root();
+        let tangent = twice.over(difference.plus(root));
         let cosine = one.over(tangent.times_plus(tangent, one).root());
         let sine = cosine.times(tangent);
         let sine = V::select(gamma.below(zero), zero.minus(sine), sine);
-        let shift = V::select(rotated, tangent.times(size), zero);
+        let shift = V::select(rotated, tangent.times(gamma.magnitude()), zero);
         let (cosine, sine) = (V::select(rotated, cosine, one), V::select(rotated, sine, zero));
         let turn = Self {
             along: V::select(exchanged, sine, cosine),
             across: V::select(exchanged, cosine, sine),
-            lanes: V::bits(V::either(rotated, exchanged)),
+            lanes,
         };
         (turn, high.plus(shift), low.minus(shift).larger(zero))
-    }
-}
-
-const TWO_TO_30: f64 = (1u64 << 30) as f64;
-
-/// What [`Lanes`] has, under a name for readers.
-trait PlusTimes: Copy {
-    /// `self + x * y`
-    fn plus_times<T, const L: usize>(self, x: Self, y: Self) -> Self
-    where
-        Self: Lanes<T, L>;
-}
-
-impl<V: Copy> PlusTimes for V {
-    #[inline(always)]
-    fn plus_times<T, const L: usize>(self, x: Self, y: Self) -> Self
-    where
-        Self: Lanes<T, L>,
-    {
-        x.times_plus(y, self)
     }
 }
 

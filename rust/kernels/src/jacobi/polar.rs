@@ -33,6 +33,9 @@ pub fn polar<T: Real, V: Lanes<T, L>, const L: usize>(
     // The errors of U and V add up. `h` is not yet in use.
     let columns = Columns { stride: n, from: 0, height: n, count: d };
     let sound = straighten::<T, V, L>(columns, r, h);
+    for cell in r.iter_mut() {
+        V::load(cell).plus(zero).store(cell);
+    }
 
     // H = V S V', or U S U' for the transposed matrix.
     let side = if wide { left } else { right };

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use crate::jacobi::{Shape, plain};
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, Pair};
 
 /// One register of values. Made only by functions that enable its instruction set.
 #[derive(Clone, Copy)]
@@ -202,7 +202,7 @@ register!(
 
 /// The operations of one type, inlined into functions that have its instruction set.
 macro_rules! operations {
-    ($module:ident, $feature:literal, $type:ident, $lanes:literal, $register:ident) => {
+    ($module:ident, $feature:literal, $type:ident, $lanes:literal, $register:ty) => {
         /// The operations of one type and width.
         pub mod $module {
             use super::*;
@@ -217,7 +217,7 @@ macro_rules! operations {
                 a: &mut Cells,
                 largest: &mut [$type; $lanes],
             ) {
-                plain::interleave::<_, Register<$register>, $lanes>(matrices, shape, a, largest);
+                plain::interleave::<_, $register, $lanes>(matrices, shape, a, largest);
             }
 
             /// See [`crate::Jacobi::decompose`].
@@ -229,7 +229,7 @@ macro_rules! operations {
                 x: &mut Cells,
                 s: &mut Cells,
             ) -> u32 {
-                plain::decompose::<_, Register<$register>, $lanes>(shape, scale, a, x, s)
+                plain::decompose::<_, $register, $lanes>(shape, scale, a, x, s)
             }
 
             /// See [`crate::Jacobi::certify`].
@@ -241,7 +241,7 @@ macro_rules! operations {
                 s: &Cells,
                 gram: &mut Cells,
             ) -> u32 {
-                plain::certify::<_, Register<$register>, $lanes>(shape, a, x, s, gram)
+                plain::certify::<_, $register, $lanes>(shape, a, x, s, gram)
             }
 
             /// See [`crate::Jacobi::polar`].
@@ -254,13 +254,17 @@ macro_rules! operations {
                 r: &mut Cells,
                 h: &mut Cells,
             ) -> u32 {
-                plain::polar::<_, Register<$register>, $lanes>(shape, a, x, s, r, h)
+                plain::polar::<_, $register, $lanes>(shape, a, x, s, r, h)
             }
         }
     };
 }
 
-operations!(f32x8, "avx2,fma", f32, 8, __m256);
-operations!(f64x4, "avx2,fma", f64, 4, __m256d);
-operations!(f32x16, "avx2,fma,avx512f", f32, 16, __m512);
-operations!(f64x8, "avx2,fma,avx512f", f64, 8, __m512d);
+operations!(f32x8, "avx2,fma", f32, 8, Register<__m256>);
+operations!(f64x4, "avx2,fma", f64, 4, Register<__m256d>);
+operations!(f32x16, "avx2,fma,avx512f", f32, 16, Register<__m512>);
+operations!(f64x8, "avx2,fma,avx512f", f64, 8, Register<__m512d>);
+operations!(f32x8x2, "avx2,fma", f32, 16, Pair<Register<__m256>>);
+operations!(f64x4x2, "avx2,fma", f64, 8, Pair<Register<__m256d>>);
+operations!(f32x16x2, "avx2,fma,avx512f", f32, 32, Pair<Register<__m512>>);
+operations!(f64x8x2, "avx2,fma,avx512f", f64, 16, Pair<Register<__m512d>>);

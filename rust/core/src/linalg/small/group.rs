@@ -89,29 +89,26 @@ impl<T: Scalar + Default> Group<T> {
         let (n, d, lanes) = (self.shape.long(), self.shape.short(), self.lanes);
         let wide = self.shape.rows < self.shape.cols;
         let values: &[T] = self.s.values();
-        let value = |j: usize| values[j * lanes + lane].widen();
+        let value = |j: usize| values[j * lanes + lane];
         self.order.clear();
         self.order.extend(0..d);
         if !self.order.is_sorted_by(|&i, &j| value(i) >= value(j)) {
-            self.order.sort_by(|&i, &j| value(j).total_cmp(&value(i)));
+            self.order.sort_by(|&i, &j| value(j).widen().total_cmp(&value(i).widen()));
         }
         for (s, &j) in s.iter_mut().zip(&self.order) {
-            *s = representable(self.unscale[lane].apply(value(j)))?;
+            *s = representable(self.unscale[lane].apply(value(j).widen()))?;
         }
-        let x: &[T] = self.x.values();
-        // In columns of U, in rows of V'; the other way round for a transposed matrix.
-        let (above, below) = if wide { (d, n) } else { (n, d) };
-        let (from, to) = if wide { (n, 0) } else { (0, n) };
+        let x: &[T] = &self.x.values()[lane..];
         for (place, &j) in self.order.iter().enumerate() {
-            let column = &x[j * (n + d) * lanes..][..(n + d) * lanes];
-            let column = |from: usize, len: usize| {
-                column[from * lanes..].iter().skip(lane).step_by(lanes).take(len)
-            };
-            for (out, &x) in u.iter_mut().skip(place).step_by(d).zip(column(from, above)) {
-                *out = unsigned_zero(x);
+            let from = j * (n + d);
+            // In columns of U, in rows of V'; the other way round for a transposed matrix.
+            let (column, row) = if wide { (from + n, from) } else { (from, from + n) };
+            for (i, row) in u.chunks_exact_mut(d).enumerate() {
+                row[place] = x[(column + i) * lanes];
             }
-            for (out, &x) in vt[place * below..].iter_mut().zip(column(to, below)) {
-                *out = unsigned_zero(x);
+            let below = if wide { n } else { d };
+            for (i, out) in vt[place * below..][..below].iter_mut().enumerate() {
+                *out = x[(row + i) * lanes];
             }
         }
         Ok(())
@@ -136,24 +133,18 @@ impl<T: Scalar + Default> Group<T> {
         let in_lane = self.r.values().iter().skip(lane).step_by(lanes);
         if rows < cols {
             // The transposed matrix, column by column.
-            r.iter_mut().zip(in_lane).for_each(|(out, &x)| *out = unsigned_zero(x));
+            r.iter_mut().zip(in_lane).for_each(|(out, &x)| *out = x);
         } else {
             for (place, &x) in in_lane.enumerate() {
-                r[place % rows * cols + place / rows] = unsigned_zero(x);
+                r[place % rows * cols + place / rows] = x;
             }
         }
         let unscale = self.unscale[lane];
         for (out, x) in h.iter_mut().zip(self.h.values().iter().skip(lane).step_by(lanes)) {
-            *out = unsigned_zero(representable(unscale.apply(x.widen()))?);
+            *out = representable(unscale.apply(x.widen()))?;
         }
         Ok(())
     }
-}
-
-/// The sign of a zero may depend on what stands in other lanes: a rotation by nothing, as a matrix
-/// that has converged takes part in until the others have, can change it.
-fn unsigned_zero<T: Scalar>(x: T) -> T {
-    T::plus(x, T::round(0.0))
 }
 
 /// Give orthonormal directions to the columns of U whose singular value is zero.
