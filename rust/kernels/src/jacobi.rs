@@ -215,15 +215,18 @@ macro_rules! jacobi {
     ($type:ident, [$($width:literal),*], [$($module:ident),*]) => {
         impl Jacobi for $type {
             fn lanes(isa: Isa, shape: Shape) -> usize {
-                let [one, two, four] = [$($width),*];
+                let widths = [$($width),*];
                 // Where a rotation takes longer to find than to apply, two registers take turns.
-                let tiny = shape.size() <= TINY;
+                let tiny = usize::from(shape.size() <= TINY);
                 match isa.level() {
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx512 => if tiny { four } else { two },
+                    Level::Avx512 => widths[1 + tiny],
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx2 if tiny => two,
-                    _ => one,
+                    Level::Avx2 => widths[tiny],
+                    _ => {
+                        let _ = tiny;
+                        widths[0]
+                    }
                 }
             }
 

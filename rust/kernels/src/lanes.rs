@@ -53,9 +53,11 @@ pub trait Lanes<T, const L: usize>: Copy {
 pub struct Array<T, const L: usize>([T; L]);
 
 /// Two registers: where one problem at a time waits for divisions and roots, two wait together.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
 pub struct Pair<V>(V, V);
 
+#[cfg(target_arch = "x86_64")]
 macro_rules! pair {
     ($type:ident, $half:literal, $both:literal) => {
         impl<V: Lanes<$type, $half>> Lanes<$type, $both> for Pair<V> {
@@ -140,10 +142,15 @@ macro_rules! pair {
     };
 }
 
-pair!(f32, 8, 16);
-pair!(f32, 16, 32);
-pair!(f64, 4, 8);
-pair!(f64, 8, 16);
+#[cfg(target_arch = "x86_64")]
+mod pairs {
+    use super::*;
+
+    pair!(f32, 8, 16);
+    pair!(f32, 16, 32);
+    pair!(f64, 4, 8);
+    pair!(f64, 8, 16);
+}
 
 macro_rules! array {
     ($type:ident) => {
