@@ -117,13 +117,15 @@ def svd(
 
     Notes
     -----
-    Everything is computed in float64, on the matrix scaled by a power of two (so that 1e-300 and
-    1e300 are as good as 1), and rounded once. With eps of the input's type, in the Frobenius norm,
+    Each matrix is first scaled by a power of two, so that 1e-300 and 1e300 are as good as 1. With
+    eps of the input's type, in the Frobenius norm,
 
     .. math:: |U^TU - I|,\ |V^TV - I|,\ |A - U S V^T|/|A| \le 8\, \mathrm{eps} \sqrt{\max(n, d)}
 
-    also for rank-deficient, repeated, clustered and graded spectra. The fast method takes the
-    eigenvectors V of A'A; the columns of A V are the left vectors times the singular values, and a
+    also for rank-deficient, repeated, clustered and graded spectra. Up to 32 columns and 128 rows,
+    or the other way round, it is one-sided Jacobi, a matrix in each lane of the registers, in the
+    type of the input. Larger matrices are factorised in float64 and rounded once, by way of the
+    eigenvectors V of A'A: the columns of A V are the left vectors times the singular values, and a
     correction of first order, which a Jacobi rotation of all pairs would be, makes them orthogonal
     to rounding. What A'A has lost (singular values below some 1e-7 of the largest, clusters of
     small ones) is noticed: such matrices are bidiagonalised, and the vectors, the singular values
@@ -327,8 +329,8 @@ def polar(
 
     Notes
     -----
-    :math:`R = UV^T`, :math:`H = V S V^T` from the thin singular value decomposition, in float64,
-    rounded once; bounds as for :func:`svd`. h needs d^2 numbers a matrix: for n much smaller than d
+    :math:`R = UV^T`, :math:`H = V S V^T` from the thin singular value decomposition, computed as
+    there; bounds as for :func:`svd`. h needs d^2 numbers a matrix: for n much smaller than d
     use :func:`svd`.
 
     References

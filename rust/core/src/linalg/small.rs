@@ -18,7 +18,7 @@ mod group;
 
 use group::Group;
 
-/// The longest rows or columns: beyond, as measured, the other routines are as fast.
+/// The longest rows or columns: beyond, the lanes of a group would leave the second-level cache.
 const LONGEST: usize = 128;
 
 /// About how many values a task has.
