@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use super::factor::{straighten, target, tiles};
 use super::svd::in_stack;
-use super::{PowerOfTwo, Scalar, Stack, jacobi, load, zeros};
+use super::{PowerOfTwo, Scalar, Stack, jacobi, load, zero_matrix, zeros};
 use crate::runtime::Control;
 use crate::{Error, Result};
 
@@ -137,12 +137,7 @@ impl Eigen {
             needed: 8 * 6 * (d as u128).pow(2),
             hint: "reduce the dimension first",
         };
-        let matrix = || {
-            let mut mat = Mat::new();
-            mat.try_reserve(d, d).map_err(|_| too_large())?;
-            mat.resize_with(d, d, |_, _| 0.0);
-            Ok::<_, Error>(mat)
-        };
+        let matrix = || zero_matrix(d, d).ok_or_else(too_large);
         let request =
             requirement(d, Method::DivideAndConquer).or(requirement(d, Method::QrIteration));
         Ok(Self {
@@ -161,7 +156,7 @@ impl Eigen {
     /// `|A - A'| / |A|` of the matrix as it came.
     fn load<T: Scalar>(&mut self, values: &[T]) -> Result<f64> {
         let d = self.a.nrows();
-        let scale = load::normalising(values, d, "a")?;
+        let scale = PowerOfTwo::normalising(load::largest(values, d, "a")?);
         self.unscale = scale.inverse();
         let a = &mut self.a;
         let (mut squares, mut differences) = (0.0, 0.0);

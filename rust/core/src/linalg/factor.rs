@@ -16,8 +16,8 @@
 //!
 //! The polar factor is made of these. An iteration made of products would have to beat them:
 //! scaled Newton takes 9 to 10 steps on cross-covariances of word vectors (300 columns, condition
-//! 1e5 to 2e6), each an inversion, which is as much time as the whole decomposition; QDWH takes
-//! twice that.
+//! 1e5 to 2e6), each an inversion, which is as much time as the whole decomposition; QDWH has about
+//! twice as many operations.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::matmul::matmul;
@@ -28,7 +28,7 @@ use faer::{Accum, Auto, Mat, MatRef, Par, Spec};
 
 use super::gram::Outcome;
 use super::scaling::PowerOfTwo;
-use super::{Scalar, gram, jacobi};
+use super::{Scalar, gram, jacobi, load, zero_matrix};
 use crate::{Error, Result};
 
 /// A residual above this many eps * sqrt(max(n, d)) * |A| (Frobenius) is a wrong answer.
@@ -88,12 +88,7 @@ impl Factor {
             needed: 8 * (4 * rows as u128 * cols as u128 + 6 * (k as u128).pow(2)),
             hint: "reduce the dimension first",
         };
-        let matrix = |n, m| {
-            let mut mat = Mat::new();
-            mat.try_reserve(n, m).map_err(|_| too_large())?;
-            mat.resize_with(n, m, |_, _| 0.0);
-            Ok::<_, Error>(mat)
-        };
+        let matrix = |n, m| zero_matrix(n, m).ok_or_else(too_large);
         let request = requirement(rows, cols, Method::DivideAndConquer).or(requirement(
             rows,
             cols,
@@ -171,18 +166,8 @@ impl Factor {
     /// Copy the matrix, column-major, scaled by a power of two so that its largest entry is in
     /// [1, 2): squares then neither overflow nor vanish. Gives the largest magnitude.
     fn load<T: Scalar>(&mut self, values: &[T], argument: &'static str) -> Result<f64> {
-        let (mut largest, mut sound) = (0.0f64, true);
-        for x in values {
-            let x = x.widen();
-            largest = if x.abs() > largest { x.abs() } else { largest };
-            sound &= x.is_finite();
-        }
         let d = self.a.ncols();
-        if !sound {
-            let bad = values.iter().position(|x| !x.widen().is_finite());
-            let row = bad.unwrap_or(0) / d;
-            return Err(Error::NonFinite { argument, row });
-        }
+        let largest = load::largest(values, d, argument)?;
         let scale = PowerOfTwo::normalising(largest);
         self.unscale = scale.inverse();
         let a = &mut self.a;
@@ -226,7 +211,7 @@ impl Factor {
             long.copy_from(&self.a);
         }
         let converged = jacobi::factorise(long, &mut self.s, short);
-        complete(long, &mut self.s);
+        complete(long, &self.s);
         converged
     }
 
@@ -371,7 +356,7 @@ pub(super) fn pairwise_square(x: &[f64]) -> f64 {
 }
 
 /// Give orthonormal directions to the columns whose singular value is zero.
-fn complete(q: &mut Mat<f64>, s: &mut [f64]) {
+pub(super) fn complete(q: &mut Mat<f64>, s: &[f64]) {
     let (n, k) = q.shape();
     let mut candidate = 0;
     for j in 0..k {

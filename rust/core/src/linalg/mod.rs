@@ -1,9 +1,10 @@
-//! Dense factorisations of stacks of matrices: one problem a core, each one sequential inside, so
-//! that no byte of a result depends on the number of threads.
+//! Dense factorisations of stacks of matrices: one problem a core, and inside a large one nothing
+//! that is cut by the number of threads, so that no byte of a result depends on it.
 //!
-//! Everything is computed in float64, as LAPACK-backed NumPy does for float32 too, and rounded once
-//! to the type of the input. Every factorisation is *certified* before it is handed out (see
-//! [`factor`]): an error of a factorisation routine is found here, not by the user.
+//! Small matrices are computed in the type of the input, several at a time (see [`small`]); larger
+//! ones in float64, as LAPACK-backed NumPy does for float32 too, and rounded once. Every
+//! factorisation is *certified* before it is handed out (see [`factor`]): an error of a
+//! factorisation routine is found here, not by the user.
 
 mod eigh;
 pub mod factor;
@@ -106,6 +107,14 @@ pub(crate) fn zeros<T: Copy + Default>(len: usize, what: &'static str) -> Result
     })?;
     values.resize(len, T::default());
     Ok(values)
+}
+
+/// A matrix of zeros, or nothing where there is no memory for it.
+pub(crate) fn zero_matrix(rows: usize, cols: usize) -> Option<faer::Mat<f64>> {
+    let mut matrix = faer::Mat::new();
+    matrix.try_reserve(rows, cols).ok()?;
+    matrix.resize_with(rows, cols, |_, _| 0.0);
+    Some(matrix)
 }
 
 #[cfg(test)]

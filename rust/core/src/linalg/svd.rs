@@ -20,7 +20,7 @@ pub struct Svd<T> {
 
 /// The thin singular value decomposition of each matrix of `stack`.
 ///
-/// With e = eps of T (which the float64 inside does not add to): `|U'U - I|`, `|V'V - I|` and
+/// With e = eps of T: `|U'U - I|`, `|V'V - I|` and
 /// `|A - U S V'| / |A|` are below 8 e sqrt(max(n, d)) in the Frobenius norm. Signs are as they are
 /// computed: the same for every thread count, not normalised. O(count n d k) operations; memory
 /// beyond the result: per thread about 4 n d + 6 k^2 numbers of float64.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::factor::{Factor, tiles};
 use super::svd::{in_stack, representable};
-use super::{PowerOfTwo, Scalar, Stack, load, small, zeros};
+use super::{PowerOfTwo, Scalar, Stack, load, small, zero_matrix, zeros};
 use crate::runtime::Control;
 use crate::{Error, Result};
 
@@ -98,12 +98,7 @@ impl Values {
             needed: 8 * (rows as u128 * cols as u128 + (k as u128).pow(2)),
             hint: "reduce the dimension first",
         };
-        let matrix = |n, m| {
-            let mut mat = Mat::new();
-            mat.try_reserve(n, m).map_err(|_| too_large())?;
-            mat.resize_with(n, m, |_, _| 0.0);
-            Ok::<_, Error>(mat)
-        };
+        let matrix = |n, m| zero_matrix(n, m).ok_or_else(too_large);
         let block = qr::recommended_block_size::<f64>(long, k);
         let request = bidiag::bidiag_in_place_scratch::<f64>(long, k, Par::Seq, Spec::default())
             .or(qr::qr_in_place_scratch::<f64>(long, k, block, Par::Seq, Spec::default()));
@@ -121,7 +116,12 @@ impl Values {
 
     fn compute<T: Scalar>(&mut self, values: &[T]) -> Result<()> {
         let (n, d) = self.shape;
-        let scale = load::normalising(values, d, "a")?;
+        let largest = load::largest(values, d, "a")?;
+        if largest == 0.0 {
+            self.s.fill(0.0);
+            return Ok(());
+        }
+        let scale = PowerOfTwo::normalising(largest);
         self.unscale = scale.inverse();
         let a = &mut self.a;
         let wide = n < d;
@@ -129,10 +129,6 @@ impl Values {
             let place = if wide { (j, i) } else { (i, j) };
             a[place] = scale.apply(values[i * d + j].widen());
         });
-        if self.a.norm_max() == 0.0 {
-            self.s.fill(0.0);
-            return Ok(());
-        }
         let sums = self.sums();
         self.reduce();
         if self.agrees(sums) && self.bidiagonal.values(&mut self.s) && self.proved(sums.0) {

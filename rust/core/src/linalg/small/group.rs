@@ -1,10 +1,12 @@
 //! A group of matrices in lanes, and the way in and out.
 
+use faer::Mat;
 use isomorph_kernels::{Isa, Shape};
 
 use super::{PowerOfTwo, representable, zeros};
 use crate::Result;
 use crate::linalg::Scalar;
+use crate::linalg::factor::complete;
 
 /// The memory of one group.
 pub(super) struct Group<T> {
@@ -72,7 +74,7 @@ impl<T: Scalar + Default> Group<T> {
         let converged = T::decompose(isa, lanes, shape, scale, a, x, s);
         for lane in 0..self.count {
             if s.iter().skip(lane).step_by(lanes).any(|s| s.widen() == 0.0) {
-                complete(shape, lanes, lane, x, s);
+                complete_lane(shape, lanes, lane, x, s);
             }
         }
         Ok(converged & T::certify(isa, lanes, shape, a, x, s, self.gram.values()))
@@ -148,40 +150,15 @@ impl<T: Scalar + Default> Group<T> {
 }
 
 /// Give orthonormal directions to the columns of U whose singular value is zero.
-fn complete<T: Scalar>(shape: Shape, lanes: usize, lane: usize, x: &mut [T], s: &[T]) {
+fn complete_lane<T: Scalar>(shape: Shape, lanes: usize, lane: usize, x: &mut [T], s: &[T]) {
     let (n, d) = (shape.long(), shape.short());
-    let mut u: Vec<Vec<f64>> = Vec::with_capacity(d);
-    let mut missing = Vec::with_capacity(d);
-    for j in 0..d {
-        if s[j * lanes + lane].widen() > 0.0 {
-            let column = x[j * (n + d) * lanes..].iter().skip(lane).step_by(lanes);
-            u.push(column.take(n).map(|x| x.widen()).collect());
-        } else {
-            missing.push(j);
-        }
-    }
-    let mut candidates = 0..n;
-    for j in missing {
-        for candidate in candidates.by_ref() {
-            let mut direction = vec![0.0; n];
-            direction[candidate] = 1.0;
-            // Twice is enough (Kahan and Parlett).
-            for _ in 0..2 {
-                for other in &u {
-                    let dot: f64 = direction.iter().zip(other).map(|(a, b)| a * b).sum();
-                    direction.iter_mut().zip(other).for_each(|(a, b)| *a -= dot * b);
-                }
-            }
-            let norm = direction.iter().map(|a| a * a).sum::<f64>().sqrt();
-            // Some unit vector keeps at least this much, as fewer than n directions are taken.
-            if norm > 0.5 / (n as f64).sqrt() {
-                direction.iter_mut().for_each(|a| *a /= norm);
-                for (i, &value) in direction.iter().enumerate() {
-                    x[(j * (n + d) + i) * lanes + lane] = T::round(value);
-                }
-                u.push(direction);
-                break;
-            }
+    let place = |i: usize, j: usize| (j * (n + d) + i) * lanes + lane;
+    let mut u = Mat::from_fn(n, d, |i, j| x[place(i, j)].widen());
+    let s: Vec<f64> = (0..d).map(|j| s[j * lanes + lane].widen()).collect();
+    complete(&mut u, &s);
+    for j in (0..d).filter(|&j| s[j] == 0.0) {
+        for i in 0..n {
+            x[place(i, j)] = T::round(u[(i, j)]);
         }
     }
 }
