@@ -138,8 +138,8 @@ class ArrayLinalg:
             x, y = self._spread(x, mean_x), self._spread(y, mean_y)
         cross = xp.matrix_transpose(w[:, None] * x) @ y
         u, s, vt = self._svd(cross)
-        eps = float(xp.finfo(xp.float64).eps)
-        rank = xp.sum(xp.astype(s > s[0] * eps * max(cross.shape), xp.float64))
+        threshold = xp.linalg.vector_norm(s) * self._rounding(cross)
+        rank = xp.sum(xp.astype(s > threshold, xp.float64))
         tied = False
         if 0 < int(rank) < s.shape[0]:
             u, vt, tied = self._nearest_to_identity(cross, int(rank))
@@ -183,8 +183,12 @@ class ArrayLinalg:
         left, cosines, right = xp.linalg.svd(overlap, full_matrices=False)
         u = xp.concat([u[:, :rank], u0 @ left], axis=1)
         vt = xp.concat([vt[:rank, :], right @ v0t], axis=0)
-        eps = float(xp.finfo(xp.float64).eps)
-        return u, vt, float(cosines[-1]) <= eps * max(cross.shape)
+        return u, vt, float(cosines[-1]) <= self._rounding(cross)
+
+    def _rounding(self, cross: Any) -> float:
+        """Tell how large a singular value of a matrix of size 1 may come out by rounding alone."""
+        n = max(cross.shape)
+        return float(self.xp.finfo(self.xp.float64).eps) * max(n, 8 * n**0.5)
 
     def _spread(self, a: Any, mean: Any) -> Any:
         """Subtract the mean; rows that are equal but for rounding have no spread."""

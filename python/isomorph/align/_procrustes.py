@@ -75,8 +75,10 @@ def procrustes(
 
         * ``residual``: :math:`\sqrt{\sum w |s(x-\bar x)R - (y-\bar y)|^2 / \sum w |y-\bar y|^2}`;
         * ``correlation``: tr(R'M) divided as the singular values are, at most 1;
-        * ``rank``: the numerical rank of M. If it is smaller than min(d, e) (fewer pairs than
-          dimensions, say), the pairs do not determine R: see Notes;
+        * ``rank``: the numerical rank of M, singular values up to
+          :math:`\max(n, 8\sqrt n)\,\epsilon\,|M|_F`, n = max(d, e), being rounding. If it
+          is smaller than min(d, e) (fewer pairs than dimensions, say), the pairs do not determine
+          R: see Notes;
         * ``determinant``: +1 or -1, for d = e.
 
         For a stack each is a list.

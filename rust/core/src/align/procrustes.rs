@@ -113,8 +113,10 @@ fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> R
     factor.factorise(&rows, "source or target")?;
     let values: Vec<f64> = (factor.s.iter().map(|s| factor.unscale.apply(*s))).collect();
 
-    let threshold = values[0] * f64::EPSILON * d.max(e) as f64;
-    let rank = values.iter().filter(|s| **s > threshold).count();
+    // Scaled, so that the squares keep to the range.
+    let size = factor.s.iter().map(|s| s * s).sum::<f64>().sqrt();
+    let threshold = size * rounding(d.max(e));
+    let rank = factor.s.iter().filter(|s| **s > threshold).count();
     // Of a zero matrix the factors are unit vectors: the identity comes out.
     let tied = rank > 0 && rank < values.len() && nearest_to_identity(&mut factor, rank)?;
     let mut r = orthonormal(&mut factor, d < e);
@@ -171,7 +173,14 @@ fn nearest_to_identity(factor: &mut Factor, rank: usize) -> Result<bool> {
         outer.as_mut().subcols_mut(rank, k - rank).copy_from(&chosen);
     }
     let least = inner.unscale.apply(inner.s[k - rank - 1]);
-    Ok(least <= f64::EPSILON * d.max(e) as f64)
+    Ok(least <= rounding(d.max(e)))
+}
+
+/// How large a singular value of a matrix of size 1 (Frobenius), with n rows or columns at most, may
+/// come out by rounding alone: what the factorisation promises, and n eps for the products before.
+fn rounding(n: usize) -> f64 {
+    let n = n as f64;
+    f64::EPSILON * n.max(8.0 * n.sqrt())
 }
 
 /// An orthonormal basis of what is orthogonal to the first `rank` columns of `q`, themselves
