@@ -188,7 +188,8 @@ class ArrayLinalg:
     def _rounding(self, cross: Any) -> float:
         """Tell how large a singular value of a matrix of size 1 may come out by rounding alone."""
         n = max(cross.shape)
-        return float(self.xp.finfo(self.xp.float64).eps) * max(n, 8 * n**0.5)
+        eps = float(self.xp.finfo(self.xp.float64).eps)
+        return eps * max(n, 8 * math.sqrt(n))
 
     def _spread(self, a: Any, mean: Any) -> Any:
         """Subtract the mean; rows that are equal but for rounding have no spread."""
