@@ -8,6 +8,7 @@ is tested against. Agreement is to rounding, and singular vectors of equal value
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
