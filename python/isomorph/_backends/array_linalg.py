@@ -188,7 +188,7 @@ class ArrayLinalg:
 
     def _rounding(self, cross: Any) -> float:
         """Tell how large a singular value of a matrix of size 1 may come out by rounding alone."""
-        n = max(cross.shape)
+        n: int = max(cross.shape)
         eps = float(self.xp.finfo(self.xp.float64).eps)
         return eps * max(n, 8 * math.sqrt(n))
 
