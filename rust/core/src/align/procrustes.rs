@@ -5,7 +5,8 @@ use rayon::prelude::*;
 
 use super::determinant;
 use super::moments::{CrossMoments, Pairs, cross_moments, projected_square};
-use crate::linalg::factor::{Factor, multiply};
+use crate::linalg::factor::Factor;
+use crate::linalg::products::product;
 use crate::linalg::{PowerOfTwo, Scalar, Stack};
 use crate::matrix::MatRef;
 use crate::runtime::Control;
@@ -157,19 +158,19 @@ fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> R
 ///
 /// Every optimal answer is U1 V1' + U0 Q V0', with bases U0, V0 of what is orthogonal to U1 and V1.
 /// The distance to E is least where trace(Q' U0' E V0) is largest: Q is the polar factor.
-fn nearest_to_identity(factor: &mut Factor, rank: usize) -> Result<bool> {
+fn nearest_to_identity(factor: &mut Factor<f64>, rank: usize) -> Result<bool> {
     let (d, e, k) = (factor.u.nrows(), factor.v.nrows(), factor.s.len());
     let (u0, v0) = (complement(&factor.u, rank), complement(&factor.v, rank));
     let mut overlap = Mat::zeros(d - rank, e - rank);
     let (top, other_top) = (u0.as_ref().subrows(0, k), v0.as_ref().subrows(0, k));
-    multiply(&mut overlap, Accum::Replace, top.transpose(), other_top, 1.0);
+    product(overlap.as_mut(), Accum::Replace, top.transpose(), other_top, 1.0);
     let rows: Vec<f64> =
         (0..(d - rank) * (e - rank)).map(|p| overlap[(p / (e - rank), p % (e - rank))]).collect();
     let mut inner = Factor::new(d - rank, e - rank)?;
     inner.factorise(&rows, "source or target")?;
     for (outer, basis, turn) in [(&mut factor.u, &u0, &inner.u), (&mut factor.v, &v0, &inner.v)] {
         let mut chosen = Mat::zeros(outer.nrows(), k - rank);
-        multiply(&mut chosen, Accum::Replace, basis.as_ref(), turn.as_ref(), 1.0);
+        product(chosen.as_mut(), Accum::Replace, basis.as_ref(), turn.as_ref(), 1.0);
         outer.as_mut().subcols_mut(rank, k - rank).copy_from(&chosen);
     }
     let least = inner.unscale.apply(inner.s[k - rank - 1]);
@@ -194,7 +195,7 @@ fn complement(q: &Mat<f64>, rank: usize) -> Mat<f64> {
     whole.as_ref().subcols(rank, n - rank).to_owned()
 }
 
-fn orthonormal(factor: &mut Factor, wide: bool) -> Mat<f64> {
+fn orthonormal(factor: &mut Factor<f64>, wide: bool) -> Mat<f64> {
     let r = factor.orthonormal_part();
     if wide { r.transpose().to_owned() } else { r }
 }

@@ -1,4 +1,4 @@
-//! A look at one matrix before it is brought into float64.
+//! The way of one row-major matrix in: a look at its values, and the order of a transposed copy.
 
 use super::Scalar;
 use crate::{Error, Result};
@@ -20,4 +20,18 @@ pub(super) fn largest<T: Scalar>(values: &[T], cols: usize, argument: &'static s
     }
     let bad = values.iter().position(|x| !x.widen().is_finite());
     Err(Error::NonFinite { argument, row: bad.unwrap_or(0) / cols })
+}
+
+/// Visit all (i, j) in tiles, so that a transposed copy keeps to the first-level cache.
+pub(super) fn tiles(rows: usize, cols: usize, mut visit: impl FnMut(usize, usize)) {
+    const TILE: usize = 16;
+    for i0 in (0..rows).step_by(TILE) {
+        for j0 in (0..cols).step_by(TILE) {
+            for i in i0..(i0 + TILE).min(rows) {
+                for j in j0..(j0 + TILE).min(cols) {
+                    visit(i, j);
+                }
+            }
+        }
+    }
 }

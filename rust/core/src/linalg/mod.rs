@@ -1,17 +1,20 @@
 //! Dense factorisations of stacks of matrices: one problem a core, and inside a large one nothing
 //! that is cut by the number of threads, so that no byte of a result depends on it.
 //!
-//! Small matrices are computed in the type of the input, several at a time (see [`small`]); larger
-//! ones in float64, as LAPACK-backed NumPy does for float32 too, and rounded once. Every
-//! factorisation is *certified* before it is handed out (see [`factor`]): an error of a
+//! All is computed in the type of the input, small matrices several at a time (see [`small`]), larger
+//! ones by way of their Gram matrix (see [`gram`]); what these cannot do, in float64 (see
+//! [`careful`]). Every factorisation is *certified* before it is handed out: an error of a
 //! factorisation routine is found here, not by the user.
 
+mod careful;
 mod eigh;
 pub mod factor;
 mod gram;
 mod jacobi;
 mod load;
+mod orthonormal;
 mod polar;
+pub(crate) mod products;
 mod scaling;
 mod small;
 mod svd;
@@ -110,10 +113,10 @@ pub(crate) fn zeros<T: Copy + Default>(len: usize, what: &'static str) -> Result
 }
 
 /// A matrix of zeros, or nothing where there is no memory for it.
-pub(crate) fn zero_matrix(rows: usize, cols: usize) -> Option<faer::Mat<f64>> {
+pub(crate) fn zero_matrix<T: Scalar>(rows: usize, cols: usize) -> Option<faer::Mat<T>> {
     let mut matrix = faer::Mat::new();
     matrix.try_reserve(rows, cols).ok()?;
-    matrix.resize_with(rows, cols, |_, _| 0.0);
+    matrix.resize_with(rows, cols, |_, _| T::zero());
     Some(matrix)
 }
 

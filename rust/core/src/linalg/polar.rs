@@ -3,7 +3,8 @@
 use faer::{Accum, Mat};
 use rayon::prelude::*;
 
-use super::factor::{Factor, multiply};
+use super::factor::Factor;
+use super::products::product;
 use super::svd::{in_stack, representable};
 use super::{Scalar, Stack, small, zeros};
 use crate::Result;
@@ -55,15 +56,16 @@ pub(super) fn one_by_one<T: Scalar + Default>(
             let nearest = factor.orthonormal_part();
             for (i, row) in r.chunks_exact_mut(d).enumerate() {
                 for (j, x) in row.iter_mut().enumerate() {
-                    *x = T::round(if n < d { nearest[(j, i)] } else { nearest[(i, j)] });
+                    *x = if n < d { nearest[(j, i)] } else { nearest[(i, j)] };
                 }
             }
             let stretched = Mat::from_fn(d, factor.s.len(), |i, j| factor.v[(i, j)] * factor.s[j]);
-            let mut product = Mat::zeros(d, d);
-            multiply(&mut product, Accum::Replace, stretched.as_ref(), factor.v.transpose(), 1.0);
+            let mut stretch = Mat::zeros(d, d);
+            let turned = factor.v.transpose();
+            product(stretch.as_mut(), Accum::Replace, stretched.as_ref(), turned, 1.0);
             for i in 0..d {
                 for j in 0..=i {
-                    let x = representable(factor.unscale.apply(product[(i, j)]))?;
+                    let x = representable(factor.unscale.apply(stretch[(i, j)].widen()))?;
                     h[i * d + j] = x;
                     h[j * d + i] = x;
                 }

@@ -2,7 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::factor::{Factor, tiles};
+use super::factor::Factor;
+use super::load::tiles;
+use super::orthonormal::column;
 use super::{Scalar, Stack, small, zeros};
 use crate::runtime::Control;
 use crate::{Error, Result};
@@ -23,7 +25,8 @@ pub struct Svd<T> {
 /// With e = eps of T: `|U'U - I|`, `|V'V - I|` and
 /// `|A - U S V'| / |A|` are below 8 e sqrt(max(n, d)) in the Frobenius norm. Signs are as they are
 /// computed: the same for every thread count, not normalised. O(count n d k) operations; memory
-/// beyond the result: per thread about 4 n d + 6 k^2 numbers of float64.
+/// beyond the result: per thread about 4 n d + 6 k^2 numbers of T, and as many of float64 for a
+/// matrix that falls back to bidiagonalisation.
 ///
 /// # Errors
 /// [`Error::NonFinite`], [`Error::NoConvergence`], [`Error::Memory`], [`Error::Cancelled`] (looked
@@ -61,14 +64,12 @@ pub(super) fn one_by_one<T: Scalar + Default>(
             control.check()?;
             let factor = factor.as_mut().map_err(|error| error.clone())?;
             factor.factorise(stack.get(index), "a").map_err(|error| in_stack(error, index, n))?;
-            tiles(n, k, |i, j| u[i * k + j] = T::round(factor.u[(i, j)]));
+            tiles(n, k, |i, j| u[i * k + j] = factor.u[(i, j)]);
             for (j, row) in vt.chunks_exact_mut(d).enumerate() {
-                for (i, x) in row.iter_mut().enumerate() {
-                    *x = T::round(factor.v[(i, j)]);
-                }
+                row.copy_from_slice(column(factor.v.as_ref(), j));
             }
             for (x, value) in s.iter_mut().zip(&factor.s) {
-                *x = representable(factor.unscale.apply(*value))?;
+                *x = representable(factor.unscale.apply(value.widen()))?;
             }
             control.advance(1);
             Ok(())

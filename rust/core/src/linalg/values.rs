@@ -7,7 +7,8 @@ use faer::linalg::svd::bidiag;
 use faer::{Accum, Mat, Par, Spec};
 use rayon::prelude::*;
 
-use super::factor::{Factor, tiles};
+use super::factor::Factor;
+use super::load::tiles;
 use super::svd::{in_stack, representable};
 use super::{PowerOfTwo, Scalar, Stack, load, small, zero_matrix, zeros};
 use crate::runtime::Control;
@@ -136,7 +137,9 @@ impl Values {
         }
         let mut factor = Factor::new(n, d)?;
         factor.factorise(values, "a")?;
-        self.s.copy_from_slice(&factor.s);
+        for (to, from) in self.s.iter_mut().zip(&factor.s) {
+            *to = from.widen();
+        }
         self.unscale = factor.unscale;
         Ok(())
     }

@@ -6,7 +6,7 @@ use isomorph_kernels::{Isa, Shape};
 use super::{PowerOfTwo, representable, zeros};
 use crate::Result;
 use crate::linalg::Scalar;
-use crate::linalg::factor::complete;
+use crate::linalg::orthonormal::complete;
 
 /// The memory of one group.
 pub(super) struct Group<T> {

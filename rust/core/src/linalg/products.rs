@@ -1,0 +1,77 @@
+//! Matrix products, spread over the cores where they are large: a matrix alone has all of them, too.
+//!
+//! The cuts do not depend on the number of threads, so neither do the bytes.
+
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::reborrow::ReborrowMut;
+use faer::{Accum, MatMut, MatRef, Par};
+
+use super::Scalar;
+
+/// Columns of a product that one task computes.
+const BLOCK: usize = 128;
+
+/// `dst (+)= alpha lhs rhs`.
+pub(crate) fn product<T: Scalar>(
+    dst: MatMut<'_, T>,
+    accumulate: Accum,
+    lhs: MatRef<'_, T>,
+    rhs: MatRef<'_, T>,
+    alpha: f64,
+) {
+    if dst.ncols() <= BLOCK {
+        return matmul(dst, accumulate, lhs, rhs, T::round(alpha), Par::Seq);
+    }
+    let cut = halfway(dst.ncols());
+    let (left, right) = dst.split_at_col_mut(cut);
+    let (rhs_left, rhs_right) = rhs.split_at_col(cut);
+    rayon::join(
+        || product(left, accumulate, lhs, rhs_left, alpha),
+        || product(right, accumulate, lhs, rhs_right, alpha),
+    );
+}
+
+/// The lower triangle of `x' x`.
+pub(super) fn lower_product<T: Scalar>(dst: MatMut<'_, T>, x: MatRef<'_, T>) {
+    if dst.ncols() <= BLOCK {
+        let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+        let (new, all) = (Accum::Replace, Par::Seq);
+        return triangular::matmul(dst, lower, new, x.transpose(), full, x, full, T::one(), all);
+    }
+    let cut = halfway(dst.ncols());
+    let (top, _, bottom, corner) = dst.split_at_mut(cut, cut);
+    let (left, right) = x.split_at_col(cut);
+    rayon::join(
+        || product(bottom, Accum::Replace, right.transpose(), left, 1.0),
+        || rayon::join(|| lower_product(top, left), || lower_product(corner, right)),
+    );
+}
+
+/// `dst -= x t`, with t the transposed lower triangle of `lower`.
+pub(super) fn subtract_upper<T: Scalar>(
+    dst: MatMut<'_, T>,
+    x: MatRef<'_, T>,
+    lower: MatRef<'_, T>,
+) {
+    if dst.ncols() <= BLOCK {
+        let (upper, full) = (BlockStructure::TriangularUpper, BlockStructure::Rectangular);
+        let (t, minus) = (lower.transpose(), T::round(-1.0));
+        return triangular::matmul(dst, full, Accum::Add, x, full, t, upper, minus, Par::Seq);
+    }
+    let cut = halfway(dst.ncols());
+    let (left, mut right) = dst.split_at_col_mut(cut);
+    let (x_left, x_right) = x.split_at_col(cut);
+    let (top, _, bottom, corner) = lower.split_at(cut, cut);
+    rayon::join(
+        || subtract_upper(left, x_left, top),
+        || {
+            product(right.rb_mut(), Accum::Add, x_left, bottom.transpose(), -1.0);
+            subtract_upper(right, x_right, corner);
+        },
+    );
+}
+
+fn halfway(columns: usize) -> usize {
+    (columns / 2).next_multiple_of(BLOCK / 2)
+}
