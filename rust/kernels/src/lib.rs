@@ -13,7 +13,8 @@
 //!   eight lanes: the same bits on every instruction set.
 //!
 //! [`Late`] has those of late interaction, where every product of a document is kept; [`Jacobi`]
-//! decomposes many small matrices at a time.
+//! decomposes many small matrices at a time, and [`inverse_iteration`] finds many eigenvectors of a
+//! tridiagonal one.
 #![deny(missing_docs)]
 
 #[cfg(target_arch = "aarch64")]
@@ -28,6 +29,7 @@ mod late;
 mod peak;
 mod portable;
 mod tile;
+mod tridiagonal;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -42,6 +44,7 @@ pub use jacobi::{Jacobi, MAX_COLUMNS, Shape};
 pub use late::{Late, MAX_PANEL, Narrow, TILE_ROWS};
 pub use peak::fma_chains;
 pub use tile::{Hits, MAX_TILE, Side};
+pub use tridiagonal::{Tridiagonal, inverse_iteration, work};
 
 #[cfg(test)]
 mod jacobi_tests;

@@ -8,18 +8,18 @@
 //! 1e5 to 2e6), each an inversion, which is as much time as the whole decomposition; QDWH has about
 //! twice as many operations.
 
-use faer::dyn_stack::MemBuffer;
 use faer::{Accum, Mat};
 
 use super::careful::Careful;
 use super::load::{largest, tiles};
-use super::orthonormal::{straighten, target};
+use super::orthonormal::{FAR, straighten, target};
 use super::products::product;
-use super::{PowerOfTwo, Scalar, gram, zero_matrix};
+use super::symmetric::Eigenvectors;
+use super::{PowerOfTwo, Scalar, zero_matrix};
 use crate::{Error, Result};
 
 /// The factors of one matrix after another, and the memory that this takes:
-/// 4 n d + 4 k^2 numbers, about, k = min(n, d).
+/// 4 n d + 7 k^2 numbers, about, k = min(n, d).
 pub struct Factor<T> {
     /// The scaled matrix.
     pub(super) a: Mat<T>,
@@ -33,7 +33,7 @@ pub struct Factor<T> {
     pub unscale: PowerOfTwo,
     pub(super) gram: Mat<T>,
     pub(super) scratch: Mat<T>,
-    pub(super) memory: MemBuffer,
+    pub(super) eigenvectors: Eigenvectors<T>,
     /// For what the way by A'A cannot do; made when it is needed.
     careful: Option<Careful>,
 }
@@ -48,7 +48,7 @@ impl<T: Scalar> Factor<T> {
         let too_large = || Error::Memory {
             what: "the factorisation",
             needed: size_of::<T>() as u128
-                * (4 * rows as u128 * cols as u128 + 4 * (k as u128).pow(2)),
+                * (4 * rows as u128 * cols as u128 + 7 * (k as u128).pow(2)),
             hint: "reduce the dimension first",
         };
         let matrix = |n, m| zero_matrix(n, m).ok_or_else(too_large);
@@ -60,7 +60,7 @@ impl<T: Scalar> Factor<T> {
             unscale: PowerOfTwo::new(0),
             gram: matrix(k, k)?,
             scratch: matrix(rows.max(cols), k)?,
-            memory: MemBuffer::try_new(gram::requirement::<T>(k)).map_err(|_| too_large())?,
+            eigenvectors: Eigenvectors::new(k)?,
             careful: None,
         })
     }
@@ -129,7 +129,7 @@ impl<T: Scalar> Factor<T> {
         product(r.as_mut(), Accum::Replace, left.as_ref(), right.transpose(), 1.0);
         // The errors of U and V add up; `false` cannot come from factors that passed their test.
         let target = target::<T>(self.s.len());
-        straighten(r.as_mut(), &mut self.gram, &mut self.scratch, target);
+        straighten(r.as_mut(), &mut self.gram, &mut self.scratch, target, FAR);
         r
     }
 

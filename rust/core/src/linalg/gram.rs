@@ -16,18 +16,15 @@
 //!
 //! Gaps between singular values do not matter: vectors of a cluster need only be orthogonal.
 
-use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
-use faer::linalg::evd::{
-    ComputeEigenvectors, SelfAdjointEvdParams, self_adjoint_evd, self_adjoint_evd_scratch,
-};
 use faer::reborrow::{Reborrow, ReborrowMut};
-use faer::{Accum, Auto, ColMut, Mat, MatMut, MatRef, Par, Spec};
+use faer::{Accum, Mat, MatMut, MatRef};
 
 use super::factor::Factor;
 use super::orthonormal::{
-    column, complement, nearly, pairwise_square, squares, straighten, target,
+    FAR, column, complement, nearly, pairwise_square, squares, straighten, target,
 };
 use super::products::{lower_product, product, subtract_upper};
+use super::symmetric::Eigenvectors;
 use super::{Scalar, zero_matrix};
 
 /// More levels than matrices of any use have: each takes about a quarter of eps off what is left.
@@ -42,7 +39,7 @@ const NEGLIGIBLE: f64 = 1.0;
 impl<T: Scalar> Factor<T> {
     /// Factorise the loaded matrix; false for one that needs another method.
     pub(super) fn attempt_gram(&mut self) -> bool {
-        let Self { a, u, s, v, gram, scratch, memory, .. } = self;
+        let Self { a, u, s, v, gram, scratch, eigenvectors, .. } = self;
         let wide = a.nrows() < a.ncols();
         let a = if wide { a.transpose() } else { a.as_ref() };
         let (long, short) = if wide { (v, u) } else { (u, v) };
@@ -59,15 +56,14 @@ impl<T: Scalar> Factor<T> {
             let m = k - done;
             let mut tail = long.as_mut().subcols_mut(done, m);
             // 1. The eigenvectors, and what they make of the columns.
-            let values = &mut s[done..];
             if level == 0 {
-                if !eigenvectors(a, short.as_mut(), values, gram, scratch, memory) {
+                if !turning(a, short.as_mut(), gram, scratch, eigenvectors) {
                     return false;
                 }
                 product(tail.rb_mut(), Accum::Replace, a, short.as_ref(), 1.0);
             } else {
                 let Some(mut q) = zero_matrix(m, m) else { return false };
-                if !eigenvectors(tail.rb(), q.as_mut(), values, gram, scratch, memory) {
+                if !turning(tail.rb(), q.as_mut(), gram, scratch, eigenvectors) {
                     return false;
                 }
                 turn_columns(tail.rb_mut(), q.as_ref(), scratch);
@@ -103,8 +99,14 @@ impl<T: Scalar> Factor<T> {
                 return true;
             }
             // Long columns are corrected by short ones: hardly anything of A V is touched.
-            return straighten(long.as_mut(), gram, scratch, target::<T>(k))
-                && straighten(short.as_mut().reverse_cols_mut(), gram, scratch, target::<T>(k));
+            return straighten(long.as_mut(), gram, scratch, target::<T>(k), FAR)
+                && straighten(
+                    short.as_mut().reverse_cols_mut(),
+                    gram,
+                    scratch,
+                    target::<T>(k),
+                    FAR,
+                );
         }
         false
     }
@@ -159,23 +161,18 @@ impl Choice {
 
 /// The eigenvectors of `x' x`, in columns of `q`, the largest eigenvalue first, orthonormal to working
 /// precision; false if there are none.
-fn eigenvectors<T: Scalar>(
+fn turning<T: Scalar>(
     x: MatRef<'_, T>,
     mut q: MatMut<'_, T>,
-    values: &mut [T],
     gram: &mut Mat<T>,
     scratch: &mut Mat<T>,
-    memory: &mut MemBuffer,
+    eigenvectors: &mut Eigenvectors<T>,
 ) -> bool {
     let m = x.ncols();
     let mut square = gram.as_mut().submatrix_mut(0, 0, m, m);
     lower_product(square.rb_mut(), x);
-    let values = ColMut::from_slice_mut(values).as_diagonal_mut();
-    // They come in ascending order.
-    let vectors = Some(q.rb_mut().reverse_cols_mut());
-    let stack = MemStack::new(memory);
-    self_adjoint_evd(square.rb(), values, vectors, Par::Seq, stack, parameters()).is_ok()
-        && straighten(q, gram, scratch, target::<T>(m))
+    eigenvectors.find(square.rb(), q.rb_mut())
+        && straighten(q, gram, scratch, target::<T>(m), f64::INFINITY)
 }
 
 /// `x <- x q`.
@@ -208,15 +205,6 @@ fn normalise<T: Scalar>(
         }
     }
     subtract_upper(x, old.rb(), gram.rb().submatrix(0, 0, k, k));
-}
-
-fn parameters<T: Scalar>() -> Spec<SelfAdjointEvdParams, T> {
-    <SelfAdjointEvdParams as Auto<T>>::auto().into()
-}
-
-/// Memory of the eigenvalue decomposition of `k` columns.
-pub(super) fn requirement<T: Scalar>(k: usize) -> StackReq {
-    self_adjoint_evd_scratch::<T>(k, ComputeEigenvectors::Yes, Par::Seq, parameters())
 }
 
 #[cfg(test)]

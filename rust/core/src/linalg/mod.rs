@@ -18,6 +18,7 @@ pub(crate) mod products;
 mod scaling;
 mod small;
 mod svd;
+mod symmetric;
 mod values;
 
 pub use eigh::{Eigh, eigh};

@@ -4,4 +4,6 @@ pub mod avx2;
 pub mod avx2_codes;
 pub mod avx512;
 pub mod jacobi;
+pub mod lanes;
 pub mod late;
+pub mod tridiagonal;
