@@ -31,7 +31,7 @@ impl Tridiagonal<'_> {
     /// All eigenvalues, ascending, into `values`; `squares` is working memory, of as many numbers.
     /// False if they do not converge. The error of each is some eps of the largest.
     ///
-    /// Of QL sweeps without square roots the one of Pal, Walker and Kahan: Parlett, The Symmetric
+    /// QL sweeps without square roots, those of Pal, Walker and Kahan: Parlett, The Symmetric
     /// Eigenvalue Problem (SIAM, 1998), section 8.15.
     ///
     /// # Panics
@@ -51,6 +51,7 @@ impl Tridiagonal<'_> {
         }
         let mut left = 40 * n;
         for low in 0..n {
+            let mut tries = 0;
             loop {
                 let splits = |i: &usize| {
                     let scale = values[*i].abs() * values[i + 1].abs();
@@ -67,7 +68,10 @@ impl Tridiagonal<'_> {
                     return false;
                 }
                 left -= 1;
-                sweep(&mut values[low..=high], &mut squares[low..=high]);
+                // Pairs of shifts can go round in a circle; the better one alone does not.
+                let alone = tries % 4 == 3;
+                tries += 1;
+                sweeps(&mut values[low..=high], &mut squares[low..=high], alone);
             }
         }
         values.sort_by(f64::total_cmp);
@@ -75,32 +79,74 @@ impl Tridiagonal<'_> {
     }
 }
 
-/// One QL sweep with Wilkinson's shift over an unreduced matrix of at least two rows.
-fn sweep(d: &mut [f64], squares: &mut [f64]) {
+/// Two QL sweeps over an unreduced matrix of at least two rows, of which the second follows the first
+/// two rows behind: each step waits for the one before, so that two sweeps take the time of one. The
+/// shifts are the eigenvalues of the first two rows; only one sweep where that is the whole matrix.
+fn sweeps(d: &mut [f64], squares: &mut [f64], alone: bool) {
     let m = d.len() - 1;
     let root = squares[0].sqrt();
     let half = (d[1] - d[0]) / (2.0 * root);
-    let shift = d[0] - root / (half + half.hypot(1.0).copysign(half));
-    let (mut cosine, mut sine) = (1.0, 0.0);
-    let mut gamma = d[m] - shift;
-    let mut p = gamma * gamma;
-    for i in (0..m).rev() {
-        let square = squares[i];
-        let r = p + square;
-        if i + 1 < m {
-            squares[i + 1] = sine * r;
-        }
-        let before = (cosine, gamma);
-        cosine = p / r;
-        sine = square / r;
-        // The quotient that the next p needs does not wait for this one.
-        let inverse = r / p;
-        gamma = cosine * (d[i] - shift) - sine * before.1;
-        d[i + 1] = before.1 + (d[i] - gamma);
-        p = if cosine == 0.0 { before.0 * square } else { gamma * gamma * inverse };
+    let quotient = half + half.hypot(1.0).copysign(half);
+    let (near, far) = (d[0] - root / quotient, d[0] + root * quotient);
+    let mut first = Sweep::new(d[m], near);
+    first.step(d, squares, m - 1);
+    if m == 1 || alone {
+        (0..m - 1).rev().for_each(|i| first.step(d, squares, i));
+        return first.finish(d, squares);
     }
-    squares[0] = sine * p;
-    d[0] = shift + gamma;
+    first.step(d, squares, m - 2);
+    let mut second = Sweep::new(d[m], far);
+    for i in (0..m - 2).rev() {
+        first.step(d, squares, i);
+        second.step(d, squares, i + 2);
+    }
+    first.finish(d, squares);
+    second.step(d, squares, 1);
+    second.step(d, squares, 0);
+    second.finish(d, squares);
+}
+
+/// A sweep in progress.
+struct Sweep {
+    shift: f64,
+    cosine: f64,
+    sine: f64,
+    gamma: f64,
+    p: f64,
+}
+
+impl Sweep {
+    fn new(last: f64, shift: f64) -> Self {
+        let gamma = last - shift;
+        Self { shift, cosine: 1.0, sine: 0.0, gamma, p: gamma * gamma }
+    }
+
+    #[inline(always)]
+    fn step(&mut self, d: &mut [f64], squares: &mut [f64], i: usize) {
+        let square = squares[i];
+        let r = self.p + square;
+        squares[i + 1] = self.sine * r;
+        let before = (self.cosine, self.gamma);
+        if r == 0.0 {
+            // The sweep ahead has split the matrix here, and the shift is an eigenvalue of the rest.
+            d[i + 1] = before.1 + self.shift;
+            *self = Self::new(d[i], self.shift);
+            return;
+        }
+        // The quotient that the next p needs does not wait for the first one.
+        let inverse = r / self.p;
+        self.cosine = self.p / r;
+        self.sine = square / r;
+        self.gamma = self.cosine * (d[i] - self.shift) - self.sine * before.1;
+        d[i + 1] = before.1 + (d[i] - self.gamma);
+        let usual = self.gamma * self.gamma * inverse;
+        self.p = if self.cosine == 0.0 { before.0 * square } else { usual };
+    }
+
+    fn finish(self, d: &mut [f64], squares: &mut [f64]) {
+        squares[0] = self.sine * self.p;
+        d[0] = self.shift + self.gamma;
+    }
 }
 
 /// Eigenvectors for `values`, by two steps of inverse iteration: vector j, of norm 1, into

@@ -18,7 +18,7 @@ use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::{Accum, Auto, Mat, Par, Spec};
 
 use super::load::{largest, tiles};
-use super::orthonormal::{FAR, complete, straighten, target};
+use super::orthonormal::{complete, straighten, target};
 use super::products::product;
 use super::{PowerOfTwo, Scalar, jacobi, zero_matrix};
 use crate::{Error, Result};
@@ -207,7 +207,7 @@ impl Careful {
         let target = target::<f64>(k).max(target::<T>(k) / 64.0);
         [&mut self.u, &mut self.v]
             .into_iter()
-            .all(|q| straighten(q.as_mut(), &mut self.gram, &mut self.scratch, target, FAR))
+            .all(|q| straighten(q.as_mut(), &mut self.gram, &mut self.scratch, target))
     }
 
     /// Singular values in descending order, vectors with them.

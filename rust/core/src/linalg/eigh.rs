@@ -14,7 +14,7 @@ use faer::{Accum, Auto, Mat, Par, Spec};
 use rayon::prelude::*;
 
 use super::load::tiles;
-use super::orthonormal::{FAR, straighten, target};
+use super::orthonormal::{straighten, target};
 use super::svd::in_stack;
 use super::{PowerOfTwo, Scalar, Stack, jacobi, load, zero_matrix, zeros};
 use crate::runtime::Control;
@@ -215,7 +215,7 @@ impl Eigen {
         // What float64 leaves is far below float32's rounding: no need to improve it there.
         let target = target::<f64>(k).max(target::<T>(k) / 64.0);
         if self.attempt(method)
-            && straighten(self.vectors.as_mut(), &mut self.gram, &mut self.scratch, target, FAR)
+            && straighten(self.vectors.as_mut(), &mut self.gram, &mut self.scratch, target)
         {
             self.refine()
         } else {

@@ -11,8 +11,8 @@
 use faer::{Accum, Mat};
 
 use super::careful::Careful;
-use super::load::{largest, tiles};
-use super::orthonormal::{FAR, straighten, target};
+use super::load::largest;
+use super::orthonormal::{straighten, target};
 use super::products::product;
 use super::symmetric::Eigenvectors;
 use super::{PowerOfTwo, Scalar, zero_matrix};
@@ -21,7 +21,7 @@ use crate::{Error, Result};
 /// The factors of one matrix after another, and the memory that this takes:
 /// 4 n d + 7 k^2 numbers, about, k = min(n, d).
 pub struct Factor<T> {
-    /// The scaled matrix.
+    /// The scaled matrix, transposed: its rows are contiguous.
     pub(super) a: Mat<T>,
     /// Left singular vectors, n x k.
     pub u: Mat<T>,
@@ -53,7 +53,7 @@ impl<T: Scalar> Factor<T> {
         };
         let matrix = |n, m| zero_matrix(n, m).ok_or_else(too_large);
         Ok(Self {
-            a: matrix(rows, cols)?,
+            a: matrix(cols, rows)?,
             u: matrix(rows, k)?,
             s: vec![T::zero(); k],
             v: matrix(cols, k)?,
@@ -82,16 +82,19 @@ impl<T: Scalar> Factor<T> {
         Ok(())
     }
 
-    /// Copy the matrix, column-major, scaled by a power of two so that its largest entry is in
-    /// [1, 2): squares then neither overflow nor vanish. Gives the largest magnitude.
+    /// Copy the matrix, scaled by a power of two so that its largest entry is in [1, 2): squares then
+    /// neither overflow nor vanish. Gives the largest magnitude.
     pub(super) fn load(&mut self, values: &[T], argument: &'static str) -> Result<f64> {
-        let d = self.a.ncols();
+        let d = self.a.nrows();
         let largest = largest(values, d, argument)?;
         let scale = PowerOfTwo::normalising(largest);
         self.unscale = scale.inverse();
-        let a = &mut self.a;
         let [half, rest] = scale.factors().map(T::round);
-        tiles(values.len() / d, d, |i, j| a[(i, j)] = values[i * d + j] * half * rest);
+        for (row, values) in self.a.col_iter_mut().zip(values.chunks_exact(d)) {
+            for (to, from) in row.iter_mut().zip(values) {
+                *to = *from * half * rest;
+            }
+        }
         Ok(largest)
     }
 
@@ -107,7 +110,7 @@ impl<T: Scalar> Factor<T> {
     fn take_care(&mut self, values: &[T], argument: &'static str) -> Result<()> {
         let careful = match &mut self.careful {
             Some(careful) => careful,
-            none => none.insert(Careful::new(self.a.nrows(), self.a.ncols())?),
+            none => none.insert(Careful::new(self.u.nrows(), self.v.nrows())?),
         };
         careful.factorise(values, argument)?;
         let (u, v) = (&mut self.u, &mut self.v);
@@ -123,13 +126,13 @@ impl<T: Scalar> Factor<T> {
     /// The orthonormal polar factor U V' of the factorised matrix, transposed if it is wide, so that
     /// its columns are orthonormal.
     pub fn orthonormal_part(&mut self) -> Mat<T> {
-        let (n, d) = self.a.shape();
+        let (n, d) = (self.u.nrows(), self.v.nrows());
         let (left, right) = if n < d { (&self.v, &self.u) } else { (&self.u, &self.v) };
         let mut r = Mat::zeros(n.max(d), self.s.len());
         product(r.as_mut(), Accum::Replace, left.as_ref(), right.transpose(), 1.0);
         // The errors of U and V add up; `false` cannot come from factors that passed their test.
         let target = target::<T>(self.s.len());
-        straighten(r.as_mut(), &mut self.gram, &mut self.scratch, target, FAR);
+        straighten(r.as_mut(), &mut self.gram, &mut self.scratch, target);
         r
     }
 

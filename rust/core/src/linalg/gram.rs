@@ -21,7 +21,7 @@ use faer::{Accum, Mat, MatMut, MatRef};
 
 use super::factor::Factor;
 use super::orthonormal::{
-    FAR, column, complement, nearly, pairwise_square, squares, straighten, target,
+    column, complement, nearly, pairwise_square, squares, straighten, target,
 };
 use super::products::{lower_product, product, subtract_upper};
 use super::symmetric::Eigenvectors;
@@ -40,11 +40,11 @@ impl<T: Scalar> Factor<T> {
     /// Factorise the loaded matrix; false for one that needs another method.
     pub(super) fn attempt_gram(&mut self) -> bool {
         let Self { a, u, s, v, gram, scratch, eigenvectors, .. } = self;
-        let wide = a.nrows() < a.ncols();
-        let a = if wide { a.transpose() } else { a.as_ref() };
+        let size: f64 = (0..a.ncols()).map(|i| squares(column(a.as_ref(), i))).sum();
+        let wide = a.nrows() > a.ncols();
+        let a = if wide { a.as_ref() } else { a.transpose() };
         let (long, short) = if wide { (v, u) } else { (u, v) };
         let (n, k) = a.shape();
-        let size: f64 = (0..a.ncols()).map(|j| a.col(j).squared_norm_l2().widen()).sum();
         let unit = (T::EPSILON * (n as f64).sqrt()).powi(2) * size;
         let mut choice = Choice {
             residual: RESIDUAL.powi(2) * unit,
@@ -99,14 +99,8 @@ impl<T: Scalar> Factor<T> {
                 return true;
             }
             // Long columns are corrected by short ones: hardly anything of A V is touched.
-            return straighten(long.as_mut(), gram, scratch, target::<T>(k), FAR)
-                && straighten(
-                    short.as_mut().reverse_cols_mut(),
-                    gram,
-                    scratch,
-                    target::<T>(k),
-                    FAR,
-                );
+            return straighten(long.as_mut(), gram, scratch, target::<T>(k))
+                && straighten(short.as_mut().reverse_cols_mut(), gram, scratch, target::<T>(k));
         }
         false
     }
@@ -138,16 +132,13 @@ impl Choice {
         for i in 0..m {
             skew += 2.0 * skews[i].widen();
             let below = &column(gram, i)[i + 1..];
-            let mut cost = T::zero();
             for ((product, inverse), skew) in
                 below.iter().zip(&inverses[i + 1..]).zip(&mut skews[i + 1..])
             {
-                let share = *product * inverses[i];
-                let cosine = share * *inverse;
-                cost += share * share;
+                let cosine = *product * inverses[i] * *inverse;
                 *skew += cosine * cosine;
             }
-            let cost = cost.widen();
+            let cost = squares(below) * inverses[i].widen().powi(2);
             // Not so for NaN.
             let affordable = skew <= self.skew && cost <= self.residual;
             if self.is_negligible(&norms[i..]) || !affordable {
@@ -169,10 +160,16 @@ fn turning<T: Scalar>(
     eigenvectors: &mut Eigenvectors<T>,
 ) -> bool {
     let m = x.ncols();
-    let mut square = gram.as_mut().submatrix_mut(0, 0, m, m);
-    lower_product(square.rb_mut(), x);
-    eigenvectors.find(square.rb(), q.rb_mut())
-        && straighten(q, gram, scratch, target::<T>(m), f64::INFINITY)
+    let close = target::<T>(m);
+    lower_product(gram.as_mut().submatrix_mut(0, 0, m, m), x);
+    if eigenvectors.find(gram.as_ref().submatrix(0, 0, m, m), q.rb_mut())
+        && straighten(q.rb_mut(), gram, scratch, close)
+    {
+        return true;
+    }
+    lower_product(gram.as_mut().submatrix_mut(0, 0, m, m), x);
+    eigenvectors.find_orthonormal(gram.as_ref().submatrix(0, 0, m, m), q.rb_mut())
+        && straighten(q, gram, scratch, close)
 }
 
 /// `x <- x q`.

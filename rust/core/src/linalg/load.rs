@@ -9,13 +9,19 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::NonFinite`], named `argument`, for a NaN or an infinity.
 pub(super) fn largest<T: Scalar>(values: &[T], cols: usize, argument: &'static str) -> Result<f64> {
-    let (mut largest, mut sound) = (0.0f64, true);
-    for x in values {
-        let x = x.widen();
-        largest = if x.abs() > largest { x.abs() } else { largest };
-        sound &= x.is_finite();
+    // In lanes that the compiler finds; NaN is larger than nothing, so it is looked for by itself.
+    let (mut largest, mut unsound) = ([T::zero(); 16], [T::zero(); 16]);
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        for ((largest, unsound), &x) in largest.iter_mut().zip(&mut unsound).zip(chunk) {
+            let magnitude = if x < T::zero() { -x } else { x };
+            *largest = if magnitude > *largest { magnitude } else { *largest };
+            *unsound += x * T::zero();
+        }
     }
-    if sound {
+    let largest = (largest.iter().chain(rest)).fold(0.0, |m, x| f64::max(m, x.widen().abs()));
+    let sound = (unsound.iter().chain(rest)).all(|x| x.widen().is_finite());
+    if sound && largest.is_finite() {
         return Ok(largest);
     }
     let bad = values.iter().position(|x| !x.widen().is_finite());

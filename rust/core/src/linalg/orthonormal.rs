@@ -1,27 +1,21 @@
 //! Columns that are orthonormal to working precision.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt::factor::{self as llt, LltParams, LltRegularization};
 use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
     apply_block_householder_sequence_on_the_left_in_place_with_conj as apply,
 };
-use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::reborrow::{Reborrow, ReborrowMut};
-use faer::{Auto, Conj, Mat, MatMut, MatRef, Par, Spec};
+use faer::{Conj, Mat, MatMut, MatRef, Par};
 
 use super::Scalar;
 use super::products::{lower_product, subtract_upper};
 
 /// Orthogonality that is left alone, in eps * sqrt(k) (Frobenius); LAPACK's gesdd has 5 to 13.
-const TARGET: f64 = 4.0;
+const TARGET: f64 = 6.0;
 
 /// Errors `|Q'Q - I|` from here on are those of wrong vectors, not of inexact ones.
-pub(super) const FAR: f64 = 0.1;
-
-/// Up to this error two steps of first order, each a product, are enough; a Cholesky factor costs
-/// more.
-const FIRST_ORDER: f64 = 1e-4;
+const FAR: f64 = 0.1;
 
 /// `|Q'Q - I|` of k columns that is left alone.
 pub(super) fn target<T: Scalar>(k: usize) -> f64 {
@@ -34,19 +28,16 @@ pub(super) fn nearly<T: Scalar>(k: usize) -> f64 {
     (0.1 * target::<T>(k)).sqrt()
 }
 
-/// Bring the columns of `q` to `|Q'Q - I| <= target`, or to one product's rounding, by Cholesky QR;
-/// false for columns that are too far from orthonormal, or dependent. A column is corrected by those
-/// before it: the first one keeps its direction.
+/// Steps of first-order Cholesky QR, `Q <- Q - Q T` with T upper triangular and `T + T' = Q'Q - I`,
+/// until `|Q'Q - I|` is at most `target` or one product's rounding; false for columns that are far
+/// from orthonormal. A column is corrected by those before it: the first one keeps its direction.
 ///
-/// Near the end a step is one of first order, `Q <- Q - Q T` with T upper triangular and
-/// `T + T' = Q'Q - I`, which squares the error. `gram` and `scratch` have k rows and as many as `q`,
-/// at least, and k columns.
+/// `gram` and `scratch` have k rows and as many as `q`, at least, and k columns.
 pub(super) fn straighten<T: Scalar>(
     mut q: MatMut<'_, T>,
     gram: &mut Mat<T>,
     scratch: &mut Mat<T>,
     target: f64,
-    farthest: f64,
 ) -> bool {
     let (n, k) = q.shape();
     let nearly = (0.1 * target).sqrt();
@@ -65,14 +56,8 @@ pub(super) fn straighten<T: Scalar>(
         if error <= target {
             return true;
         }
-        if error.is_nan() || error > farthest {
+        if error.is_nan() || error > FAR {
             return false;
-        }
-        if error > FIRST_ORDER {
-            if !over_cholesky(q.rb_mut(), gram) {
-                return false;
-            }
-            continue;
         }
         let mut old = scratch.as_mut().submatrix_mut(0, 0, n, k);
         old.copy_from(q.rb());
@@ -82,22 +67,6 @@ pub(super) fn straighten<T: Scalar>(
         }
     }
     false
-}
-
-/// `Q <- Q R^-1`, `R'R = Q'Q`, given the latter's lower triangle with (|q|^2 - 1) / 2 on the diagonal.
-fn over_cholesky<T: Scalar>(q: MatMut<'_, T>, mut gram: MatMut<'_, T>) -> bool {
-    let k = gram.nrows();
-    for j in 0..k {
-        gram[(j, j)] = T::round(1.0 + 2.0 * gram[(j, j)].widen());
-    }
-    let parameters: Spec<LltParams, T> = <LltParams as Auto<T>>::auto().into();
-    let mut memory = MemBuffer::new(llt::cholesky_in_place_scratch::<T>(k, Par::Seq, parameters));
-    let (stack, regular) = (MemStack::new(&mut memory), LltRegularization::default());
-    if llt::cholesky_in_place(gram.rb_mut(), regular, Par::Seq, stack, parameters).is_err() {
-        return false;
-    }
-    solve_lower_triangular_in_place(gram.rb(), q.transpose_mut(), Par::Seq);
-    true
 }
 
 /// A column of a matrix whose columns are contiguous, as all here are.
@@ -114,8 +83,14 @@ pub(super) fn squares<T: Scalar>(x: &[T]) -> f64 {
             *sum += *x * *x;
         }
     }
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            let other = sums[i + half];
+            sums[i] += other;
+        }
+    }
     let rest: f64 = rest.iter().map(|x| x.widen() * x.widen()).sum();
-    sums.iter().map(|x| x.widen()).sum::<f64>() + rest
+    sums[0].widen() + rest
 }
 
 /// The sum of squares, halves first: its error grows with log n.

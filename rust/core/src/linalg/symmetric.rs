@@ -7,13 +7,16 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::tridiag::{self, TridiagParams};
+use faer::linalg::evd::{
+    ComputeEigenvectors, SelfAdjointEvdParams, self_adjoint_evd, self_adjoint_evd_scratch,
+};
 use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
     apply_block_householder_sequence_on_the_left_in_place_with_conj as apply,
 };
 use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
 use faer::reborrow::{Reborrow, ReborrowMut};
-use faer::{Auto, Conj, Mat, MatMut, MatRef, Par, Spec};
+use faer::{Auto, ColMut, Conj, Mat, MatMut, MatRef, Par, Spec};
 use isomorph_kernels::{Isa, Tridiagonal, inverse_iteration, work};
 
 use super::{Scalar, zero_matrix, zeros};
@@ -104,6 +107,25 @@ impl<T: Scalar> Eigenvectors<T> {
         }
         true
     }
+
+    /// As [`Eigenvectors::find`], but orthonormal up to some 20 eps sqrt(n) for every matrix.
+    pub(super) fn find_orthonormal(&mut self, lower: MatRef<'_, T>, mut q: MatMut<'_, T>) -> bool {
+        let n = lower.nrows();
+        let parameters = whole_parameters();
+        let vectors = ComputeEigenvectors::Yes;
+        let request = self_adjoint_evd_scratch::<T>(n, vectors, Par::Seq, parameters);
+        let Ok(mut memory) = MemBuffer::try_new(request) else { return false };
+        let mut values = vec![T::zero(); n];
+        let values = ColMut::from_slice_mut(&mut values).as_diagonal_mut();
+        // They come in ascending order.
+        let vectors = Some(q.rb_mut().reverse_cols_mut());
+        let stack = MemStack::new(&mut memory);
+        self_adjoint_evd(lower, values, vectors, Par::Seq, stack, parameters).is_ok()
+    }
+}
+
+fn whole_parameters<T: Scalar>() -> Spec<SelfAdjointEvdParams, T> {
+    <SelfAdjointEvdParams as Auto<T>>::auto().into()
 }
 
 fn parameters<T: Scalar>() -> Spec<TridiagParams, T> {
