@@ -65,7 +65,7 @@ impl Shape {
 }
 
 /// A computing type as the decomposition needs it.
-pub trait Real: Element {
+pub trait Real: Element + std::ops::Add<Output = Self> {
     /// The distance from 1 to the next larger number.
     const EPSILON: f64;
     /// The squared norm of a column that counts as zero, where the largest entry is next to 1: the

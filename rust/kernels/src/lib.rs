@@ -13,8 +13,8 @@
 //!   eight lanes: the same bits on every instruction set.
 //!
 //! [`Late`] has those of late interaction, where every product of a document is kept; [`Jacobi`]
-//! decomposes many small matrices at a time, and [`inverse_iteration`] finds many eigenvectors of a
-//! tridiagonal one.
+//! decomposes many small matrices at a time; [`Reduction`] makes a symmetric one tridiagonal, and
+//! [`inverse_iteration`] finds many eigenvectors of that.
 #![deny(missing_docs)]
 
 #[cfg(target_arch = "aarch64")]
@@ -28,6 +28,7 @@ mod lanes;
 mod late;
 mod peak;
 mod portable;
+mod reduction;
 mod tile;
 mod tridiagonal;
 #[cfg(target_arch = "x86_64")]
@@ -43,6 +44,7 @@ pub use isa::{ISA_VARIABLE, Isa};
 pub use jacobi::{Jacobi, MAX_COLUMNS, Shape};
 pub use late::{Late, MAX_PANEL, Narrow, TILE_ROWS};
 pub use peak::fma_chains;
+pub use reduction::{COLUMN, Reduction};
 pub use tile::{Hits, MAX_TILE, Side};
 pub use tridiagonal::{Tridiagonal, inverse_iteration, work};
 

@@ -28,12 +28,12 @@ pub use svd::{Svd, svd};
 pub use values::svdvals;
 
 use faer::traits::RealField;
-use isomorph_kernels::Jacobi;
+use isomorph_kernels::{Jacobi, Reduction};
 
 use crate::{Error, Result};
 
 /// float32 or float64, as the factorisations and the maps need it.
-pub trait Scalar: RealField + Jacobi + Copy + Send + Sync + 'static {
+pub trait Scalar: RealField + Jacobi + Reduction + Copy + Send + Sync + 'static {
     /// The distance from 1 to the next larger number.
     const EPSILON: f64;
     /// The same number in float64.

@@ -1,12 +1,11 @@
 //! Eigenvectors of a symmetric matrix, fast: orthonormal where eigenvalues are apart.
 //!
-//! The matrix is made tridiagonal (faer), its eigenvalues are found without vectors, and the vectors
+//! The matrix is made tridiagonal, its eigenvalues are found without vectors, and the vectors
 //! by inverse iteration, which costs n^2 operations instead of the n^3 of divide and conquer and the
 //! 3 n^3 of QR sweeps. What it does not give, orthogonal vectors of close eigenvalues, the caller
 //! restores: any basis of their space will do.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::tridiag::{self, TridiagParams};
 use faer::linalg::evd::{
     ComputeEigenvectors, SelfAdjointEvdParams, self_adjoint_evd, self_adjoint_evd_scratch,
 };
@@ -14,19 +13,23 @@ use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
     apply_block_householder_sequence_on_the_left_in_place_with_conj as apply,
 };
+use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
 use faer::reborrow::{Reborrow, ReborrowMut};
-use faer::{Auto, ColMut, Conj, Mat, MatMut, MatRef, Par, Spec};
-use isomorph_kernels::{Isa, Tridiagonal, inverse_iteration, work};
+use faer::{Accum, Auto, ColMut, Conj, Mat, MatMut, MatRef, Par, Spec};
+use isomorph_kernels::{COLUMN, Isa, Tridiagonal, inverse_iteration, work};
 
-use super::{Scalar, zero_matrix, zeros};
+use super::load::tiles;
+use super::{PowerOfTwo, Scalar, orthonormal, zero_matrix, zeros};
 use crate::{Error, Result};
 
 /// The memory of one decomposition after another, of up to k columns: about 3 k^2 numbers.
 pub(super) struct Eigenvectors<T> {
     isa: Isa,
     /// Below its diagonal the reflections.
-    reduced: Mat<T>,
+    reduced: Vec<T>,
+    columns: Vec<T>,
+    taus: Vec<T>,
     factors: Mat<T>,
     diagonal: Vec<f64>,
     beside: Vec<f64>,
@@ -49,14 +52,15 @@ impl<T: Scalar> Eigenvectors<T> {
             needed: 3 * size_of::<f64>() as u128 * (k as u128).pow(2),
             hint: "reduce the dimension first",
         };
-        let matrix = |n, m| zero_matrix(n, m).ok_or_else(too_large);
+        let height = k.next_multiple_of(COLUMN);
         let block = recommended_block_size::<T>(k, k);
-        let request = tridiag::tridiag_in_place_scratch::<T>(k, Par::Seq, parameters())
-            .or(apply_scratch::<T>(k, block, k));
+        let request = apply_scratch::<T>(k, block, k);
         Ok(Self {
             isa: Isa::chosen().map_err(Error::Isa)?,
-            reduced: matrix(k, k)?,
-            factors: matrix(block, k)?,
+            reduced: zeros(k * height, what)?,
+            columns: zeros(4 * height, what)?,
+            taus: vec![T::zero(); k],
+            factors: zero_matrix(block, k).ok_or_else(too_large)?,
             diagonal: vec![0.0; k],
             beside: vec![0.0; k],
             values: vec![0.0; k],
@@ -71,21 +75,13 @@ impl<T: Scalar> Eigenvectors<T> {
     /// largest eigenvalue first; false if they are not found.
     pub(super) fn find(&mut self, lower: MatRef<'_, T>, mut q: MatMut<'_, T>) -> bool {
         let n = lower.nrows();
-        let mut reduced = self.reduced.as_mut().submatrix_mut(0, 0, n, n);
-        reduced.copy_from_triangular_lower(lower);
-        let block = recommended_block_size::<T>(n, n);
-        let mut factors = self.factors.as_mut().submatrix_mut(0, 0, block, n - 1);
-        let stack = MemStack::new(&mut self.memory);
-        let (all, cut) = (Par::Seq, parameters());
-        tridiag::tridiag_in_place(reduced.rb_mut(), factors.rb_mut(), all, stack, cut);
-
+        let height = n.next_multiple_of(COLUMN);
+        let reduced = &mut self.reduced[..n * height];
+        copy_whole(lower, reduced, height);
         let (diagonal, beside) = (&mut self.diagonal[..n], &mut self.beside[..n - 1]);
-        for i in 0..n {
-            diagonal[i] = reduced[(i, i)].widen();
-        }
-        for i in 0..n - 1 {
-            beside[i] = reduced[(i + 1, i)].widen();
-        }
+        let (taus, columns) = (&mut self.taus[..n - 1], &mut self.columns[..4 * height]);
+        T::tridiagonalise(self.isa, reduced, diagonal, beside, taus, columns);
+
         let tridiagonal = Tridiagonal { diagonal, beside };
         let values = &mut self.values[..n];
         if !tridiagonal.eigenvalues(values, &mut self.squares[..n]) {
@@ -100,7 +96,11 @@ impl<T: Scalar> Eigenvectors<T> {
             }
         }
         if n > 1 {
-            let reflections = reduced.rb().submatrix(1, 0, n - 1, n - 1);
+            let reduced = MatRef::from_column_major_slice_with_stride(reduced, n, n, height);
+            let reflections = reduced.submatrix(1, 0, n - 1, n - 1);
+            let block = recommended_block_size::<T>(n, n);
+            let mut factors = self.factors.as_mut().submatrix_mut(0, 0, block, n - 1);
+            gather(reflections, taus, factors.rb_mut());
             let below = q.subrows_mut(1, n - 1);
             let stack = MemStack::new(&mut self.memory);
             apply(reflections, factors.rb(), Conj::No, below, Par::Seq, stack);
@@ -124,10 +124,49 @@ impl<T: Scalar> Eigenvectors<T> {
     }
 }
 
-fn whole_parameters<T: Scalar>() -> Spec<SelfAdjointEvdParams, T> {
-    <SelfAdjointEvdParams as Auto<T>>::auto().into()
+/// Both triangles of the matrix whose lower one is given, scaled by the power of two that brings its
+/// largest value next to 1, in columns of `height` values.
+fn copy_whole<T: Scalar>(lower: MatRef<'_, T>, to: &mut [T], height: usize) {
+    let n = lower.nrows();
+    // Of a Gram matrix the largest value is on the diagonal.
+    let largest = (0..n).fold(0.0, |m, i| f64::max(m, lower[(i, i)].widen().abs()));
+    let [half, rest] = PowerOfTwo::normalising(largest).factors().map(T::round);
+    for (j, column) in to.chunks_exact_mut(height).enumerate() {
+        for (to, from) in column[j..].iter_mut().zip(&orthonormal::column(lower, j)[j..]) {
+            *to = *from * half * rest;
+        }
+        column[n..].fill(T::zero());
+    }
+    tiles(n, n, |j, i| {
+        if i > j {
+            to[i * height + j] = to[j * height + i];
+        }
+    });
 }
 
-fn parameters<T: Scalar>() -> Spec<TridiagParams, T> {
-    <TridiagParams as Auto<T>>::auto().into()
+/// The triangular factors of blocks of reflections, as faer wants them: with T + T' = V'V,
+/// H_0 H_1 ... = I - V T^-1 V'. Its diagonal are the taus.
+fn gather<T: Scalar>(vectors: MatRef<'_, T>, taus: &[T], mut factors: MatMut<'_, T>) {
+    let (block, n) = factors.shape();
+    for from in (0..n).step_by(block) {
+        let count = block.min(n - from);
+        let v = vectors.submatrix(from, from, n - from, count);
+        let mut factor = factors.rb_mut().submatrix_mut(0, from, count, count);
+        let (unit, above) =
+            (BlockStructure::UnitTriangularLower, BlockStructure::StrictTriangularUpper);
+        let (top, bottom) = v.split_at_row(count);
+        let (new, more, full) = (Accum::Replace, Accum::Add, BlockStructure::Rectangular);
+        let upper = unit.transpose();
+        let (one, all) = (T::one(), Par::Seq);
+        let mut to = factor.rb_mut();
+        matmul(to.rb_mut(), above, new, top.transpose(), upper, top, unit, one, all);
+        matmul(to.rb_mut(), above, more, bottom.transpose(), full, bottom, full, one, all);
+        for (i, tau) in taus[from..from + count].iter().enumerate() {
+            factor[(i, i)] = *tau;
+        }
+    }
+}
+
+fn whole_parameters<T: Scalar>() -> Spec<SelfAdjointEvdParams, T> {
+    <SelfAdjointEvdParams as Auto<T>>::auto().into()
 }

@@ -6,4 +6,5 @@ pub mod avx512;
 pub mod jacobi;
 pub mod lanes;
 pub mod late;
+pub mod reduction;
 pub mod tridiagonal;
