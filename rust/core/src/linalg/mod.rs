@@ -102,15 +102,19 @@ impl<'a, T> Stack<'a, T> {
 }
 
 /// `len` zeros, or an error where `vec!` would abort the process.
+///
+/// Zeroed pages come from the system, untouched: whoever writes to them first, on its own thread,
+/// waits for them.
 pub(crate) fn zeros<T: Copy + Default>(len: usize, what: &'static str) -> Result<Vec<T>> {
-    let mut values = Vec::new();
-    values.try_reserve_exact(len).map_err(|_| Error::Memory {
+    // Only to ask whether there is as much.
+    let mut room: Vec<T> = Vec::new();
+    room.try_reserve_exact(len).map_err(|_| Error::Memory {
         what,
         needed: len as u128 * size_of::<T>() as u128,
         hint: "pass fewer or smaller matrices at a time",
     })?;
-    values.resize(len, T::default());
-    Ok(values)
+    drop(room);
+    Ok(vec![T::default(); len])
 }
 
 /// A matrix of zeros, or nothing where there is no memory for it.

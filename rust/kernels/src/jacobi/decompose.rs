@@ -24,16 +24,13 @@ pub fn interleave<T: Real, V: Lanes<T, L>, const L: usize>(
     if count < L {
         a.fill([T::default(); L]);
     }
-    for (lane, matrix) in matrices.chunks_exact(size).take(L).enumerate() {
-        if rows >= cols {
-            for (i, row) in matrix.chunks_exact(cols).enumerate() {
-                for (j, &value) in row.iter().enumerate() {
-                    a[j * rows + i][lane] = value;
-                }
-            }
-        } else {
-            for (cell, &value) in a.iter_mut().zip(matrix) {
-                cell[lane] = value;
+    // Value after value, each of all matrices; a wide matrix is transposed.
+    let (long, short) = (shape.long(), shape.short());
+    for j in 0..short {
+        for (i, cell) in a[j * long..][..long].iter_mut().enumerate() {
+            let place = if rows >= cols { i * cols + j } else { j * cols + i };
+            for (value, matrix) in cell.iter_mut().zip(matrices.chunks_exact(size)) {
+                *value = matrix[place];
             }
         }
     }

@@ -80,6 +80,38 @@ impl<T: Scalar + Default> Group<T> {
         Ok(converged & T::certify(isa, lanes, shape, a, x, s, self.gram.values()))
     }
 
+    /// Whether the singular values of every matrix are in descending order, as they nearly always are.
+    pub(super) fn in_order(&mut self) -> bool {
+        let (count, lanes) = (self.count, self.lanes);
+        let values: &[T] = self.s.values();
+        let pairs = values.chunks_exact(lanes).zip(values.chunks_exact(lanes).skip(1));
+        pairs.flat_map(|(a, b)| a[..count].iter().zip(b)).all(|(a, b)| a >= b)
+    }
+
+    /// The factors of all matrices, in order, in the places of a result: value after value, each of
+    /// all matrices.
+    pub(super) fn all_factors(&mut self, u: &mut [T], s: &mut [T], vt: &mut [T]) -> Result<()> {
+        let Shape { rows, cols } = self.shape;
+        let (n, d, lanes) = (self.shape.long(), self.shape.short(), self.lanes);
+        for (cell, j) in self.s.values().chunks_exact(lanes).zip(0..) {
+            let places = s.chunks_exact_mut(d).zip(cell).zip(&self.unscale);
+            for ((s, value), unscale) in places {
+                s[j] = representable(unscale.apply(value.widen()))?;
+            }
+        }
+        for (j, column) in self.x.values().chunks_exact((n + d) * lanes).enumerate() {
+            let (long, short) = column.split_at(n * lanes);
+            let (left, right) = if rows < cols { (short, long) } else { (long, short) };
+            for (i, cell) in left.chunks_exact(lanes).enumerate() {
+                scatter(cell, u, rows * d, i * d + j);
+            }
+            for (i, cell) in right.chunks_exact(lanes).enumerate() {
+                scatter(cell, vt, d * cols, j * cols + i);
+            }
+        }
+        Ok(())
+    }
+
     /// The factors of one matrix, in the places of a result.
     pub(super) fn factors(
         &mut self,
@@ -146,6 +178,14 @@ impl<T: Scalar + Default> Group<T> {
             *out = representable(unscale.apply(x.widen()))?;
         }
         Ok(())
+    }
+}
+
+/// A value of each matrix to its place in matrices of `size` values.
+#[inline(always)]
+fn scatter<T: Copy>(cell: &[T], matrices: &mut [T], size: usize, place: usize) {
+    for (matrix, value) in matrices.chunks_exact_mut(size).zip(cell) {
+        matrix[place] = *value;
     }
 }
 
