@@ -24,7 +24,8 @@ pub trait Reduction: Element {
     ///
     /// A step updates the rest by the reflection before and multiplies it by the next vector, in one
     /// pass (Dongarra, Hammarling and Sorensen, "Block reduction of matrices to condensed forms",
-    /// 1989, do so for several). 4/3 n^3 operations on n^3 / 3 values.
+    /// 1989, do so for several). 2 n^3 operations on n^3 / 3 values: of both triangles, so that columns
+    /// are contiguous.
     ///
     /// # Panics
     /// When the lengths do not fit.

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::determinant;
 use super::moments::{CrossMoments, Pairs, cross_moments, projected_square};
 use crate::linalg::factor::Factor;
+use crate::linalg::orthonormal;
 use crate::linalg::products::product;
 use crate::linalg::{PowerOfTwo, Scalar, Stack};
 use crate::matrix::MatRef;
@@ -120,7 +121,7 @@ fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> R
     let rank = factor.s.iter().filter(|s| **s > threshold).count();
     // Of a zero matrix the factors are unit vectors: the identity comes out.
     let tied = rank > 0 && rank < values.len() && nearest_to_identity(&mut factor, rank)?;
-    let mut r = orthonormal(&mut factor, d < e);
+    let mut r = polar_factor(&mut factor, d < e);
     let mut sign = if d == e { determinant::sign(&r) } else { 0.0 };
     let mut trace: f64 = values.iter().sum();
     if (options.rotation_only || tied) && sign < 0.0 {
@@ -128,7 +129,7 @@ fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> R
         // along that which takes least from the identity.
         let last = values.len() - 1;
         factor.u.as_mut().col_mut(last).iter_mut().for_each(|x| *x = -*x);
-        r = orthonormal(&mut factor, false);
+        r = polar_factor(&mut factor, false);
         trace -= 2.0 * values[last];
         sign = 1.0;
     }
@@ -160,7 +161,7 @@ fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> R
 /// The distance to E is least where trace(Q' U0' E V0) is largest: Q is the polar factor.
 fn nearest_to_identity(factor: &mut Factor<f64>, rank: usize) -> Result<bool> {
     let (d, e, k) = (factor.u.nrows(), factor.v.nrows(), factor.s.len());
-    let (u0, v0) = (complement(&factor.u, rank), complement(&factor.v, rank));
+    let (u0, v0) = (complement(&factor.u, rank)?, complement(&factor.v, rank)?);
     let mut overlap = Mat::zeros(d - rank, e - rank);
     let (top, other_top) = (u0.as_ref().subrows(0, k), v0.as_ref().subrows(0, k));
     product(overlap.as_mut(), Accum::Replace, top.transpose(), other_top, 1.0);
@@ -173,8 +174,10 @@ fn nearest_to_identity(factor: &mut Factor<f64>, rank: usize) -> Result<bool> {
         product(chosen.as_mut(), Accum::Replace, basis.as_ref(), turn.as_ref(), 1.0);
         outer.as_mut().subcols_mut(rank, k - rank).copy_from(&chosen);
     }
-    let least = inner.unscale.apply(inner.s[k - rank - 1]);
-    Ok(least <= rounding(d.max(e)))
+    let size = inner.s.iter().map(|s| s * s).sum::<f64>().sqrt();
+    let least = inner.s[k - rank - 1];
+    // Bases that hardly overlap at all have no size to compare with, but the one of their own.
+    Ok(least <= rounding(d.max(e)) * size.max(inner.unscale.inverse().apply(1.0)))
 }
 
 /// How large a singular value of a matrix of size 1 (Frobenius), with n rows or columns at most, may
@@ -186,16 +189,20 @@ fn rounding(n: usize) -> f64 {
 
 /// An orthonormal basis of what is orthogonal to the first `rank` columns of `q`, themselves
 /// orthonormal.
-fn complement(q: &Mat<f64>, rank: usize) -> Mat<f64> {
+fn complement(q: &Mat<f64>, rank: usize) -> Result<Mat<f64>> {
     let n = q.nrows();
     if q.ncols() == n {
-        return q.as_ref().subcols(rank, n - rank).to_owned();
+        return Ok(q.as_ref().subcols(rank, n - rank).to_owned());
     }
-    let whole = q.as_ref().subcols(0, rank).to_owned().qr().compute_Q();
-    whole.as_ref().subcols(rank, n - rank).to_owned()
+    let basis = q.as_ref().subcols(0, rank);
+    orthonormal::complement(basis, n - rank).ok_or(Error::Memory {
+        what: "a basis of the directions without evidence",
+        needed: 24 * (n as u128).pow(2),
+        hint: "reduce the dimension first",
+    })
 }
 
-fn orthonormal(factor: &mut Factor<f64>, wide: bool) -> Mat<f64> {
+fn polar_factor(factor: &mut Factor<f64>, wide: bool) -> Mat<f64> {
     let r = factor.orthonormal_part();
     if wide { r.transpose().to_owned() } else { r }
 }

@@ -174,8 +174,7 @@ impl Careful {
             long.copy_from(&self.a);
         }
         let converged = jacobi::factorise(long, &mut self.s, short);
-        complete(long, &self.s);
-        converged
+        converged && complete(long, &self.s).is_some()
     }
 
     /// Replace singular values by Rayleigh quotients, and give `|A - U S V'|` in units of

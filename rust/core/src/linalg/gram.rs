@@ -1,4 +1,4 @@
-//! Singular value decompositions by way of A'A: half the work of bidiagonalisation.
+//! Singular value decompositions by way of A'A: nearly all of it products, unlike bidiagonalisation.
 //!
 //! The eigenvectors V of A'A give `W = A V`, whose columns are the left singular vectors times the
 //! singular values, but for rounding: with e the error of the eigenvectors, some eps `σ_1²`, columns
@@ -15,6 +15,10 @@
 //!    rounding of `|A|`; then its left vectors are any orthonormal ones.
 //!
 //! Gaps between singular values do not matter: vectors of a cluster need only be orthogonal.
+//!
+//! The orthogonality of the result is measured. Of the residual only this share is: the rounding of
+//! the products, and what |V'V - I| leaves of A, are not, and were 4.5 eps sqrt(n) |A| with it in the
+//! worst of some 30,000 hard matrices (8 are promised).
 
 use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::{Accum, Mat, MatMut, MatRef};
@@ -27,7 +31,7 @@ use super::products::{lower_product, product, subtract_upper};
 use super::symmetric::Eigenvectors;
 use super::{Scalar, zero_matrix};
 
-/// More levels than matrices of any use have: each takes about a quarter of eps off what is left.
+/// Each level takes what is left down by about the fourth root of eps, so four reach rounding.
 const LEVELS: usize = 6;
 
 /// The residual that the levels together may leave, in eps sqrt(n) |A| (Frobenius); 8 is promised.
@@ -93,7 +97,9 @@ impl<T: Scalar> Factor<T> {
                 continue;
             }
             if done < k {
-                let filling = complement(long.as_ref().subcols(0, done).to_owned(), k - done);
+                let Some(filling) = complement(long.as_ref().subcols(0, done), k - done) else {
+                    return false;
+                };
                 long.as_mut().subcols_mut(done, k - done).copy_from(&filling);
             } else if level == 0 {
                 return true;
@@ -167,6 +173,7 @@ fn turning<T: Scalar>(
     {
         return true;
     }
+    // Straightening has written over them.
     lower_product(gram.as_mut().submatrix_mut(0, 0, m, m), x);
     eigenvectors.find_orthonormal(gram.as_ref().submatrix(0, 0, m, m), q.rb_mut())
         && straighten(q, gram, scratch, close)

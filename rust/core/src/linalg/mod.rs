@@ -12,7 +12,7 @@ pub mod factor;
 mod gram;
 mod jacobi;
 mod load;
-mod orthonormal;
+pub(crate) mod orthonormal;
 mod polar;
 pub(crate) mod products;
 mod scaling;

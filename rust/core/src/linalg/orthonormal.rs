@@ -5,11 +5,14 @@ use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
     apply_block_householder_sequence_on_the_left_in_place_with_conj as apply,
 };
+use faer::linalg::qr::no_pivoting::factor::{
+    qr_in_place, qr_in_place_scratch, recommended_block_size,
+};
 use faer::reborrow::{Reborrow, ReborrowMut};
-use faer::{Conj, Mat, MatMut, MatRef, Par};
+use faer::{Conj, Mat, MatMut, MatRef, Par, Spec};
 
-use super::Scalar;
 use super::products::{lower_product, subtract_upper};
+use super::{Scalar, zero_matrix};
 
 /// Orthogonality that is left alone, in eps * sqrt(k) (Frobenius); LAPACK's gesdd has 5 to 13.
 const TARGET: f64 = 6.0;
@@ -71,6 +74,7 @@ pub(super) fn straighten<T: Scalar>(
 
 /// A column of a matrix whose columns are contiguous, as all here are.
 pub(super) fn column<T: Scalar>(m: MatRef<'_, T>, j: usize) -> &[T] {
+    debug_assert!(m.row_stride() == 1, "columns are contiguous");
     m.col(j).try_as_col_major().map_or(&[], |column| column.as_slice())
 }
 
@@ -102,28 +106,38 @@ pub(super) fn pairwise_square<T: Scalar>(x: &[T]) -> f64 {
     pairwise_square(left) + pairwise_square(right)
 }
 
-/// Give orthonormal directions to the columns whose singular value is zero.
-pub(super) fn complete(q: &mut Mat<f64>, s: &[f64]) {
+/// Give orthonormal directions to the columns whose singular value is zero; nothing where there is no
+/// memory for them.
+pub(super) fn complete(q: &mut Mat<f64>, s: &[f64]) -> Option<()> {
     let (n, k) = q.shape();
     let kept: Vec<usize> = (0..k).filter(|&j| s[j] > 0.0).collect();
     let basis = Mat::from_fn(n, kept.len(), |i, j| q[(i, kept[j])]);
-    let rest = complement(basis, k - kept.len());
+    let rest = complement(basis.as_ref(), k - kept.len())?;
     for (from, j) in (0..k).filter(|&j| s[j] <= 0.0).enumerate() {
         q.as_mut().col_mut(j).copy_from(rest.col(from));
     }
+    Some(())
 }
 
-/// Some `count` orthonormal vectors that are orthogonal to the orthonormal columns of `basis`.
-pub(super) fn complement<T: Scalar>(basis: Mat<T>, count: usize) -> Mat<T> {
+/// Some `count` orthonormal vectors that are orthogonal to the orthonormal columns of `basis`; nothing
+/// where there is no memory for them.
+pub(crate) fn complement<T: Scalar>(basis: MatRef<'_, T>, count: usize) -> Option<Mat<T>> {
     let (n, rank) = basis.shape();
-    let mut rest = Mat::zeros(n, count);
+    let mut rest = zero_matrix(n, count)?;
     rest.as_mut().subrows_mut(rank, count).diagonal_mut().fill(T::one());
-    if rank > 0 && count > 0 {
-        let qr = basis.qr();
-        let block = qr.Q_coeff().nrows();
-        let mut memory = MemBuffer::new(apply_scratch::<T>(n, block, count));
-        let memory = MemStack::new(&mut memory);
-        apply(qr.Q_basis(), qr.Q_coeff(), Conj::No, rest.as_mut(), Par::Seq, memory);
+    if rank == 0 || count == 0 {
+        return Some(rest);
     }
-    rest
+    let block = recommended_block_size::<T>(n, rank);
+    let (mut reflections, mut factors) = (zero_matrix(n, rank)?, zero_matrix(block, rank)?);
+    reflections.copy_from(basis);
+    let (all, how) = (Par::Seq, Spec::default());
+    let request = qr_in_place_scratch::<T>(n, rank, block, all, how);
+    let request = request.or(apply_scratch::<T>(n, block, count));
+    let mut memory = MemBuffer::try_new(request).ok()?;
+    let stack = MemStack::new(&mut memory);
+    qr_in_place(reflections.as_mut(), factors.as_mut(), all, stack, how);
+    let stack = MemStack::new(&mut memory);
+    apply(reflections.as_ref(), factors.as_ref(), Conj::No, rest.as_mut(), all, stack);
+    Some(rest)
 }

@@ -25,8 +25,9 @@ pub struct Svd<T> {
 /// With e = eps of T: `|U'U - I|`, `|V'V - I|` and
 /// `|A - U S V'| / |A|` are below 8 e sqrt(max(n, d)) in the Frobenius norm. Signs are as they are
 /// computed: the same for every thread count, not normalised. O(count n d k) operations; memory
-/// beyond the result: per thread about 4 n d + 6 k^2 numbers of T, and as many of float64 for a
-/// matrix that falls back to bidiagonalisation.
+/// beyond the result: per thread about 4 n d + 7 k^2 numbers of T, 3 max(n, d) k more for a matrix
+/// that is rank-deficient, and as many of float64 for one that falls back to bidiagonalisation.
+/// Singular values that are subnormal are rounded as such: half a smallest number beside the bound.
 ///
 /// # Errors
 /// [`Error::NonFinite`], [`Error::NoConvergence`], [`Error::Memory`], [`Error::Cancelled`] (looked

@@ -108,7 +108,8 @@ impl<T: Scalar> Eigenvectors<T> {
         true
     }
 
-    /// As [`Eigenvectors::find`], but orthonormal up to some 20 eps sqrt(n) for every matrix.
+    /// As [`Eigenvectors::find`], but orthonormal up to some 20 eps sqrt(n) for every matrix of which no
+    /// square leaves the range.
     pub(super) fn find_orthonormal(&mut self, lower: MatRef<'_, T>, mut q: MatMut<'_, T>) -> bool {
         let n = lower.nrows();
         let parameters = whole_parameters();

@@ -195,7 +195,10 @@ fn complete_lane<T: Scalar>(shape: Shape, lanes: usize, lane: usize, x: &mut [T]
     let place = |i: usize, j: usize| (j * (n + d) + i) * lanes + lane;
     let mut u = Mat::from_fn(n, d, |i, j| x[place(i, j)].widen());
     let s: Vec<f64> = (0..d).map(|j| s[j * lanes + lane].widen()).collect();
-    complete(&mut u, &s);
+    if complete(&mut u, &s).is_none() {
+        // Zero columns, which are not certified.
+        return;
+    }
     for j in (0..d).filter(|&j| s[j] == 0.0) {
         for i in 0..n {
             x[place(i, j)] = T::round(u[(i, j)]);
