@@ -124,21 +124,25 @@ def svd(
 
     also for rank-deficient, repeated, clustered and graded spectra. Up to 32 columns and 128 rows,
     or the other way round, it is one-sided Jacobi, a matrix in each lane of the registers, in the
-    type of the input. Larger matrices are factorised in float64 and rounded once, by way of the
-    eigenvectors V of A'A: the columns of A V are the left vectors times the singular values, and a
-    correction of first order, which a Jacobi rotation of all pairs would be, makes them orthogonal
-    to rounding. What A'A has lost (singular values below some 1e-7 of the largest, clusters of
-    small ones) is noticed: such matrices are bidiagonalised, and the vectors, the singular values
-    and the residual tested and repaired, down to one-sided Jacobi.
+    type of the input. Larger matrices go by way of the eigenvectors V of A'A, in the type of the
+    input, too: the columns of A V are the left vectors times the singular values, orthogonal where
+    they are long. Those that are short are turned once more, by the eigenvectors of their own
+    products, and so on until what is left is rounding: so nothing is lost that A'A has lost. The
+    eigenvectors are found by inverse iteration and straightened. A matrix for which the residual
+    that this costs, which is added up, or the orthogonality would come near the bound is
+    bidiagonalised in float64, and the vectors, the singular values and the residual tested and
+    repaired, down to one-sided Jacobi. A singular value that is subnormal is rounded as such: half
+    the type's smallest number comes to the bound.
 
     O(n d k) operations a matrix, each on one core, but for the products of large ones; memory
-    beyond the result, per core: some 4 n d + 6 k^2 numbers. Ctrl-C is looked at between two
+    beyond the result, per core: some 4 n d + 7 k^2 numbers. Ctrl-C is looked at between two
     matrices: for one of 2,000 columns that can take some seconds.
 
     References
     ----------
-    T. Ogita and K. Aishima, "Iterative refinement for symmetric eigenvalue decomposition", Japan
-    Journal of Industrial and Applied Mathematics 35 (2018): the correction, here with W'W, W = A V.
+    B. N. Parlett, The Symmetric Eigenvalue Problem (SIAM, 1998): inverse iteration, sections 4.2 to
+    4.4; eigenvalues without square roots, section 8.15. G. H. Golub and C. F. Van Loan, Matrix
+    Computations (4th ed., 2013), section 8.6.3: one-sided Jacobi.
 
     Examples
     --------

@@ -44,9 +44,9 @@ pub use isa::{ISA_VARIABLE, Isa};
 pub use jacobi::{Jacobi, MAX_COLUMNS, Shape};
 pub use late::{Late, MAX_PANEL, Narrow, TILE_ROWS};
 pub use peak::fma_chains;
-pub use reduction::{COLUMN, Reduction};
+pub use reduction::{ROWS_MULTIPLE, Reduction};
 pub use tile::{Hits, MAX_TILE, Side};
-pub use tridiagonal::{Tridiagonal, inverse_iteration, work};
+pub use tridiagonal::{Tridiagonal, inverse_iteration, workspace};
 
 #[cfg(test)]
 mod jacobi_tests;

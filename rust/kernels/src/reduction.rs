@@ -8,7 +8,7 @@ use crate::jacobi::Real;
 use crate::lanes::{Array, Lanes};
 
 /// Rows of a column, padding included, are a multiple of this many.
-pub const COLUMN: usize = 16;
+pub const ROWS_MULTIPLE: usize = 16;
 
 /// Columns that are updated together: each value of the vectors is loaded once for all.
 const TOGETHER: usize = 4;
@@ -18,7 +18,7 @@ pub trait Reduction: Element {
     /// `Q' A Q = T`, tridiagonal, Q = H_0 H_1 ... with reflections `H_k = I - v v' / taus[k]`.
     ///
     /// `a` holds a symmetric matrix of n = `diagonal.len()` columns, both triangles, each column
-    /// [`COLUMN`] values times some number, zero beyond row n. It becomes the vectors v: that of
+    /// [`ROWS_MULTIPLE`] values times some number, zero beyond row n. It becomes the vectors v: that of
     /// column k is 1 in row k + 1 (which is not stored), and stored below. Where there is nothing to
     /// reflect, tau is infinite. `beside` and `taus` have n - 1 values, `work` four columns.
     ///
@@ -62,7 +62,9 @@ macro_rules! reduction {
                 let n = diagonal.len();
                 assert!(n > 0 && beside.len() + 1 == n && taus.len() + 1 == n, "other lengths");
                 let column = a.len() / n;
-                assert!(column >= n && column.is_multiple_of(COLUMN) && a.len() == column * n);
+                assert!(
+                    column >= n && column.is_multiple_of(ROWS_MULTIPLE) && a.len() == column * n
+                );
                 assert!(work.len() == 4 * column, "four columns of memory");
                 let problem = Problem { a, diagonal, beside, taus, work };
                 match isa.level() {
@@ -228,7 +230,7 @@ mod tests {
 
     /// A symmetric matrix, padded, and the same without padding.
     fn matrix<T: Reduction>(n: usize, value: impl Fn(usize, usize) -> f64) -> (Vec<T>, Vec<f64>) {
-        let height = n.next_multiple_of(COLUMN);
+        let height = n.next_multiple_of(ROWS_MULTIPLE);
         let mut padded = vec![T::default(); n * height];
         let mut plain = vec![0.0; n * n];
         for j in 0..n {

@@ -23,7 +23,7 @@ const CELLS: usize = 6;
 
 /// Values of working memory for a matrix of `n` rows.
 #[must_use]
-pub fn work(n: usize) -> usize {
+pub fn workspace(n: usize) -> usize {
     CELLS * n * MAX_LANES + n + MAX_LANES * n.div_ceil(MAX_LANES)
 }
 
@@ -158,7 +158,7 @@ impl Sweep {
 /// else a vector may hold NaN.
 ///
 /// # Panics
-/// When the lengths do not fit; `work` has [`work`]`(n)` values.
+/// When the lengths do not fit; `work` has [`workspace`]`(n)` values.
 pub fn inverse_iteration(
     isa: Isa,
     matrix: Tridiagonal<'_>,
@@ -168,7 +168,7 @@ pub fn inverse_iteration(
 ) {
     let n = matrix.diagonal.len();
     assert!(matrix.beside.len() + 1 == n && values.len() <= n, "a matrix of another size");
-    assert!(work.len() == self::work(n) && vectors.len() == n * values.len(), "too little memory");
+    assert!(work.len() == workspace(n) && vectors.len() == n * values.len(), "too little memory");
     match isa.level() {
         // SAFETY: the CPU has what the level says.
         #[cfg(target_arch = "x86_64")]
@@ -413,7 +413,7 @@ mod tests {
                 let n = matrix.diagonal.len();
                 let (mut values, mut squares) = (vec![0.0; n], vec![0.0; n]);
                 assert!(matrix.view().eigenvalues(&mut values, &mut squares));
-                let (mut memory, mut vectors) = (vec![0.0; work(n)], vec![0.0; n * n]);
+                let (mut memory, mut vectors) = (vec![0.0; workspace(n)], vec![0.0; n * n]);
                 inverse_iteration(isa, matrix.view(), &values, &mut memory, &mut vectors);
                 let bound = 1e-14 * n as f64 * matrix.size().max(1e-300);
                 for (z, value) in vectors.chunks_exact(n).zip(&values) {

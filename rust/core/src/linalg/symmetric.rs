@@ -1,9 +1,10 @@
 //! Eigenvectors of a symmetric matrix, fast: orthonormal where eigenvalues are apart.
 //!
-//! The matrix is made tridiagonal, its eigenvalues are found without vectors, and the vectors
-//! by inverse iteration, which costs n^2 operations instead of the n^3 of divide and conquer and the
-//! 3 n^3 of QR sweeps. What it does not give, orthogonal vectors of close eigenvalues, the caller
-//! restores: any basis of their space will do.
+//! The matrix is made tridiagonal, its eigenvalues are found without vectors, and the vectors by
+//! inverse iteration, which costs n^2 operations instead of the n^3 of divide and conquer and the
+//! 3 n^3 of QR sweeps. What it does not give are orthogonal vectors of close eigenvalues: the caller
+//! tests, straightens what is nearly orthogonal, and where eigenvalues are as good as equal takes the
+//! other way, divide and conquer.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{
@@ -17,7 +18,7 @@ use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
 use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::{Accum, Auto, ColMut, Conj, Mat, MatMut, MatRef, Par, Spec};
-use isomorph_kernels::{COLUMN, Isa, Tridiagonal, inverse_iteration, work};
+use isomorph_kernels::{Isa, ROWS_MULTIPLE, Tridiagonal, inverse_iteration, workspace};
 
 use super::load::tiles;
 use super::{PowerOfTwo, Scalar, orthonormal, zero_matrix, zeros};
@@ -52,7 +53,7 @@ impl<T: Scalar> Eigenvectors<T> {
             needed: 3 * size_of::<f64>() as u128 * (k as u128).pow(2),
             hint: "reduce the dimension first",
         };
-        let height = k.next_multiple_of(COLUMN);
+        let height = k.next_multiple_of(ROWS_MULTIPLE);
         let block = recommended_block_size::<T>(k, k);
         let request = apply_scratch::<T>(k, block, k);
         Ok(Self {
@@ -65,7 +66,7 @@ impl<T: Scalar> Eigenvectors<T> {
             beside: vec![0.0; k],
             values: vec![0.0; k],
             squares: vec![0.0; k],
-            work: zeros(work(k), what)?,
+            work: zeros(workspace(k), what)?,
             vectors: zeros(k * k, what)?,
             memory: MemBuffer::try_new(request).map_err(|_| too_large())?,
         })
@@ -75,7 +76,7 @@ impl<T: Scalar> Eigenvectors<T> {
     /// largest eigenvalue first; false if they are not found.
     pub(super) fn find(&mut self, lower: MatRef<'_, T>, mut q: MatMut<'_, T>) -> bool {
         let n = lower.nrows();
-        let height = n.next_multiple_of(COLUMN);
+        let height = n.next_multiple_of(ROWS_MULTIPLE);
         let reduced = &mut self.reduced[..n * height];
         copy_whole(lower, reduced, height);
         let (diagonal, beside) = (&mut self.diagonal[..n], &mut self.beside[..n - 1]);
@@ -89,7 +90,7 @@ impl<T: Scalar> Eigenvectors<T> {
         }
         values.reverse();
         let vectors = &mut self.vectors[..n * n];
-        inverse_iteration(self.isa, tridiagonal, values, &mut self.work[..work(n)], vectors);
+        inverse_iteration(self.isa, tridiagonal, values, &mut self.work[..workspace(n)], vectors);
         for (j, vector) in vectors.chunks_exact(n).enumerate() {
             for (to, from) in q.rb_mut().col_mut(j).iter_mut().zip(vector) {
                 *to = T::round(*from);
