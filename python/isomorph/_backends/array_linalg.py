@@ -184,7 +184,8 @@ class ArrayLinalg:
         left, cosines, right = xp.linalg.svd(overlap, full_matrices=False)
         u = xp.concat([u[:, :rank], u0 @ left], axis=1)
         vt = xp.concat([vt[:rank, :], right @ v0t], axis=0)
-        return u, vt, float(cosines[-1]) <= self._rounding(cross)
+        size = max(1.0, float(xp.linalg.vector_norm(cosines)))
+        return u, vt, float(cosines[-1]) <= size * self._rounding(cross)
 
     def _rounding(self, cross: Any) -> float:
         """Tell how large a singular value of a matrix of size 1 may come out by rounding alone."""

@@ -176,7 +176,7 @@ fn nearest_to_identity(factor: &mut Factor<f64>, rank: usize) -> Result<bool> {
     }
     let size = inner.s.iter().map(|s| s * s).sum::<f64>().sqrt();
     let least = inner.s[k - rank - 1];
-    // Bases that hardly overlap at all have no size to compare with, but the one of their own.
+    // Where the bases hardly overlap, it is their own rounding that is left.
     Ok(least <= rounding(d.max(e)) * size.max(inner.unscale.inverse().apply(1.0)))
 }
 

@@ -24,25 +24,25 @@ use super::{PowerOfTwo, Scalar, jacobi, zero_matrix};
 use crate::{Error, Result};
 
 /// A residual above this many eps * sqrt(max(n, d)) * |A| (Frobenius) is a wrong answer.
-const WRONG: f64 = 64.0;
+pub(super) const WRONG: f64 = 64.0;
 
 /// A residual up to this many is promised. The QR iteration leaves up to 50 on some graded spectra
 /// (1 to 1e-18 in 16 columns): then the other methods are asked, and the best answer is taken.
-const GOOD: f64 = 6.0;
+pub(super) const GOOD: f64 = 6.0;
 
 /// Jacobi is asked for a better answer, not only for a right one, up to this size.
 const JACOBI_UP_TO: usize = 256;
 
-/// Which routine factorises the bidiagonal matrix.
+/// Which routine factorises the bidiagonal matrix, or of a symmetric one the tridiagonal matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Method {
+pub(super) enum Method {
     DivideAndConquer,
     QrIteration,
     Jacobi,
 }
 
 /// From this size on divide and conquer is tried first; below, the QR iteration is as fast.
-const DIVIDE_FROM: usize = 128;
+pub(super) const DIVIDE_FROM: usize = 128;
 
 /// Divide and conquer stops dividing at this size.
 const LEAF: usize = 48;

@@ -13,6 +13,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Auto, Mat, Par, Spec};
 use rayon::prelude::*;
 
+use super::careful::{DIVIDE_FROM, GOOD, Method, WRONG};
 use super::load::tiles;
 use super::orthonormal::{straighten, target};
 use super::svd::in_stack;
@@ -22,22 +23,6 @@ use crate::{Error, Result};
 
 /// Matrices up to this many values together are one task.
 const TASK: usize = 4096;
-
-/// A residual above this many eps * sqrt(d) * |A| (Frobenius) is a wrong answer.
-const WRONG: f64 = 64.0;
-
-/// A residual up to this many is promised.
-const GOOD: f64 = 6.0;
-
-/// From this size on divide and conquer is tried first.
-const DIVIDE_FROM: usize = 128;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Method {
-    DivideAndConquer,
-    QrIteration,
-    Jacobi,
-}
 
 /// `a = v * diag(values) * v'` for each matrix: values (count, d) ascending, vectors (count, d, d)
 /// with the eigenvectors in columns, row-major.

@@ -5,7 +5,7 @@
 //!
 //! The polar factor is made of these. An iteration made of products would have to beat them:
 //! scaled Newton takes 9 to 10 steps on cross-covariances of word vectors (300 columns, condition
-//! 1e5 to 2e6), each an inversion, which is as much time as the whole decomposition; QDWH has about
+//! 1e5 to 2e6), each an inversion, which takes longer than the whole decomposition; QDWH has about
 //! twice as many operations.
 
 use faer::{Accum, Mat};
@@ -77,7 +77,7 @@ impl<T: Scalar> Factor<T> {
         } else if self.attempt_gram() {
             self.sort();
         } else {
-            self.take_care(values, argument)?;
+            self.fall_back(values, argument)?;
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl<T: Scalar> Factor<T> {
         }
     }
 
-    fn take_care(&mut self, values: &[T], argument: &'static str) -> Result<()> {
+    fn fall_back(&mut self, values: &[T], argument: &'static str) -> Result<()> {
         let careful = match &mut self.careful {
             Some(careful) => careful,
             none => none.insert(Careful::new(self.u.nrows(), self.v.nrows())?),

@@ -61,13 +61,13 @@ impl<T: Scalar> Factor<T> {
             let mut tail = long.as_mut().subcols_mut(done, m);
             // 1. The eigenvectors, and what they make of the columns.
             if level == 0 {
-                if !turning(a, short.as_mut(), gram, scratch, eigenvectors) {
+                if !eigenvectors_of_products(a, short.as_mut(), gram, scratch, eigenvectors) {
                     return false;
                 }
                 product(tail.rb_mut(), Accum::Replace, a, short.as_ref(), 1.0);
             } else {
                 let Some(mut q) = zero_matrix(m, m) else { return false };
-                if !turning(tail.rb(), q.as_mut(), gram, scratch, eigenvectors) {
+                if !eigenvectors_of_products(tail.rb(), q.as_mut(), gram, scratch, eigenvectors) {
                     return false;
                 }
                 turn_columns(tail.rb_mut(), q.as_ref(), scratch);
@@ -131,7 +131,7 @@ impl Choice {
     /// residual that this costs is taken from what is left.
     fn kept<T: Scalar>(&mut self, gram: MatRef<'_, T>, norms: &[T]) -> usize {
         let m = norms.len();
-        let inverses: Vec<T> = norms.iter().map(|s| T::round(1.0 / s.widen())).collect();
+        let inverses = inverses(norms);
         // |U'U - I|^2 that column j adds to that of those before it.
         let mut skews = vec![T::zero(); m];
         let mut skew = 0.0;
@@ -158,7 +158,7 @@ impl Choice {
 
 /// The eigenvectors of `x' x`, in columns of `q`, the largest eigenvalue first, orthonormal to working
 /// precision; false if there are none.
-fn turning<T: Scalar>(
+fn eigenvectors_of_products<T: Scalar>(
     x: MatRef<'_, T>,
     mut q: MatMut<'_, T>,
     gram: &mut Mat<T>,
@@ -168,14 +168,14 @@ fn turning<T: Scalar>(
     let m = x.ncols();
     let close = target::<T>(m);
     lower_product(gram.as_mut().submatrix_mut(0, 0, m, m), x);
-    if eigenvectors.find(gram.as_ref().submatrix(0, 0, m, m), q.rb_mut())
+    if eigenvectors.by_inverse_iteration(gram.as_ref().submatrix(0, 0, m, m), q.rb_mut())
         && straighten(q.rb_mut(), gram, scratch, close)
     {
         return true;
     }
     // Straightening has written over them.
     lower_product(gram.as_mut().submatrix_mut(0, 0, m, m), x);
-    eigenvectors.find_orthonormal(gram.as_ref().submatrix(0, 0, m, m), q.rb_mut())
+    eigenvectors.by_divide_and_conquer(gram.as_ref().submatrix(0, 0, m, m), q.rb_mut())
         && straighten(q, gram, scratch, close)
 }
 
@@ -184,6 +184,10 @@ fn turn_columns<T: Scalar>(x: MatMut<'_, T>, q: MatRef<'_, T>, scratch: &mut Mat
     let mut old = scratch.as_mut().submatrix_mut(0, 0, x.nrows(), x.ncols());
     old.copy_from(x.rb());
     product(x, Accum::Replace, old.rb(), q, 1.0);
+}
+
+fn inverses<T: Scalar>(norms: &[T]) -> Vec<T> {
+    norms.iter().map(|s| T::round(1.0 / s.widen())).collect()
 }
 
 /// Divide columns by their norms, and make each orthogonal to those before it, to first order, given
@@ -195,7 +199,7 @@ fn normalise<T: Scalar>(
     scratch: &mut Mat<T>,
 ) {
     let (n, k) = x.shape();
-    let inverses: Vec<T> = norms.iter().map(|s| T::round(1.0 / s.widen())).collect();
+    let inverses = inverses(norms);
     let mut old = scratch.as_mut().submatrix_mut(0, 0, n, k);
     for (j, &inverse) in inverses.iter().enumerate() {
         for (new, x) in old.rb_mut().col_mut(j).iter_mut().zip(x.rb_mut().col_mut(j).iter_mut()) {

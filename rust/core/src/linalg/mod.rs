@@ -1,9 +1,9 @@
 //! Dense factorisations of stacks of matrices: one problem a core, and inside a large one nothing
 //! that is cut by the number of threads, so that no byte of a result depends on it.
 //!
-//! All is computed in the type of the input, small matrices several at a time (see [`small`]), larger
-//! ones by way of their Gram matrix (see [`gram`]); what these cannot do, in float64 (see
-//! [`careful`]). Every factorisation is *certified* before it is handed out: an error of a
+//! Singular vectors are computed in the type of the input, of small matrices several at a time (see
+//! [`small`]), of larger ones by way of their Gram matrix (see [`gram`]); what these cannot do, in
+//! float64 (see [`careful`]), as are singular values alone of larger matrices, and eigenvectors. Every factorisation is *certified* before it is handed out: an error of a
 //! factorisation routine is found here, not by the user.
 
 mod careful;

@@ -74,7 +74,11 @@ impl<T: Scalar> Eigenvectors<T> {
 
     /// The eigenvectors of the matrix whose lower triangle is given, into the columns of `q`, the
     /// largest eigenvalue first; false if they are not found.
-    pub(super) fn find(&mut self, lower: MatRef<'_, T>, mut q: MatMut<'_, T>) -> bool {
+    pub(super) fn by_inverse_iteration(
+        &mut self,
+        lower: MatRef<'_, T>,
+        mut q: MatMut<'_, T>,
+    ) -> bool {
         let n = lower.nrows();
         let height = n.next_multiple_of(ROWS_MULTIPLE);
         let reduced = &mut self.reduced[..n * height];
@@ -101,7 +105,7 @@ impl<T: Scalar> Eigenvectors<T> {
             let reflections = reduced.submatrix(1, 0, n - 1, n - 1);
             let block = recommended_block_size::<T>(n, n);
             let mut factors = self.factors.as_mut().submatrix_mut(0, 0, block, n - 1);
-            gather(reflections, taus, factors.rb_mut());
+            block_factors(reflections, taus, factors.rb_mut());
             let below = q.subrows_mut(1, n - 1);
             let stack = MemStack::new(&mut self.memory);
             apply(reflections, factors.rb(), Conj::No, below, Par::Seq, stack);
@@ -109,11 +113,15 @@ impl<T: Scalar> Eigenvectors<T> {
         true
     }
 
-    /// As [`Eigenvectors::find`], but orthonormal up to some 20 eps sqrt(n) for every matrix of which no
+    /// As [`Eigenvectors::by_inverse_iteration`], but orthonormal up to some 20 eps sqrt(n) for every matrix of which no
     /// square leaves the range.
-    pub(super) fn find_orthonormal(&mut self, lower: MatRef<'_, T>, mut q: MatMut<'_, T>) -> bool {
+    pub(super) fn by_divide_and_conquer(
+        &mut self,
+        lower: MatRef<'_, T>,
+        mut q: MatMut<'_, T>,
+    ) -> bool {
         let n = lower.nrows();
-        let parameters = whole_parameters();
+        let parameters = self::parameters();
         let vectors = ComputeEigenvectors::Yes;
         let request = self_adjoint_evd_scratch::<T>(n, vectors, Par::Seq, parameters);
         let Ok(mut memory) = MemBuffer::try_new(request) else { return false };
@@ -148,7 +156,7 @@ fn copy_whole<T: Scalar>(lower: MatRef<'_, T>, to: &mut [T], height: usize) {
 
 /// The triangular factors of blocks of reflections, as faer wants them: with T + T' = V'V,
 /// H_0 H_1 ... = I - V T^-1 V'. Its diagonal are the taus.
-fn gather<T: Scalar>(vectors: MatRef<'_, T>, taus: &[T], mut factors: MatMut<'_, T>) {
+fn block_factors<T: Scalar>(vectors: MatRef<'_, T>, taus: &[T], mut factors: MatMut<'_, T>) {
     let (block, n) = factors.shape();
     for from in (0..n).step_by(block) {
         let count = block.min(n - from);
@@ -169,6 +177,6 @@ fn gather<T: Scalar>(vectors: MatRef<'_, T>, taus: &[T], mut factors: MatMut<'_,
     }
 }
 
-fn whole_parameters<T: Scalar>() -> Spec<SelfAdjointEvdParams, T> {
+fn parameters<T: Scalar>() -> Spec<SelfAdjointEvdParams, T> {
     <SelfAdjointEvdParams as Auto<T>>::auto().into()
 }

@@ -72,10 +72,16 @@ fn equal_eigenvalues_take_the_other_way() {
     let mut straight = |found: bool, q: &mut Mat<f64>| {
         found && straighten(q.as_mut(), &mut gram.clone(), &mut scratch, target::<f64>(n))
     };
-    let found = eigenvectors.find(gram.as_ref(), q.as_mut());
+    let found = eigenvectors.by_inverse_iteration(gram.as_ref(), q.as_mut());
     assert!(!straight(found, &mut q));
-    let found = eigenvectors.find_orthonormal(gram.as_ref(), q.as_mut());
+    let found = eigenvectors.by_divide_and_conquer(gram.as_ref(), q.as_mut());
     assert!(straight(found, &mut q));
     let (mut memory, mut other) = (gram.clone(), zero_matrix(n, n).unwrap());
-    assert!(turning(a.as_ref(), other.as_mut(), &mut memory, &mut scratch, &mut eigenvectors));
+    assert!(eigenvectors_of_products(
+        a.as_ref(),
+        other.as_mut(),
+        &mut memory,
+        &mut scratch,
+        &mut eigenvectors
+    ));
 }
