@@ -424,6 +424,20 @@ def _mapped(x, matrix, **options):
 
 _ROWS = {"x": Argument((37, COLUMNS))}
 
+_VECMAP_REFUSALS: Refused = (
+    *_counts("dimensions", 7),
+    ({"mode": "best"}, ValueError, "mode: expected one of supervised, aaai2018"),
+    ({"source_reweight": -0.5}, ValueError, "source_reweight: expected a number from 0 up"),
+    ({"target_reweight": float("nan")}, ValueError, "target_reweight: expected a finite number"),
+    ({"target_reweight": "much"}, DTypeError, "target_reweight: expected a number"),
+    ({"source_dewhiten": "both"}, ValueError, "source_dewhiten: expected 'source', 'target' or"),
+    (
+        {"whiten": False, "target_dewhiten": "source"},
+        ValueError,
+        "target_dewhiten: expected 'none' with whiten=False",
+    ),
+)
+
 ALIGN = (
     _fit("plain", ((31, 7), (31, 7)), iso.procrustes),
     _fit(
@@ -444,6 +458,34 @@ ALIGN = (
         },
         _mapped,
         takes_progress=True,
+    ),
+    *(
+        Contract(
+            "align.vecmap",
+            {"source": Argument((31, 7)), "target": Argument((31, columns))},
+            functools.partial(iso.align.vecmap, **options),
+            variant=variant,
+            takes_progress=True,
+            typed=(".matrix",),
+            # Maps of both sides change sign together; what is compared is one map.
+            unique=unique,
+            refused=refused,
+        )
+        for variant, columns, options, unique, refused in (
+            ("supervised", 7, {}, ("singular_values",), _VECMAP_REFUSALS),
+            ("aaai2018", 9, {"mode": "aaai2018", "dimensions": 3}, ("singular_values",), ()),
+            (
+                "orthogonal",
+                7,
+                {"mode": "orthogonal"},
+                ("matrix", "singular_values"),
+                (
+                    ({"whiten": True}, ValueError, "whiten: expected None for mode 'orthogonal'"),
+                    ({"dimensions": 3}, ValueError, "dimensions: expected None for a map that is"),
+                ),
+            ),
+            ("unconstrained", 5, {"mode": "unconstrained"}, ("matrix",), ()),
+        )
     ),
     *(
         Contract(f"transforms.{function.__name__}", _ROWS, function, takes_progress=False)
@@ -555,6 +597,7 @@ WITHOUT_ARRAYS = {
     "metrics.paired_difference": "takes any numbers; tests/unit/test_metrics_intervals.py",
     "metrics.rank_metrics": "takes scores of any numbers; tests/unit/test_rank_metrics.py",
     "metrics.wilson": "takes two numbers; tests/unit/test_metrics_intervals.py",
+    "Alignment.direct": _MAP,
     "Alignment.load": _MAP,
     "Alignment.save": _MAP,
     "Chain.parse": "takes text",

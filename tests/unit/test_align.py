@@ -293,7 +293,7 @@ def test_files_that_are_something_else_are_named(tmp_path, rng):
     }
     for changed, message in (
         ({"format": "isomorph.Index"}, "expected a file of isomorph.LinearMap"),
-        ({"format_version": "2"}, "newer isomorph"),
+        ({"format_version": "3"}, "newer isomorph"),
         ({"map": "{"}, "JSON"),
         ({"map": "{}"}, "'orthogonal' is missing"),
     ):

@@ -3,5 +3,7 @@
 from isomorph.align._alignment import Alignment
 from isomorph.align._maps import LinearMap
 from isomorph.align._procrustes import procrustes
+from isomorph.align._vecmap import MODES as VECMAP_MODES
+from isomorph.align._vecmap import VecMapMode, vecmap
 
-__all__ = ["Alignment", "LinearMap", "procrustes"]
+__all__ = ["VECMAP_MODES", "Alignment", "LinearMap", "VecMapMode", "procrustes", "vecmap"]

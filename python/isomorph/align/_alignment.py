@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from isomorph.align import _files
@@ -17,14 +17,16 @@ class Alignment:
     """A map with the transforms that were fitted on the two vocabularies.
 
     Vectors of the source go through ``source_transform`` and ``map``, vectors of the target through
-    ``target_transform``: then they are in one space and can be compared.
+    ``target_transform`` and ``target_map``: then they are in one space and can be compared.
 
     Attributes
     ----------
     source_transform, target_transform : FittedChain or None
         None leaves vectors as they are.
     map : LinearMap
-        From the transformed source to the transformed target.
+        From the transformed source to the common space.
+    target_map : LinearMap, optional
+        From the transformed target to the common space; None where that is the target's own.
 
     Examples
     --------
@@ -40,11 +42,18 @@ class Alignment:
     source_transform: FittedChain | None
     map: LinearMap
     target_transform: FittedChain | None
+    target_map: LinearMap | None = None
 
     def __post_init__(self) -> None:
+        back = self.target_map
+        if back is not None and back.target_dim != self.map.target_dim:
+            raise ShapeError(
+                f"target_map: expected a map to {self.map.target_dim} columns, as map has, got one "
+                f"to {back.target_dim}"
+            )
         for side, dimension in (
             ("source_transform", self.map.source_dim),
-            ("target_transform", self.map.target_dim),
+            ("target_transform", self.map.target_dim if back is None else back.source_dim),
         ):
             chain = getattr(self, side)
             if chain is not None and chain.dimension != dimension:
@@ -67,9 +76,30 @@ class Alignment:
 
     def apply_target(self, y: Any, *, check_finite: bool = True, threads: int | None = None) -> Any:
         """Bring target vectors (m, e) into the common space."""
-        if self.target_transform is None:
+        if self.target_transform is not None:
+            y = self.target_transform.apply(y, check_finite=check_finite, threads=threads)
+            check_finite = False
+        if self.target_map is None:
             return y
-        return self.target_transform.apply(y, check_finite=check_finite, threads=threads)
+        return self.target_map.apply(y, check_finite=check_finite, threads=threads)
+
+    def direct(self) -> Alignment:
+        """Give the alignment whose common space is that of the transformed target.
+
+        Its ``map`` goes there and on by the inverse of ``target_map``. Cosines stay as they are
+        where ``target_map`` is orthogonal (VecMap with ``target_reweight=0`` and the target
+        de-whitened by itself); otherwise neighbours may change: the target's own space measures
+        otherwise than the common one.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`LinearMap.inverse`.
+        """
+        if self.target_map is None:
+            return self
+        map = self.map.then(self.target_map.inverse())  # noqa: A001
+        return replace(self, map=map, target_map=None)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything, the fitted means included, to one safetensors file, atomically."""
@@ -90,7 +120,8 @@ class Alignment:
         def shown(chain: FittedChain | None) -> str:
             return "none" if chain is None else str(chain.chain)
 
+        back = "" if self.target_map is None else f"; {self.target_map!r}"
         return (
             f"Alignment(source: {shown(self.source_transform)}; {self.map!r}; "
-            f"target: {shown(self.target_transform)})"
+            f"target: {shown(self.target_transform)}{back})"
         )

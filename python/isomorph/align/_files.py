@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from isomorph.align._maps import LinearMap
 
 MAP, ALIGNMENT = "isomorph.LinearMap", "isomorph.Alignment"
-#: Raised when a reader of today would misread the file.
-VERSION = 1
+#: Raised when a reader of today would misread the file: 2 has a map of the target, too.
+VERSION = 2
 
 _TENSORS = ("matrix", "source_mean", "target_mean", "scale", "singular_values")
 _SIDES = ("source_transform", "target_transform")
@@ -41,6 +41,9 @@ def save_alignment(alignment: Alignment, path: str | os.PathLike[str]) -> None:
     map_tensors, description = _describe(alignment.map)
     tensors = {f"map.{name}": array for name, array in map_tensors.items()}
     metadata: dict[str, Any] = {"map": description}
+    if alignment.target_map is not None:
+        map_tensors, metadata["target_map"] = _describe(alignment.target_map)
+        tensors |= {f"target_map.{name}": array for name, array in map_tensors.items()}
     for side in _SIDES:
         chain: FittedChain | None = getattr(alignment, side)
         if chain is None:
@@ -72,8 +75,12 @@ def load_alignment(path: str | os.PathLike[str]) -> Alignment:
                     chain["steps"], _under(tensors, side), int(chain["dimension"])
                 )
             )
+    back = None
+    if "target_map" in metadata:
+        described = _json(path, metadata, "target_map")
+        back = _build(path, _under(tensors, "target_map"), described)
     with _NamingErrors(path):
-        return Alignment(chains[0], map, chains[1])
+        return Alignment(chains[0], map, chains[1], back)
 
 
 def _describe(map: LinearMap) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: A002
@@ -148,7 +155,9 @@ def _host(array: Any) -> Any:
 def _write(
     path: str | os.PathLike[str], kind: str, tensors: dict[str, Any], described: dict[str, Any]
 ) -> None:
-    metadata = {"format": kind, "format_version": str(VERSION)}
+    # What an older isomorph can read, it may.
+    version = VERSION if "target_map" in described else 1
+    metadata = {"format": kind, "format_version": str(version)}
     for name, value in described.items():
         try:
             metadata[name] = json.dumps(value, sort_keys=True, default=_plain)
