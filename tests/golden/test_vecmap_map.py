@@ -12,8 +12,6 @@ import pytest
 import isomorph as iso
 from isomorph import io
 
-pytestmark = pytest.mark.slow
-
 #: Accuracy in per cent by nearest neighbours, CSLS and inverted softmax (which samples there).
 PRINTED = {
     ("fr", "orthogonal"): (71.17, 73.64, 69.06),
@@ -81,6 +79,7 @@ def test_every_cosine(mapped):
     np.testing.assert_allclose(cosines, [cosine for *_, cosine in table], rtol=0, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_accuracy(mapped):
     language, mode, data, (x, z) = mapped
     radii = iso.csls_radii(x, z)
@@ -94,11 +93,12 @@ def test_accuracy(mapped):
     np.testing.assert_allclose(found, PRINTED[language, mode][:2], rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_inverted_softmax(mapped):
     """Over 5,000 sources drawn with replacement, as the original was asked for: of its seed."""
     language, mode, data, (x, z) = mapped
     x, z = iso.transforms.unit(x), iso.transforms.unit(z)
-    drawn = np.random.RandomState(0).randint(0, len(x), 5000)  # noqa: NPY002 - its generator
+    drawn = np.random.RandomState(0).randint(0, len(x), 5000)
     weights = np.exp(30.0 * (x[drawn] @ z.T)).sum(axis=0, dtype=np.float64)
     queries = np.unique(data.test.source)
     best = np.argmax(30.0 * (x[queries] @ z.T) - np.log(weights), axis=1)
