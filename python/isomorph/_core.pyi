@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "accumulate_moments",
     "apply_affine",
     "available_threads",
     "build_info",
@@ -28,12 +29,15 @@ __all__ = [
     "induce",
     "log_sums",
     "maxsim",
+    "merge_moments",
+    "multiply",
     "npy_header",
     "pair_cosines",
     "places",
     "polar",
     "prepare_index",
     "procrustes",
+    "procrustes_from_moments",
     "read_npy",
     "read_safetensors",
     "read_text",
@@ -59,7 +63,19 @@ _Parts: TypeAlias = dict[str, _Array]
 _Index: TypeAlias = tuple[str, tuple[int, int], _Parts, tuple[float, float]] | None
 _Selection: TypeAlias = tuple[_Array, _Array]
 _Choice: TypeAlias = tuple[_Array, _Array, _Array]
+_Moments: TypeAlias = tuple[_Array, _Array, _Array, _Array]
 
+def accumulate_moments(
+    parts: _Moments,
+    split: int,
+    x: _Array,
+    y: _Array,
+    weights: _Array | None,
+    order: _Array | None,
+    exponents: tuple[int, int],
+    threads: int,
+    progress: _Progress = None,
+) -> None: ...
 def apply_affine(
     x: _Array,
     matrix: _Array,
@@ -171,6 +187,10 @@ def maxsim(
     threads: int,
     progress: _Progress,
 ) -> Any: ...
+def merge_moments(
+    parts: _Moments, other: _Moments, split: int, times: float, threads: int
+) -> None: ...
+def multiply(left: _Array, right: _Array, threads: int) -> NDArray[np.float64]: ...
 def places(
     queries: _Array,
     corpus: _Array,
@@ -195,6 +215,16 @@ def procrustes(
     rotation_only: bool,
     threads: int,
     progress: _Progress = None,
+) -> dict[str, _Array]: ...
+def procrustes_from_moments(
+    cross: _Array,
+    second: _Array | None,
+    totals: tuple[float, float],
+    exponents: tuple[int, int],
+    *,
+    scale: bool,
+    rotation_only: bool,
+    threads: int,
 ) -> dict[str, _Array]: ...
 def read_npy(path: _Path, *, limit: int | None, progress: _Progress) -> _Array: ...
 def read_safetensors(

@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 
 from isomorph import _arrays, runtime
 from isomorph._backends import Run
+from isomorph._moments import Moments
 from isomorph._progress import Progress
 from isomorph._results import Unpackable
 from isomorph._stacks import as_stack, reshape
 from isomorph.errors import DTypeError, ShapeError
 
-__all__ = ["SVD", "Eigh", "Polar", "eigh", "polar", "svd", "svdvals"]
+__all__ = ["SVD", "Eigh", "Moments", "Polar", "eigh", "polar", "svd", "svdvals"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -561,8 +561,26 @@ METRICS = (
     ),
 )
 
+
+def _moments(x, y, **options):
+    moments = iso.linalg.Moments(7, 5, norms=True)
+    moments.update(x, y, group=_thirds(x), **options)
+    found = moments.scatter()
+    return {"xx": found.xx, "xy": found.xy, "yy": found.yy, "means": (found.x_mean, found.y_mean)}
+
+
+def _thirds(x):
+    return np.arange(x.shape[0]) % 3 if getattr(x, "ndim", 0) == 2 and x.shape[0] < 100 else None
+
+
+_MOMENT_SIDES = {name: Argument((31, d), not_empty=False) for name, d in (("x", 7), ("y", 5))}
+
+MOMENTS = (
+    Contract("Moments.update", _MOMENT_SIDES, _moments, takes_progress=True, typed=("nothing",)),
+)
+
 CONTRACTS: tuple[Contract, ...] = (
-    NEIGHBORS + INDUCTION + LATE + HUBNESS + NEGATIVES + LINALG + ALIGN + METRICS
+    NEIGHBORS + INDUCTION + LATE + HUBNESS + NEGATIVES + LINALG + MOMENTS + ALIGN + METRICS
 )
 
 #: Public functions that take no float arrays.
@@ -570,7 +588,29 @@ _REMAP = "renumbers whatever has rows; tests/unit and tests/properties hold it t
 _MAP = "takes a map or a file; tests/unit and tests/properties hold it to its laws"
 _RESULT = "a result tells about itself; tests/unit"
 _FILES = "reads or writes files; tests/unit, tests/properties and tests/hostile"
+_MOMENTS = "works on sums that were accumulated; tests/unit, tests/properties and tests/oracles"
 WITHOUT_ARRAYS = {
+    **{
+        f"Moments.{name}": _MOMENTS
+        for name in (
+            "bootstrap",
+            "cca",
+            "cka",
+            "copy",
+            "folds",
+            "group",
+            "jackknife",
+            "load",
+            "merge",
+            "ols",
+            "procrustes",
+            "ridge",
+            "ridge_path",
+            "save",
+            "scatter",
+            "whitening",
+        )
+    },
     "Index.load": "takes a path; tests/unit/test_index.py",
     "Index.save": "takes a path; tests/unit/test_index.py",
     "FileEvaluation.as_dict": _RESULT,

@@ -65,6 +65,12 @@ class Fitted:
     rank: Any
 
 
+#: Sums of one set of rows z = (x, y), D = d + e: weight (1,), mean (2, D) in high and low parts,
+#: second moments about it (D, D), of which the upper triangle counts, and norm-weighted sums
+#: (2 D + 3,) or (0,). See :mod:`isomorph._moments`.
+MomentParts = tuple[Any, Any, Any, Any]
+
+
 class Backend(Protocol):
     """What the public functions need."""
 
@@ -226,4 +232,49 @@ class Backend(Protocol):
 
     def transform_rows(self, x: Any, operation: str, values: Any, run: Run) -> Any:
         """Change each row: "unit", "subtract" or "divide" by `values` (float64), "centre row"."""
+        ...
+
+    def accumulate_moments(
+        self,
+        parts: MomentParts,
+        split: int,
+        x: Any,
+        y: Any,
+        weights: Any,
+        order: Any,
+        exponents: tuple[int, int],
+        run: Run,
+    ) -> MomentParts:
+        """Add rows of x (n, d) and y (n, e), d being `split`, to `parts`, which may be written to.
+
+        `order` has the row numbers (NumPy's int64), or is None for all; values count multiplied by
+        2 to the power of the exponent of their side.
+        """
+        ...
+
+    def merge_moments(
+        self, parts: MomentParts, other: MomentParts, split: int, times: float, run: Run
+    ) -> MomentParts:
+        """Add `other`, counted `times` times, to `parts`, which may be written to."""
+        ...
+
+    def procrustes_from_moments(
+        self,
+        cross: Any,
+        second: Any,
+        totals: tuple[float, float],
+        exponents: tuple[int, int],
+        *,
+        scale: bool,
+        allow_reflection: bool,
+        run: Run,
+    ) -> Fitted:
+        """Fit from sum w x'y (d, e), sum w x'x (d, d; None for d <= e), and sums of squares.
+
+        All of values multiplied by 2 to the power of the exponents. The means come as zeros.
+        """
+        ...
+
+    def multiply(self, left: Any, right: Any, run: Run) -> Any:
+        """Give the product of two float64 matrices."""
         ...

@@ -137,20 +137,9 @@ class ArrayLinalg:
             mean_x = xp.sum(w[:, None] * x, axis=0) / total
             mean_y = xp.sum(w[:, None] * y, axis=0) / total
             x, y = self._spread(x, mean_x), self._spread(y, mean_y)
-        cross = xp.matrix_transpose(w[:, None] * x) @ y
-        u, s, vt = self._svd(cross)
-        threshold = xp.linalg.vector_norm(s) * self._rounding(cross)
-        rank = xp.sum(xp.astype(s > threshold, xp.float64))
-        tied = False
-        if 0 < int(rank) < s.shape[0]:
-            u, vt, tied = self._nearest_to_identity(cross, int(rank))
-        r = u @ vt
-        square = r.shape[0] == r.shape[1]
-        sign = xp.linalg.slogdet(r)[0] if square else xp.sum(s) * 0
-        trace = xp.sum(s)
-        if (rotation_only or tied) and float(sign) < 0:
-            r = r - 2 * u[:, -1:] @ vt[-1:, :]
-            trace, sign = trace - 2 * s[-1], -sign
+        r, s, trace, sign, rank = self._orthonormal(
+            xp.matrix_transpose(w[:, None] * x) @ y, rotation_only
+        )
         squares = xp.sum(w[:, None] * x * x)
         y_squares = xp.sum(w[:, None] * y * y)
         image = squares
@@ -170,6 +159,24 @@ class ArrayLinalg:
             residual = left if float(left) == 0 else one * float("inf")
         means = mean_x * x_size, mean_y * y_size
         return r, *means, s * over, factor, trace * over, residual, sign, rank
+
+    def _orthonormal(self, cross: Any, rotation_only: bool) -> tuple[Any, ...]:
+        """Maximise trace(R' cross): give R, the singular values, the trace, sign of det R, rank."""
+        xp = self.xp
+        u, s, vt = self._svd(cross)
+        threshold = xp.linalg.vector_norm(s) * self._rounding(cross)
+        rank = xp.sum(xp.astype(s > threshold, xp.float64))
+        tied = False
+        if 0 < int(rank) < s.shape[0]:
+            u, vt, tied = self._nearest_to_identity(cross, int(rank))
+        r = u @ vt
+        square = r.shape[0] == r.shape[1]
+        sign = xp.linalg.slogdet(r)[0] if square else xp.sum(s) * 0
+        trace = xp.sum(s)
+        if (rotation_only or tied) and float(sign) < 0:
+            r = r - 2 * u[:, -1:] @ vt[-1:, :]
+            trace, sign = trace - 2 * s[-1], -sign
+        return r, s, trace, sign, rank
 
     def _nearest_to_identity(self, cross: Any, rank: int) -> tuple[Any, Any, bool]:
         """Give thin factors u, vt of which u vt is the nearest to the identity of all optimal maps.

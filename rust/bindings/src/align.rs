@@ -64,28 +64,37 @@ impl Problem<'_> {
         let fits = doorway::run(py, self.threads, self.progress, |control| {
             align::procrustes(x, y, weights, options, control)
         })?;
-        let (b, d, e) = (x.count, x.cols, y.cols);
-        let join = |part: fn(&Fit) -> &[f64], shape: &[usize]| {
-            array(py, fits.iter().flat_map(part).copied().collect(), shape)
-        };
-        let each =
-            |part: fn(&Fit) -> f64| array(py, fits.iter().map(part).collect::<Vec<_>>(), &[b]);
-        let result = PyDict::new(py);
-        result.set_item("matrix", join(|f| &f.matrix, &[b, d, e])?)?;
-        result.set_item("source_mean", join(|f| &f.source_mean, &[b, d])?)?;
-        result.set_item("target_mean", join(|f| &f.target_mean, &[b, e])?)?;
-        result.set_item("singular_values", join(|f| &f.singular_values, &[b, d.min(e)])?)?;
-        result.set_item("scale", each(|f| f.scale)?)?;
-        result.set_item("correlation", each(|f| f.correlation)?)?;
-        result.set_item("residual", each(|f| f.residual)?)?;
-        result.set_item("determinant", each(|f| f.determinant)?)?;
-        result.set_item("rank", each(|f| f.rank as f64)?)?;
-        Ok(result)
+        fits_as_dict(py, &fits, x.cols, y.cols)
     }
 }
 
+/// Fits of d x e as a dict of float64 arrays, the stack first.
+pub fn fits_as_dict<'py>(
+    py: Python<'py>,
+    fits: &[Fit],
+    d: usize,
+    e: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let b = fits.len();
+    let join = |part: fn(&Fit) -> &[f64], shape: &[usize]| {
+        array(py, fits.iter().flat_map(part).copied().collect(), shape)
+    };
+    let each = |part: fn(&Fit) -> f64| array(py, fits.iter().map(part).collect::<Vec<_>>(), &[b]);
+    let result = PyDict::new(py);
+    result.set_item("matrix", join(|f| &f.matrix, &[b, d, e])?)?;
+    result.set_item("source_mean", join(|f| &f.source_mean, &[b, d])?)?;
+    result.set_item("target_mean", join(|f| &f.target_mean, &[b, e])?)?;
+    result.set_item("singular_values", join(|f| &f.singular_values, &[b, d.min(e)])?)?;
+    result.set_item("scale", each(|f| f.scale)?)?;
+    result.set_item("correlation", each(|f| f.correlation)?)?;
+    result.set_item("residual", each(|f| f.residual)?)?;
+    result.set_item("determinant", each(|f| f.determinant)?)?;
+    result.set_item("rank", each(|f| f.rank as f64)?)?;
+    Ok(result)
+}
+
 /// Borrow an array for writing.
-fn writable<'py, T: Element>(
+pub fn writable<'py, T: Element>(
     array: &Bound<'py, PyAny>,
     name: &'static str,
 ) -> PyResult<PyReadwriteArrayDyn<'py, T>> {
@@ -97,7 +106,8 @@ fn writable<'py, T: Element>(
         .map_err(|error| wrong(error.to_string()))
 }
 
-fn contiguous<'a, T: Element>(
+/// The values of an array borrowed for writing.
+pub fn contiguous<'a, T: Element>(
     array: &'a mut PyReadwriteArrayDyn<'_, T>,
     name: &'static str,
 ) -> PyResult<&'a mut [T]> {

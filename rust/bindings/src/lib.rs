@@ -11,6 +11,7 @@ mod induction;
 mod io;
 mod linalg;
 mod maxsim;
+mod moments;
 mod neighbors;
 mod places;
 mod runtime;
@@ -39,6 +40,8 @@ mod _core {
     use super::linalg::{eigh, polar, svd, svdvals};
     #[pymodule_export]
     use super::maxsim::maxsim;
+    #[pymodule_export]
+    use super::moments::{accumulate_moments, merge_moments, multiply, procrustes_from_moments};
     #[pymodule_export]
     use super::neighbors::{csls, csls_both, csls_from_rows, csls_radii, topk};
     #[pymodule_export]

@@ -6,6 +6,7 @@
 //! * [`finite`]: the check for NaN and infinities;
 //! * [`late_interaction`]: scores of sets of token vectors;
 //! * [`linalg`]: factorisations of stacks;
+//! * [`moments`]: what every linear fit needs of the rows, streamed and merged;
 //! * [`neighbors`]: exact nearest neighbours and CSLS;
 //! * [`random`]: counter-based draws;
 //! * [`places`]: ranks without a ranking;
@@ -21,6 +22,7 @@ pub mod late_interaction;
 pub mod linalg;
 pub mod matrix;
 mod memory;
+pub mod moments;
 pub mod neighbors;
 pub mod places;
 pub mod random;

@@ -11,7 +11,7 @@ mod transform;
 
 pub use apply::{Affine, apply_affine};
 pub use moments::{CrossMoments, Pairs, column_means, column_norms, cross_moments};
-pub use procrustes::{Fit, Options, procrustes};
+pub use procrustes::{Fit, Options, Squares, procrustes, procrustes_from_moments};
 pub use transform::{RowOperation, transform_rows};
 
 /// Rows in one block of a sum.

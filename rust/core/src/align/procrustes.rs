@@ -4,7 +4,7 @@ use faer::{Accum, Mat};
 use rayon::prelude::*;
 
 use super::determinant;
-use super::moments::{CrossMoments, Pairs, cross_moments, projected_square};
+use super::moments::{CrossMoments, Pairs, SideMoments, cross_moments, projected_square};
 use crate::linalg::factor::Factor;
 use crate::linalg::orthonormal;
 use crate::linalg::products::product;
@@ -109,6 +109,70 @@ pub fn procrustes<T: Scalar>(
 fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> Result<Fit> {
     let moments = cross_moments(pairs, options.translate, control)?;
     control.check()?;
+    solve(&moments, options, |r| projected_square(pairs, &moments.source, r.as_ref(), control))
+}
+
+/// Sums of squares that a fit from moments needs, of values multiplied by `scales`.
+#[derive(Clone, Copy, Debug)]
+pub struct Squares<'a> {
+    /// sum w |x|^2 and sum w |y|^2.
+    pub totals: [f64; 2],
+    /// d x d: sum w x x', needed for d > e.
+    pub source: Option<MatRef<'a, f64>>,
+    /// The powers of two that x and y were multiplied by.
+    pub scales: [PowerOfTwo; 2],
+}
+
+/// [`procrustes`] of pairs of which only the moments are left: `cross` = sum w x y', d x e.
+///
+/// Means are the caller's: those of the answer are zeros.
+///
+/// # Errors
+/// As [`procrustes`], and [`Error::Shape`] where parts do not fit or are missing.
+pub fn procrustes_from_moments(
+    cross: MatRef<'_, f64>,
+    squares: Squares<'_>,
+    options: Options,
+) -> Result<Fit> {
+    let (d, e) = (cross.rows(), cross.cols());
+    let whole = |m: MatRef<'_, f64>| m.rows() == d && m.cols() == d;
+    if d == 0 || e == 0 || (d > e && squares.source.is_none()) || !squares.source.is_none_or(whole)
+    {
+        return Err(Error::Shape {
+            argument: "moments",
+            expected: format!("{d} x {d} sums of squares of the source"),
+            got: "none, or others".to_string(),
+        });
+    }
+    let side = |i: usize| SideMoments {
+        scale: squares.scales[i],
+        mean: vec![0.0; [d, e][i]],
+        square: squares.totals[i],
+    };
+    let moments = CrossMoments {
+        cross: Mat::from_fn(d, e, |i, j| cross.row(i)[j]),
+        source: side(0),
+        target: side(1),
+        weight: 1.0,
+    };
+    solve(&moments, options, |r| {
+        let mut image = Mat::<f64>::zeros(d, e);
+        if let Some(source) = squares.source {
+            let source = faer::MatRef::from_row_major_slice(source.data(), d, d);
+            product(image.as_mut(), Accum::Replace, source, r.as_ref(), 1.0);
+        }
+        // trace(R' X'X R)
+        let column = |j: usize| -> f64 { (0..d).map(|i| image[(i, j)] * r[(i, j)]).sum() };
+        Ok((0..e).map(column).sum::<f64>().max(0.0))
+    })
+}
+
+/// The answer from the moments; `projected` gives sum w |x R|^2, asked for only if d > e.
+fn solve(
+    moments: &CrossMoments,
+    options: Options,
+    projected: impl FnOnce(&Mat<f64>) -> Result<f64>,
+) -> Result<Fit> {
     let (d, e) = moments.cross.shape();
     let rows: Vec<f64> = (0..d * e).map(|p| moments.cross[(p / e, p % e)]).collect();
     let mut factor = Factor::new(d, e)?;
@@ -133,14 +197,11 @@ fn fit<T: Scalar>(pairs: Pairs<'_, T>, options: Options, control: &Control) -> R
         trace -= 2.0 * values[last];
         sign = 1.0;
     }
-    let image = if d > e && moments.source.square > 0.0 {
-        projected_square(pairs, &moments.source, r.as_ref(), control)?
-    } else {
-        moments.source.square
-    };
+    let image =
+        if d > e && moments.source.square > 0.0 { projected(&r)? } else { moments.source.square };
     let size = (moments.source.square * moments.target.square).sqrt();
     let over = |x: f64| if size > 0.0 { x / size } else { 0.0 };
-    let (scale, residual) = scale_and_residual(&moments, trace, image, options.scale)?;
+    let (scale, residual) = scale_and_residual(moments, trace, image, options.scale)?;
     Ok(Fit {
         matrix: (0..d * e).map(|p| r[(p / e, p % e)]).collect(),
         source_mean: unscaled(&moments.source.mean, moments.source.scale),

@@ -23,6 +23,7 @@ mod values;
 
 pub use eigh::{Eigh, eigh};
 pub use polar::{Polar, polar};
+pub use products::multiply;
 pub use scaling::PowerOfTwo;
 pub use svd::{Svd, svd};
 pub use values::svdvals;

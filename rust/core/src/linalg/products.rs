@@ -7,7 +7,9 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::reborrow::ReborrowMut;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::Scalar;
+use super::{Scalar, zeros};
+use crate::matrix::MatRef as Rows;
+use crate::{Error, Result};
 
 /// Columns of a product that one task computes.
 const BLOCK: usize = 128;
@@ -32,19 +34,54 @@ pub(crate) fn product<T: Scalar>(
     );
 }
 
+/// The row-major product of two matrices. No byte depends on the number of threads.
+///
+/// # Errors
+/// [`Error::Shape`] when columns and rows do not fit, [`Error::Memory`].
+pub fn multiply<T: Scalar + Default>(left: Rows<'_, T>, right: Rows<'_, T>) -> Result<Vec<T>> {
+    let (n, k, m) = (left.rows(), left.cols(), right.cols());
+    if right.rows() != k {
+        return Err(Error::Shape {
+            argument: "right",
+            expected: format!("{k} rows, one for each column of left"),
+            got: format!("{} rows", right.rows()),
+        });
+    }
+    let mut result = zeros(n * m, "the product")?;
+    product(
+        // Transposed, so that tasks write rows that are their own.
+        MatMut::from_column_major_slice_mut(&mut result, m, n),
+        Accum::Replace,
+        MatRef::from_column_major_slice(right.data(), m, k),
+        MatRef::from_column_major_slice(left.data(), k, n),
+        1.0,
+    );
+    Ok(result)
+}
+
 /// The lower triangle of `x' x`.
 pub(super) fn lower_product<T: Scalar>(dst: MatMut<'_, T>, x: MatRef<'_, T>) {
+    accumulate_lower(dst, Accum::Replace, x);
+}
+
+/// The lower triangle of `dst (+)= x' x`.
+pub(crate) fn accumulate_lower<T: Scalar>(dst: MatMut<'_, T>, accumulate: Accum, x: MatRef<'_, T>) {
     if dst.ncols() <= BLOCK {
         let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-        let (new, all) = (Accum::Replace, Par::Seq);
-        return triangular::matmul(dst, lower, new, x.transpose(), full, x, full, T::one(), all);
+        let (left, one) = (x.transpose(), T::one());
+        return triangular::matmul(dst, lower, accumulate, left, full, x, full, one, Par::Seq);
     }
     let cut = halfway(dst.ncols());
     let (top, _, bottom, corner) = dst.split_at_mut(cut, cut);
     let (left, right) = x.split_at_col(cut);
     rayon::join(
-        || product(bottom, Accum::Replace, right.transpose(), left, 1.0),
-        || rayon::join(|| lower_product(top, left), || lower_product(corner, right)),
+        || product(bottom, accumulate, right.transpose(), left, 1.0),
+        || {
+            rayon::join(
+                || accumulate_lower(top, accumulate, left),
+                || accumulate_lower(corner, accumulate, right),
+            )
+        },
     );
 }
 
