@@ -43,10 +43,10 @@ fn naive(x: &[f64], y: &[f64], n: usize, weights: &[f64]) -> Owned {
     let [weight, means, second, norms] = &mut owned.1;
     weight[0] = total;
     means[..width].copy_from_slice(&mean);
-    for i in 0..n {
+    for (i, &w) in weights.iter().enumerate() {
         let row: Vec<f64> = (0..width).map(|j| z(i, j) - mean[j]).collect();
         let size = |part: &[f64]| part.iter().map(|x| x * x).sum::<f64>();
-        let (a, b, w) = (size(&row[..d]), size(&row[d..]), weights[i]);
+        let (a, b) = (size(&row[..d]), size(&row[d..]));
         for j in 0..width {
             (j..width).for_each(|k| second[j * width + k] += w * row[j] * row[k]);
             norms[j] += w * a * row[j];
