@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from isomorph import _core, align, errors, linalg, runtime, transforms
 from isomorph._index import Index
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
-from isomorph.align import Alignment, LinearMap, procrustes
+from isomorph.align import Alignment, LinearMap, fit_map, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ __all__ = [
     "csls_radii",
     "dissim_local",
     "errors",
+    "fit_map",
     "hard_negatives",
     "induce_dictionary",
     "inverted_softmax",

@@ -438,6 +438,62 @@ _VECMAP_REFUSALS: Refused = (
     ),
 )
 
+
+def _map_fit(method: str, shapes: tuple[tuple[int, ...], ...], **more: Any) -> Contract:
+    refused = more.pop("refused", ())
+    arguments = {
+        name: Argument(shape, ndims=(2, 3))
+        for name, shape in zip(("source", "target"), shapes, strict=True)
+    }
+    stack = "stack" if len(shapes[0]) == 3 else "pairs"
+    return Contract(
+        "fit_map",
+        arguments,
+        functools.partial(iso.fit_map, method=method, **more),
+        variant=", ".join([method, stack, *more]),
+        takes_progress=True,
+        typed=(".matrix",),
+        unique=("matrix", "source_mean", "target_mean"),
+        refused=refused,
+    )
+
+
+_MAP_REFUSALS: Refused = (
+    ({"method": "magic"}, ValueError, "method: expected one of procrustes, rectangular, rotation"),
+    ({"alpha": 1.0}, ValueError, "alpha: method 'procrustes' takes scale"),
+)
+_RIDGE_REFUSALS: Refused = (
+    ({"alpha": 0.0}, ValueError, "alpha: expected positive numbers"),
+    ({"alpha": [1.0, float("nan")]}, ValueError, "alpha: expected positive numbers"),
+    ({"choose_by": "hand"}, ValueError, "choose_by: expected 'folds' or 'loo'"),
+    ({"folds": 1}, ValueError, "folds: expected at least 2"),
+    ({"folds": 2.5}, DTypeError, "folds: expected an integer"),
+    ({"seed": -1}, ValueError, "seed: expected at least 0"),
+    ({"group": 1.5}, DTypeError, "group: expected integers"),
+    ({"scale": True}, ValueError, "scale: method 'ridge' takes alpha"),
+)
+_ROBUST_REFUSALS: Refused = (
+    ({"rounds": 0}, ValueError, "rounds: expected at least 1"),
+    ({"rounds": True}, DTypeError, "rounds: expected an integer"),
+    ({"delta": 0.0}, ValueError, "delta: expected a positive number"),
+)
+_OLS_REFUSALS: Refused = (({"k": 1}, ValueError, "k: method 'ols' takes no options"),)
+
+MAPS = (
+    _map_fit("procrustes", ((31, 7), (31, 7)), refused=_MAP_REFUSALS),
+    _map_fit("rectangular", ((31, 7), (31, 5))),
+    _map_fit("rotation", ((3, 31, 7), (3, 31, 7)), translate=True),
+    _map_fit("robust", ((31, 7), (31, 7)), refused=_ROBUST_REFUSALS),
+    _map_fit("robust", ((3, 31, 7), (3, 31, 5)), translate=True, scale=True),
+    _map_fit("ols", ((31, 7), (31, 5)), refused=_OLS_REFUSALS),
+    _map_fit("ols", ((3, 31, 7), (3, 31, 5)), translate=True),
+    _map_fit("ridge", ((31, 7), (31, 5)), refused=_RIDGE_REFUSALS),
+    _map_fit("ridge", ((31, 7), (31, 5)), choose_by="loo", translate=True),
+    _map_fit("ridge", ((3, 31, 7), (3, 31, 5)), alpha=2.0),
+    _map_fit("cca", ((31, 7), (31, 5))),
+    _map_fit("vecmap", ((31, 7), (31, 7))),
+)
+
 ALIGN = (
     _fit("plain", ((31, 7), (31, 7)), iso.procrustes),
     _fit(
@@ -580,7 +636,7 @@ MOMENTS = (
 )
 
 CONTRACTS: tuple[Contract, ...] = (
-    NEIGHBORS + INDUCTION + LATE + HUBNESS + NEGATIVES + LINALG + MOMENTS + ALIGN + METRICS
+    NEIGHBORS + INDUCTION + LATE + HUBNESS + NEGATIVES + LINALG + MOMENTS + ALIGN + MAPS + METRICS
 )
 
 #: Public functions that take no float arrays.

@@ -59,7 +59,7 @@ def procrustes(
     fitted = tools.backend.procrustes_from_moments(
         cross,
         scatter.xx if self.x_dim > self.y_dim else None,
-        scatter.squares() if spread else _where_spread(scatter),
+        scatter.squares() if spread else where_spread(scatter),
         scatter.exponents,
         scale=bool(scale),
         allow_reflection=bool(allow_reflection),
@@ -80,10 +80,10 @@ def procrustes(
 
 
 def _spread(scatter: Scatter) -> bool:
-    return all(x > 0 for x in _where_spread(scatter))
+    return all(x > 0 for x in where_spread(scatter))
 
 
-def _where_spread(scatter: Scatter) -> tuple[float, float]:
+def where_spread(scatter: Scatter) -> tuple[float, float]:
     """Give the sums of squares, 0 where rows are equal but for rounding."""
     if not scatter.translated:
         return scatter.squares()
@@ -210,7 +210,7 @@ def whitening(
     if kind not in ("zca", "pca"):
         raise ValueError(f"kind: expected 'zca' or 'pca', got {kind!r}")
     d = self.x_dim if side == "x" else self.y_dim
-    largest = _count("k", k, d)
+    largest = checked_count("k", k, d)
     run = Run(runtime.resolve_threads(threads))
     scatter = self.scatter(threads=threads)
     tools = scatter.tools
@@ -236,7 +236,7 @@ def whitening(
 def _roots(scatter: Scatter, side: str, run: Run) -> tuple[Any, Any, int]:
     """Give standard deviations along principal axes, ascending, the axes, and how many they are."""
     values, vectors, rank = scatter.eigh(side, run)
-    if rank == 0 or _where_spread(scatter)[0 if side == "x" else 1] == 0:
+    if rank == 0 or where_spread(scatter)[0 if side == "x" else 1] == 0:
         raise ValueError(f"{side}: expected rows that are not all equal; nothing to whiten")
     xp = scatter.tools.xp
     first = values.shape[0] - rank
@@ -316,7 +316,7 @@ def cca(self: Moments, k: int | None = None, *, threads: int | None = None) -> C
     >>> moments.cca().correlations.round(9).tolist()
     [1.0, 1.0]
     """
-    largest = _count("k", k, min(self.x_dim, self.y_dim))
+    largest = checked_count("k", k, min(self.x_dim, self.y_dim))
     run = Run(runtime.resolve_threads(threads))
     scatter = self.scatter(threads=threads)
     tools, xp = scatter.tools, scatter.tools.xp
@@ -344,7 +344,8 @@ def cca(self: Moments, k: int | None = None, *, threads: int | None = None) -> C
     )
 
 
-def _count(name: str, value: int | None, largest: int) -> int:
+def checked_count(name: str, value: int | None, largest: int) -> int:
+    """Give a count from 1 to `largest`, which None stands for."""
     if value is None:
         return largest
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:

@@ -1,9 +1,18 @@
 """Maps between two spaces: fit one, look at it, apply it, invert it, keep it in a file."""
 
 from isomorph.align._alignment import Alignment
+from isomorph.align._fit_map import fit_map
 from isomorph.align._maps import LinearMap
 from isomorph.align._procrustes import procrustes
 from isomorph.align._vecmap import MODES as VECMAP_MODES
 from isomorph.align._vecmap import VecMapMode, vecmap
 
-__all__ = ["VECMAP_MODES", "Alignment", "LinearMap", "VecMapMode", "procrustes", "vecmap"]
+__all__ = [
+    "VECMAP_MODES",
+    "Alignment",
+    "LinearMap",
+    "VecMapMode",
+    "fit_map",
+    "procrustes",
+    "vecmap",
+]

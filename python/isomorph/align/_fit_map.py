@@ -1,0 +1,151 @@
+"""One call for every map between two spaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isomorph import _arrays
+from isomorph._progress import Progress
+from isomorph.align._maps import LinearMap
+from isomorph.align._methods import METHODS, Problem, stacked
+from isomorph.align._procrustes import _weights
+from isomorph.errors import DTypeError, ShapeError
+
+
+def fit_map(
+    source: Any,
+    target: Any,
+    *,
+    method: str = "procrustes",
+    weights: Any = None,
+    translate: bool = False,
+    check_finite: bool = True,
+    threads: int | None = None,
+    progress: Progress = None,
+    **options: Any,
+) -> LinearMap:
+    r"""Fit the linear map that brings rows of `source` near to their partners in `target`.
+
+    .. math:: x \mapsto s\,(x - \bar x) W + \bar y
+
+    =============  ===========================================================  ===================
+    method         W                                                            options
+    =============  ===========================================================  ===================
+    "procrustes"   orthonormal, any d and e: :func:`isomorph.procrustes`        scale
+    "rectangular"  the same by the name it has where d and e differ             scale
+    "rotation"     orthonormal with det W = +1 (for d = e)                      scale
+    "robust"       orthonormal, pairs that fit badly counting less              scale, rounds, delta
+    "ols"          least squares, of several answers the smallest               -
+    "ridge"        least squares with a penalty, which is chosen                alpha, choose_by,
+                                                                                folds, group, seed
+    "cca"          into the canonical space and back out of the target's        k
+    "vecmap"       :func:`isomorph.align.vecmap`, the target left as it is      as there
+    =============  ===========================================================  ===================
+
+    Parameters
+    ----------
+    source : array of shape (n, d) or (b, n, d)
+        Row i belongs to row i of `target`. A stack has b problems and gives a stack of maps.
+    target : array of shape (n, e) or (b, n, e)
+        float32 and float64; float16 and bfloat16 are widened to float32.
+    method : str, default "procrustes"
+        One of the table.
+    weights : array of shape (n,) or (b, n), optional
+        How much each pair counts, none negative: a weight of 2 is the pair given twice. Default:
+        all 1. Not for "vecmap"; but for the first three methods, 0 or between 1e-30 and 1e30.
+    translate : bool, default False
+        Subtract the weighted means :math:`\bar x, \bar y`; without it both are 0. "cca" always
+        does, "vecmap" never.
+    check_finite : bool, default True
+        Refuse NaN and infinities with a scan before the work.
+    threads : int, optional
+        See :mod:`isomorph.runtime`. No byte of the answer depends on it.
+    progress : bool or callable, optional
+        True for a bar on standard error, or a callable of ``(done, total)``.
+    scale : bool, default False
+        Fit s >= 0, too.
+    rounds : int, default 5
+        Fits of "robust": the first with the weights as they are, every other with
+        :math:`w_i / (|r_i| + \delta)`, r the residuals of the one before.
+    delta : float, default 1e-3
+        In the units of the rows: residuals far below it count alike. As published for rows scaled
+        to variance 1 in each column.
+    alpha : float or sequence of float, optional
+        Penalty of "ridge", as :meth:`isomorph.linalg.Moments.ridge` has it. Of several, or by
+        default of 20, the one is taken that does best on pairs left out.
+    choose_by : {"folds", "loo"}, default "folds"
+        Leave out folds, which needs no other pass over the rows, or each pair on its own ("loo"),
+        which takes one more, of a times the operations of applying a map, a the number of alphas.
+    folds : int, default 10
+        At most one a pair. Pairs are dealt to folds at random, evenly.
+    group : integers of shape (n,), optional
+        The fold of each pair instead: pairs with the same source word should share one.
+    seed : int, default 0
+        Of the dealing.
+    k : int, optional
+        Pairs of canonical columns; default: all.
+
+    Returns
+    -------
+    LinearMap
+        In the type of the input, with ``metrics`` of the method.
+
+    Raises
+    ------
+    ShapeError
+        Different numbers of rows or of problems, no rows or no columns.
+    DTypeError
+        Not arrays of real floating point values.
+    NonFiniteError
+        NaN or infinity.
+    ValueError
+        A method that does not exist, an option that the method does not take or that is out of
+        range; weights that are negative or all zero; rows that do not define what was asked for.
+
+    Notes
+    -----
+    All but "procrustes" and its two other names, and "vecmap", are d x d work from one pass of
+    :class:`isomorph.linalg.Moments`, O(n (d + e)^2 + (d + e)^3): use that class where the pairs do
+    not fit in memory, or for several fits of the same pairs. "robust" takes one pass a round. With
+    fewer pairs than dimensions "ols" gives the answer of the smallest norm, and "procrustes" the
+    one nearest to the identity; "ridge" and "cca" leave out directions without evidence.
+
+    References
+    ----------
+    F. Paischer et al., "SITTA: a semantic image-text alignment for image captioning", 2023, for
+    "robust"; the others are named where they are defined.
+
+    Examples
+    --------
+    >>> import numpy as np, isomorph as iso
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((200, 4))
+    >>> y = x @ rng.standard_normal((4, 3)) + 0.1 * rng.standard_normal((200, 3))
+    >>> iso.fit_map(x, y, method="ridge", translate=True)
+    LinearMap(4 -> 3, float64, method='ridge', residual=...)
+    """
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    how = METHODS[method]
+    if unknown := sorted(set(options) - set(how.options)):
+        takes = f"takes {', '.join(how.options)}" if how.options else "takes no options"
+        raise ValueError(f"{unknown[0]}: method {method!r} {takes}")
+    for name, array in (("source", source), ("target", target)):
+        if "complex" in str(getattr(array, "dtype", "")):
+            raise DTypeError(f"{name}: expected real values, got {array.dtype}")
+    arguments = _arrays.Arguments(ndim=(2, 3), source=source, target=target)
+    arguments.require_not_empty()
+    shapes = arguments.shapes
+    if shapes["source"][:-1] != shapes["target"][:-1]:
+        raise ShapeError(
+            f"target: expected {shapes['source'][:-1]} rows as in source, row i belonging to row "
+            f"i, got shape {shapes['target']}"
+        )
+    checked = _weights(arguments, weights)
+    problem = Problem(source, target, checked, bool(translate), check_finite, threads, progress)
+    if how.stacks or len(shapes["source"]) == 2:
+        return how.fit(problem, **options)
+    b = shapes["source"][0]
+    if b == 0:
+        raise ShapeError(f"source: expected at least one problem, got shape {shapes['source']}")
+    return stacked([how.fit(problem.one(i, b), **options) for i in range(b)])

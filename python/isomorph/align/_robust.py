@@ -1,0 +1,97 @@
+"""Procrustes with pairs that fit badly counting less: iteratively reweighted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isomorph import _arrays
+from isomorph._moments._inputs import LEAST
+from isomorph._progress import reporting
+from isomorph.align._maps import LinearMap
+from isomorph.errors import DTypeError
+from isomorph.linalg import Moments
+
+if TYPE_CHECKING:
+    from isomorph.align._methods import Problem
+
+#: Rows whose residuals are computed at a time: whole blocks of the sums.
+SLICE = 1 << 16
+
+
+def fit(
+    problem: Problem, *, scale: bool = False, rounds: int = 5, delta: float = 1e-3
+) -> LinearMap:
+    """Fit `rounds` times, each time but the first with weights from the residuals before.
+
+    One pass a round: a slice of rows is mapped, weighted by its residuals, and added to the moments
+    of the round.
+    """
+    from isomorph.align._methods import renamed
+
+    if isinstance(rounds, bool) or not isinstance(rounds, int | np.integer):
+        raise DTypeError(f"rounds: expected an integer, got {rounds!r}")
+    if rounds < 1:
+        raise ValueError(f"rounds: expected at least 1, got {rounds}")
+    if not (isinstance(delta, int | float) and 0 < delta < float("inf")):
+        raise ValueError(f"delta: expected a positive number, got {delta!r}")
+    arguments = _arrays.Arguments(source=problem.source, target=problem.target)
+    xp = arguments.array_namespace()
+    given = problem.weights
+    n, d = arguments.shapes["source"]
+    e = arguments.shapes["target"][1]
+    found: LinearMap | None = None
+    effective = 0.0
+    with reporting(problem.progress, "robust fit") as report:
+        for number in range(int(rounds)):
+            moments = Moments(d, e)
+            squares = 0.0
+            for start in range(0, n, SLICE):
+                stop = min(start + SLICE, n)
+                parts = {name: array[start:stop, ...] for name, array in arguments.arrays.items()}
+                x, y = _arrays.Arguments(**parts).ready(check_finite=False).arrays
+                w = None if given is None else given[start:stop]
+                if found is not None:
+                    w = _reweighted(xp, found, x, y, w, float(delta), problem.threads)
+                    w = xp.where(w < LEAST, 0 * w, w)
+                    squares += float(xp.sum(w * w))
+                with renamed({"x": "source", "y": "target"}):
+                    moments.update(
+                        x,
+                        y,
+                        weights=w,
+                        check_finite=problem.check_finite and found is None,
+                        threads=problem.threads,
+                    )
+            found = moments.procrustes(
+                scale=scale, translate=problem.translate, threads=problem.threads
+            )
+            effective = moments.weight**2 / squares if squares > 0 else float(n)
+            if report is not None:
+                report(number + 1, int(rounds))
+    assert found is not None
+    return LinearMap(
+        found.matrix,
+        found.source_mean,
+        found.target_mean,
+        found.scale,
+        orthogonal=True,
+        method="robust",
+        metrics={**found.metrics, "effective_pairs": effective},
+        provenance={**found.provenance, "rounds": int(rounds), "delta": float(delta)},
+        singular_values=found.singular_values,
+    )
+
+
+def _reweighted(
+    xp: Any, found: LinearMap, x: Any, y: Any, w: Any, delta: float, threads: int | None
+) -> Any:
+    """Give w / (|r| + delta), times delta so that it is at most w."""
+    image = found.apply(x, check_finite=False, threads=threads)
+    difference = xp.astype(image, xp.float64) - xp.astype(y, xp.float64)
+    largest = xp.max(xp.abs(difference), axis=1)
+    safe = xp.where(largest > 0, largest, xp.ones_like(largest))
+    length = largest * xp.sqrt(xp.sum((difference / safe[:, None]) ** 2, axis=1))
+    share = 1 / (1 + length / delta)
+    return share if w is None else w * share
