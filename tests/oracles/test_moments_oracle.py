@@ -84,6 +84,9 @@ def test_fits_at_any_scale(size, rng):
             scaled.procrustes(scale=True)
         with pytest.raises(ValueError, match="ols: the map overflows"):
             scaled.ols()
+    if size in (1e-300, 1e300):
+        with pytest.raises(ValueError, match="alpha: penalties"):
+            scaled.ridge_path()
 
 
 @BACKENDS

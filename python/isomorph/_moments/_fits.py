@@ -320,6 +320,7 @@ def cca(self: Moments, k: int | None = None, *, threads: int | None = None) -> C
     run = Run(runtime.resolve_threads(threads))
     scatter = self.scatter(threads=threads)
     tools, xp = scatter.tools, scatter.tools.xp
+    scatter.eigh_both(run)
     (x_roots, x_axes, x_rank), (y_roots, y_axes, y_rank) = (
         _roots(scatter, side, run) for side in ("x", "y")
     )

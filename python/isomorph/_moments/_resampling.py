@@ -65,13 +65,18 @@ def folds(self: Moments, *, threads: int | None = None) -> Iterator[tuple[Moment
     [(40, 20), (40, 20), (40, 20)]
     """
     run = Run(runtime.resolve_threads(threads))
-    labels = [label for label in self.groups if self._groups[label].weight > 0]
-    if len(labels) < 2:
-        raise ValueError(f"group: expected at least two groups with rows, got {len(labels)}")
-    for label, rest in _without_each(self, labels, None, run):
+    for label, rest in others_of_each(self, run):
         train = self._like({})
         train._groups[0] = rest
         yield train, self.group(label)
+
+
+def others_of_each(self: Moments, run: Run) -> Iterator[tuple[int, Sums]]:
+    """Give each label with the sums of all other groups, which nobody else holds."""
+    labels = [label for label in self.groups if self._groups[label].weight > 0]
+    if len(labels) < 2:
+        raise ValueError(f"group: expected at least two groups with rows, got {len(labels)}")
+    yield from _without_each(self, labels, None, run)
 
 
 def _without_each(
@@ -84,13 +89,9 @@ def _without_each(
         return
     half = len(labels) // 2
     for inside, others in ((labels[:half], labels[half:]), (labels[half:], labels[:half])):
-        joined = None if outside is None else outside.copy()
-        for label in others:
-            sums = moments._groups[label]
-            if joined is None:
-                joined = sums.copy()
-            else:
-                joined.merge(sums, moments.x_dim, run)
+        joined = (moments._groups[others[0]] if outside is None else outside).copy()
+        for label in others[outside is None :]:
+            joined.merge(moments._groups[label], moments.x_dim, run)
         yield from _without_each(moments, inside, joined, run)
 
 

@@ -57,17 +57,24 @@ class Scatter:
         weight, mean, second, _ = sums.parts
         tools = tools_of(second)
         xp = tools.xp
-        second = xp.triu(second) + xp.matrix_transpose(xp.triu(second, k=1))
         centre = mean[0, :] + mean[1, :]
-        if not translate:
-            second = second + weight[0] * centre[:, None] * centre[None, :]
-        cut = tools.contiguous
+        x, y = tools.contiguous(centre[:d]), tools.contiguous(centre[d:])
+
+        def block(rows: slice, columns: slice, left: Any, right: Any) -> Any:
+            part = second[rows, columns]
+            if rows == columns:
+                part = xp.triu(part) + xp.matrix_transpose(xp.triu(part, k=1))
+            if not translate:
+                part = part + (weight[0] * left)[:, None] * right[None, :]
+            return tools.contiguous(part)
+
+        first, last = slice(0, d), slice(d, d + moments.y_dim)
         return cls(
-            cut(second[:d, :d]),
-            cut(second[:d, d:]),
-            cut(second[d:, d:]),
-            cut(centre[:d]),
-            cut(centre[d:]),
+            block(first, first, x, x),
+            block(first, last, x, y),
+            block(last, last, y, y),
+            x,
+            y,
             float(weight[0]),
             sums.rows,
             (moments._exponents[0] or 0, moments._exponents[1] or 0),
@@ -94,14 +101,26 @@ class Scatter:
             tools = self.tools
             matrix = self.xx if side == "x" else self.yy
             values, vectors = tools.backend.eigh(matrix[None, ...], False, run)
-            values, vectors = values[0, ...], vectors[0, ...]
-            size = float(tools.xp.linalg.vector_norm(values))
-            d = int(values.shape[0])
-            threshold = rounding(d, self.rows) * size
-            rank = int(tools.xp.sum(tools.xp.astype(values > threshold, tools.xp.int64)))
-            self._decompositions[side] = values, vectors, rank
+            self._keep(side, values[0, ...], vectors[0, ...])
         found: tuple[Any, Any, int] = self._decompositions[side]
         return found
+
+    def eigh_both(self, run: Run) -> None:
+        """Decompose both sides side by side, where they have one shape and neither is known."""
+        if self._decompositions or self.xx.shape != self.yy.shape:
+            return
+        tools = self.tools
+        stack = tools.xp.stack([self.xx, self.yy])
+        values, vectors = tools.backend.eigh(stack, False, run)
+        for i, side in enumerate(("x", "y")):
+            self._keep(side, values[i, ...], vectors[i, ...])
+
+    def _keep(self, side: str, values: Any, vectors: Any) -> None:
+        xp = self.tools.xp
+        size = float(xp.linalg.vector_norm(values))
+        threshold = rounding(int(values.shape[0]), self.rows) * size
+        rank = int(xp.sum(xp.astype(values > threshold, xp.int64)))
+        self._decompositions[side] = values, vectors, rank
 
 
 def rounding(d: int, rows: int) -> float:

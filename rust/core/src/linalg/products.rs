@@ -22,15 +22,27 @@ pub(crate) fn product<T: Scalar>(
     rhs: MatRef<'_, T>,
     alpha: f64,
 ) {
-    if dst.ncols() <= BLOCK {
+    product_by(BLOCK, dst, accumulate, lhs, rhs, alpha);
+}
+
+/// [`product`] by tasks of `block` columns at most: each packs all of `lhs` for itself.
+fn product_by<T: Scalar>(
+    block: usize,
+    dst: MatMut<'_, T>,
+    accumulate: Accum,
+    lhs: MatRef<'_, T>,
+    rhs: MatRef<'_, T>,
+    alpha: f64,
+) {
+    if dst.ncols() <= block {
         return matmul(dst, accumulate, lhs, rhs, T::round(alpha), Par::Seq);
     }
     let cut = halfway(dst.ncols());
     let (left, right) = dst.split_at_col_mut(cut);
     let (rhs_left, rhs_right) = rhs.split_at_col(cut);
     rayon::join(
-        || product(left, accumulate, lhs, rhs_left, alpha),
-        || product(right, accumulate, lhs, rhs_right, alpha),
+        || product_by(block, left, accumulate, lhs, rhs_left, alpha),
+        || product_by(block, right, accumulate, lhs, rhs_right, alpha),
     );
 }
 
@@ -61,11 +73,16 @@ pub fn multiply<T: Scalar + Default>(left: Rows<'_, T>, right: Rows<'_, T>) -> R
 
 /// The lower triangle of `x' x`.
 pub(super) fn lower_product<T: Scalar>(dst: MatMut<'_, T>, x: MatRef<'_, T>) {
-    accumulate_lower(dst, Accum::Replace, x);
+    accumulate_lower(BLOCK, dst, Accum::Replace, x);
 }
 
-/// The lower triangle of `dst (+)= x' x`.
-pub(crate) fn accumulate_lower<T: Scalar>(dst: MatMut<'_, T>, accumulate: Accum, x: MatRef<'_, T>) {
+/// The lower triangle of `dst (+)= x' x`, by tasks of `block` columns at most.
+pub(crate) fn accumulate_lower<T: Scalar>(
+    block: usize,
+    dst: MatMut<'_, T>,
+    accumulate: Accum,
+    x: MatRef<'_, T>,
+) {
     if dst.ncols() <= BLOCK {
         let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
         let (left, one) = (x.transpose(), T::one());
@@ -75,11 +92,11 @@ pub(crate) fn accumulate_lower<T: Scalar>(dst: MatMut<'_, T>, accumulate: Accum,
     let (top, _, bottom, corner) = dst.split_at_mut(cut, cut);
     let (left, right) = x.split_at_col(cut);
     rayon::join(
-        || product(bottom, accumulate, right.transpose(), left, 1.0),
+        || product_by(block, bottom, accumulate, right.transpose(), left, 1.0),
         || {
             rayon::join(
-                || accumulate_lower(top, accumulate, left),
-                || accumulate_lower(corner, accumulate, right),
+                || accumulate_lower(block, top, accumulate, left),
+                || accumulate_lower(block, corner, accumulate, right),
             )
         },
     );

@@ -13,6 +13,16 @@ use crate::{Error, Result};
 /// Rows that are widened at a time.
 const PANEL: usize = 512;
 
+/// Numbers between two rows of a panel: a stride that is a power of two would bring a column's
+/// values into few sets of the cache.
+const GAP: usize = 8;
+
+/// Columns of the product that one task computes: as many as pay for what it packs, and no more than
+/// leave the cores enough tasks. From the shape alone, as bytes are.
+fn columns_of_a_task(width: usize) -> usize {
+    (width / 4).clamp(128, 512)
+}
+
 /// Columns whose sums one task adds up.
 const COLUMNS: usize = 256;
 
@@ -87,7 +97,7 @@ pub fn accumulate<T: Scalar>(
     rows.check(sums)?;
     let (n, width) = (rows.count(), sums.width());
     control.start(n.div_ceil(BLOCK) as u64);
-    let mut panel = vec![0.0; (PANEL + 1) * width];
+    let mut panel = vec![0.0; (PANEL + 1) * (width + GAP)];
     for start in (0..n).step_by(BLOCK) {
         block(sums, &rows, start..(start + BLOCK).min(n), &mut panel, control)?;
         control.advance(1);
@@ -104,7 +114,7 @@ fn block<T: Scalar>(
     panel: &mut [f64],
     control: &Control,
 ) -> Result<()> {
-    let width = sums.width();
+    let (width, stride) = (sums.width(), sums.width() + GAP);
     let weight: f64 = places.clone().map(|place| rows.weight(rows.at(place))).sum();
     if weight == 0.0 {
         return Ok(());
@@ -134,18 +144,19 @@ fn block<T: Scalar>(
     for first in places.clone().step_by(PANEL) {
         control.check()?;
         let count = PANEL.min(places.end - first);
-        load(sums, rows, first, &mut panel[kept * width..(kept + count) * width]);
+        let loaded = kept * stride..(kept + count) * stride;
+        load(sums, rows, first, &mut panel[loaded.clone()]);
         if !sums.norms.is_empty() {
             let weights: Vec<f64> =
                 (first..first + count).map(|place| rows.weight(rows.at(place))).collect();
-            higher::add(sums, &panel[kept * width..(kept + count) * width], &weights);
+            higher::add(sums, &panel[loaded], stride, &weights);
         }
-        let filled = &panel[..(kept + count) * width];
         accumulate_lower(
+            columns_of_a_task(width),
             // The upper triangle of what is row-major is the lower one of what is column-major.
             MatMut::from_column_major_slice_mut(sums.second, width, width),
             Accum::Add,
-            Dense::from_row_major_slice(filled, kept + count, width),
+            Dense::from_row_major_slice_with_stride(panel, kept + count, width, stride),
         );
         kept = 0;
     }
@@ -187,12 +198,15 @@ fn offsets<T: Scalar>(
     result
 }
 
-/// Rows from place `first` on, widened, scaled, about the mean, times the roots of their weights.
+/// Rows from place `first` on, widened, scaled, about the mean, times the roots of their weights;
+/// each followed by a gap.
 fn load<T: Scalar>(sums: &Sums<'_>, rows: &Rows<'_, T>, first: usize, panel: &mut [f64]) {
     let (width, split) = (sums.width(), sums.split);
     let (high, low) = sums.mean.split_at(width);
-    panel.par_chunks_mut(ROWS * width).enumerate().for_each(|(chunk, panel)| {
-        for (offset, to) in panel.chunks_exact_mut(width).enumerate() {
+    let stride = width + GAP;
+    panel.par_chunks_mut(ROWS * stride).enumerate().for_each(|(chunk, panel)| {
+        for (offset, to) in panel.chunks_exact_mut(stride).enumerate() {
+            let to = &mut to[..width];
             let row = rows.at(first + chunk * ROWS + offset);
             let w = rows.weight(row);
             if w == 0.0 {

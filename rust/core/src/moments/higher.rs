@@ -7,13 +7,14 @@ use super::Sums;
 /// Columns of the third-order sums that one task adds up.
 const COLUMNS: usize = 256;
 
-/// Add the rows of `panel`, which are about the mean and multiplied by the roots of their weights.
-pub(super) fn add(sums: &mut Sums<'_>, panel: &[f64], weights: &[f64]) {
+/// Add the rows of `panel`, one every `stride` numbers, which are about the mean and multiplied by
+/// the roots of their weights.
+pub(super) fn add(sums: &mut Sums<'_>, panel: &[f64], stride: usize, weights: &[f64]) {
     let (width, split) = (sums.width(), sums.split);
     let squares: Vec<[f64; 2]> = panel
-        .par_chunks_exact(width)
+        .par_chunks_exact(stride)
         .map(|row| {
-            let (x, y) = row.split_at(split);
+            let (x, y) = row[..width].split_at(split);
             [square(x), square(y)]
         })
         .collect();
@@ -30,7 +31,7 @@ pub(super) fn add(sums: &mut Sums<'_>, panel: &[f64], weights: &[f64]) {
     for (side, third) in third.chunks_exact_mut(width).enumerate() {
         third.par_chunks_mut(COLUMNS).enumerate().for_each(|(chunk, third)| {
             let columns = chunk * COLUMNS..chunk * COLUMNS + third.len();
-            let rows = panel.chunks_exact(width).zip(squares.iter().zip(&factors));
+            let rows = panel.chunks_exact(stride).zip(squares.iter().zip(&factors));
             for (row, (squares, factor)) in rows {
                 let coefficient = squares[side] * factor;
                 for (sum, z) in third.iter_mut().zip(&row[columns.clone()]) {
