@@ -249,3 +249,23 @@ def test_another_array_library(rows):
     assert moments.cka(unbiased=True) == pytest.approx(plain.cka(unbiased=True))
     with pytest.raises(DTypeError, match="expected an array of the same library"):
         moments.update(x, y)
+
+
+def test_a_larger_slice_rescales_what_came_before(rng, monkeypatch):
+    x, y = rng.standard_normal((2, 24, 3))
+    x[:8] *= 1e-200
+    x[16:] *= 1e250
+    monkeypatch.setattr(_inputs, "SLICE", 8)
+    sliced = iso.linalg.Moments(3, 3, norms=True)
+    sliced.update(x, y)
+    monkeypatch.undo()
+    whole = iso.linalg.Moments(3, 3, norms=True)
+    whole.update(x, y)
+    assert sliced._exponents == whole._exponents
+    assert sliced.cka(unbiased=True) == pytest.approx(whole.cka(unbiased=True), rel=1e-12)
+    np.testing.assert_allclose(sliced.procrustes().matrix, whole.procrustes().matrix, atol=1e-12)
+    parted = iso.linalg.Moments(3, 3, norms=True)
+    for start in (16, 0, 8):
+        parted.update(x[start : start + 8], y[start : start + 8])
+    assert parted._exponents == whole._exponents
+    assert parted.cka() == pytest.approx(whole.cka(), rel=1e-12)

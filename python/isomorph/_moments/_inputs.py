@@ -81,26 +81,20 @@ def orders(labels: Any, start: int, stop: int) -> Iterator[tuple[int, Any]]:
         yield int(label), np.ascontiguousarray(by_group[first:last], dtype=np.int64)
 
 
-def magnitudes(arguments: _arrays.Arguments, weights: Any) -> _sums.Exponents:
-    """Give the powers of two for the rows that count; values that are not finite are left alone."""
-    xp = arguments.array_namespace()
+def exponents_of(xp: Any, rows: tuple[Any, Any], weights: Any) -> _sums.Exponents:
+    """Give the powers of two for rows of x and y; values that are not finite are left alone."""
     found = []
-    for name in ("x", "y"):
-        array = arguments.arrays[name]
-        largest = 0.0
-        n = arguments.shapes[name][0]
-        for start in range(0, n, SLICE):
-            stop = min(start + SLICE, n)
-            part = array[start:stop, ...]
-            size = max(float(xp.max(part)), -float(xp.min(part)))
-            if weights is not None and _sums.exponents_for((_finite(size), 1.0))[0]:
-                # Rows that do not count must not push the others out of range.
-                kept = weights[start:stop][:, None] > 0
-                part = xp.where(kept, part, xp.zeros_like(part))
-                size = max(float(xp.max(part)), -float(xp.min(part)))
-            largest = max(largest, _finite(size))
-        found.append(largest)
+    for part in rows:
+        size = _size(xp, part)
+        if weights is not None and _sums.exponents_for((size, 1.0))[0]:
+            # Rows that do not count must not push the others out of range.
+            size = _size(xp, xp.where(weights[:, None] > 0, part, xp.zeros_like(part)))
+        found.append(size)
     return _sums.exponents_for((found[0], found[1]))
+
+
+def _size(xp: Any, part: Any) -> float:
+    return _finite(max(float(xp.max(part)), -float(xp.min(part))))
 
 
 def _finite(size: float) -> float:

@@ -328,11 +328,6 @@ class Moments:
         """Give the sums of the rows by themselves, by group, and the powers they are scaled by."""
         n, dtype = arguments.shapes["x"][0], arguments.dtype()
         exponents = self._exponents
-        if dtype == "float64":
-            exponents = _sums.common(exponents, _inputs.magnitudes(arguments, weights))
-        elif n:
-            exponents = _sums.common(exponents, (0, 0))
-        powers = exponents[0] or 0, exponents[1] or 0
         added: dict[int, Sums] = {}
         blocks, done = -(-n // 4096), 0
         with reporting(run.progress, "moments") as report:
@@ -340,6 +335,15 @@ class Moments:
                 stop = min(start + _inputs.SLICE, n)
                 ready = _inputs.sliced(arguments, start, stop, check_finite)
                 part = None if weights is None else weights[start:stop]
+                rows_x, rows_y = ready.arrays
+                wider: _sums.Exponents = (0, 0)
+                if dtype == "float64":
+                    xp = arguments.array_namespace()
+                    wider = _inputs.exponents_of(xp, (rows_x, rows_y), part)
+                wider = _sums.common(exponents, wider)
+                change, exponents = _sums.steps(exponents, wider), wider
+                added = {key: s.rescaled(self.x_dim, change) for key, s in added.items()}
+                powers = exponents[0] or 0, exponents[1] or 0
                 for label, order in _inputs.orders(labels, start, stop):
                     if label not in added:
                         added[label] = Sums.empty(
@@ -349,7 +353,6 @@ class Moments:
                     quiet = Run(run.threads, told)
                     sums = added[label]
                     try:
-                        rows_x, rows_y = ready.arrays
                         sums.parts = ready.backend.accumulate_moments(
                             sums.parts, self.x_dim, rows_x, rows_y, part, order, powers, quiet
                         )
