@@ -269,3 +269,19 @@ def test_a_larger_slice_rescales_what_came_before(rng, monkeypatch):
         parted.update(x[start : start + 8], y[start : start + 8])
     assert parted._exponents == whole._exponents
     assert parted.cka() == pytest.approx(whole.cka(), rel=1e-12)
+
+
+def test_a_group_that_outweighs_the_others_is_left_out_by_merging(rng):
+    """Taken from the whole it would leave nothing but rounding."""
+    x, y = rng.standard_normal((2, 60, 3))
+    x[40:] *= 1e9
+    group = np.arange(60) // 20
+    moments = iso.linalg.Moments(3, 3)
+    moments.update(x, y, group=group)
+    few = iso.linalg.Moments(3, 3)
+    few.update(x[:40], y[:40])
+    alphas = [1.0, 10.0]
+    found = moments.ridge_path(alphas).fold_residuals[2]
+    for alpha, residual in zip(alphas, found, strict=True):
+        left = x[40:] @ few.ridge(alpha).matrix - y[40:]
+        assert residual == pytest.approx(np.linalg.norm(left) / np.linalg.norm(y[40:]), rel=1e-9)

@@ -10,9 +10,10 @@ import numpy as np
 
 from isomorph import runtime
 from isomorph._backends import Run
+from isomorph._moments._folds import Regression, splits
 from isomorph._moments._maps import map_of, relative_residual
-from isomorph._moments._resampling import others_of_each
 from isomorph._moments._scatter import Scatter, rounding
+from isomorph._moments._sums import Tools, tools_of
 
 if TYPE_CHECKING:
     from isomorph._moments._streaming import Moments
@@ -219,13 +220,18 @@ def _penalties(alphas: Any) -> Any:
 
 
 def _shrinkage(values: Any, alphas: Any, scatter: Scatter, xp: Any) -> Any:
-    """Give 1 / (eigenvalue + alpha), a row for each alpha; eigenvalues below 0 are rounding."""
+    """Give 1 / (eigenvalue + alpha), a row for each alpha, which are in the units of the rows."""
     scaled = np.ldexp(np.asarray(alphas, dtype=np.float64), 2 * scatter.exponents[0])
-    column = xp.asarray(scaled[:, None], dtype=xp.float64)
+    return _factors(values, scaled, scatter.rows, xp)
+
+
+def _factors(values: Any, alphas: Any, rows: int, xp: Any) -> Any:
+    """Give 1 / (eigenvalue + alpha), a row for each alpha; eigenvalues below 0 are rounding."""
+    column = xp.asarray(alphas[:, None], dtype=xp.float64)
     positive = xp.where(values > 0, values, 0 * values)
     total = positive[None, :] + column
     # A penalty far below rounding is none, and leaves out the directions that rounding made.
-    floor = rounding(int(values.shape[0]), scatter.rows) * xp.linalg.vector_norm(values)
+    floor = rounding(int(values.shape[0]), rows) * xp.linalg.vector_norm(values)
     small = (positive[None, :] <= floor) & (column <= floor)
     return xp.where(small, 0 * total, 1 / xp.where(small | (total <= 0), 1 + 0 * total, total))
 
@@ -251,58 +257,45 @@ def _residuals(scatter: Scatter, turned: Any, alphas: Any, run: Run) -> Any:
 def _left_out(self: Moments, alphas: Any, translate: bool, run: Run) -> tuple[Any, Any]:
     """Give residual sums of squares (folds, a) of each group fitted without it, and whole ones."""
     left, totals = [], []
-    batch: list[tuple[Scatter, Scatter]] = []
-    together = min(_BATCH, run.threads)
+    batch: list[tuple[Regression, Regression]] = []
+    power, tools = self._exponents[0] or 0, tools_of(self._total(run).parts[2])
+    scaled = np.ldexp(alphas, 2 * power)
 
     def decompose() -> None:
-        tools = batch[0][0].tools
         stack = tools.xp.stack([train.xx for train, _ in batch])
         values, vectors = tools.backend.eigh(stack, False, run)
         for i, (train, test) in enumerate(batch):
-            found = _fold(train, test, values[i, ...], vectors[i, ...], alphas, run)
+            found = _fold(tools, train, test, values[i, ...], vectors[i, ...], scaled, run)
             left.append(found)
-            totals.append(test.squares()[1])
+            totals.append(test.y_square)
         batch.clear()
 
-    for label, rest in others_of_each(self, run):
-        fitted = Scatter.from_parts(self, rest, translate)
-        own = Scatter.from_parts(self, self._groups[label], True)
-        batch.append((fitted, _about(own, fitted)))
-        if len(batch) == together:
+    for pair in splits(self, translate, run):
+        batch.append(pair)
+        if len(batch) == min(_BATCH, run.threads):
             decompose()
     if batch:
         decompose()
     return np.stack(left), np.array(totals)
 
 
-def _about(own: Scatter, train: Scatter) -> Scatter:
-    """Give the second moments of left-out rows about the means of the fit."""
-    x, y = own.x_mean, own.y_mean
-    if train.translated:
-        x, y = x - train.x_mean, y - train.y_mean
-    w = own.weight
-    return Scatter(
-        own.xx + w * x[:, None] * x[None, :],
-        own.xy + w * x[:, None] * y[None, :],
-        own.yy + w * y[:, None] * y[None, :],
-        x,
-        y,
-        w,
-        own.rows,
-        own.exponents,
-        train.translated,
-    )
-
-
-def _fold(train: Scatter, test: Scatter, values: Any, vectors: Any, alphas: Any, run: Run) -> Any:
-    tools, xp = train.tools, train.tools.xp
+def _fold(
+    tools: Tools,
+    train: Regression,
+    test: Regression,
+    values: Any,
+    vectors: Any,
+    alphas: Any,
+    run: Run,
+) -> Any:
+    xp = tools.xp
     back = tools.contiguous(xp.matrix_transpose(vectors))
     b = tools.multiply(back, train.xy, run)
     c = tools.multiply(back, test.xy, run)
     s = tools.multiply(tools.multiply(back, test.xx, run), vectors, run)
     mixed = s * tools.multiply(b, xp.matrix_transpose(b), run)
-    factors = _shrinkage(values, alphas, train, xp)
+    factors = _factors(values, alphas, train.rows, xp)
     p = xp.sum(b * c, axis=1)
     square = xp.sum(tools.multiply(factors, mixed, run) * factors, axis=1)
-    left = test.squares()[1] - 2 * xp.sum(factors * p[None, :], axis=1) + square
+    left = test.y_square - 2 * xp.sum(factors * p[None, :], axis=1) + square
     return np.array([max(0.0, float(left[i])) for i in range(len(alphas))])
