@@ -87,6 +87,7 @@ MODULES = (
     "isomorph",
     "isomorph.io",
     "isomorph.align",
+    "isomorph.learning",
     "isomorph.transforms",
     "isomorph.linalg",
     "isomorph.metrics",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from isomorph.induction import induce_dictionary
     from isomorph.late_interaction import maxsim, maxsim_topk
+    from isomorph.learning import refine, self_learn
     from isomorph.mining import mine_bitext
     from isomorph.negatives import HardNegatives, hard_negatives
     from isomorph.translation import translate
@@ -36,6 +37,8 @@ _ELSEWHERE = {
     "mine_bitext": "mining",
     "mutual_proximity": "hubness_reduction",
     "nicdm": "hubness_reduction",
+    "refine": "learning",
+    "self_learn": "learning",
     "translate": "translation",
 }
 
@@ -71,7 +74,9 @@ __all__ = [
     "mutual_proximity",
     "nicdm",
     "procrustes",
+    "refine",
     "runtime",
+    "self_learn",
     "topk",
     "transforms",
     "translate",

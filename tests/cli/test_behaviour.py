@@ -15,7 +15,7 @@ import isomorph as iso
 from isomorph.cli import build_parser, main
 from support.process import environment
 
-COMMANDS = ("demo", "align", "translate", "evaluate", "convert", "info", "bench")
+COMMANDS = ("demo", "align", "learn", "translate", "evaluate", "convert", "info", "bench")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

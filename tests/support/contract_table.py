@@ -14,6 +14,7 @@ import numpy as np
 import isomorph as iso
 from isomorph.errors import DTypeError, MemoryBudgetError
 from support.contracts import Argument, Contract
+from support.learning_contracts import LEARNING
 
 #: An odd number of columns, more than one canonical chunk of 8, and no multiple of any SIMD width.
 COLUMNS = 19
@@ -636,7 +637,17 @@ MOMENTS = (
 )
 
 CONTRACTS: tuple[Contract, ...] = (
-    NEIGHBORS + INDUCTION + LATE + HUBNESS + NEGATIVES + LINALG + MOMENTS + ALIGN + MAPS + METRICS
+    NEIGHBORS
+    + INDUCTION
+    + LATE
+    + HUBNESS
+    + NEGATIVES
+    + LINALG
+    + MOMENTS
+    + ALIGN
+    + MAPS
+    + LEARNING
+    + METRICS
 )
 
 #: Public functions that take no float arrays.

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-from isomorph.cli import align, bench, convert, demo, evaluate, info, translate
+from isomorph.cli import align, bench, convert, demo, evaluate, info, learn, translate
 from isomorph.cli._terminal import Terminal, prepare_streams
 
 __all__ = ["build_parser", "main"]
@@ -26,7 +26,7 @@ OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 #: Options whose values the library checks, under the same names.
 _CHECKED_BY_THE_LIBRARY = ("folds", "limit", "neighborhood", "seed", "threads")
 
-_COMMANDS = (demo, align, translate, evaluate, convert, info, bench)
+_COMMANDS = (demo, align, learn, translate, evaluate, convert, info, bench)
 
 _DESCRIPTION = """\
 Align two embedding spaces, translate words across them, and measure honestly how well it works.

@@ -1,0 +1,267 @@
+"""What ``learn`` does: run, keep what is unfinished, write and print the results."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isomorph.cli import _inputs
+from isomorph.cli._inputs import MAP
+from isomorph.cli._outputs import output_folder
+from isomorph.cli._terminal import Line, Terminal, Watch, table
+
+if TYPE_CHECKING:
+    from isomorph.io import Embeddings
+    from isomorph.learning import SelfLearned
+    from isomorph.metrics import WordTranslation
+
+METRICS, DICTIONARY = "metrics.json", "dictionary.tsv"
+LOG, CHECKPOINT = "log.jsonl", "checkpoint.safetensors"
+#: Raised when a name changes its meaning or goes.
+FORMAT = "isomorph.learn/1"
+_STARTS = ("identical", "numerals", "unsupervised")
+OK, FAILED = 0, 1
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Learn, write the results, print them; the exit status says whether it came to anything."""
+    output = Path.cwd() / options.output
+    checkpoint = output / CHECKPOINT
+    if checkpoint.exists() and not (options.resume or options.restart):
+        raise FileExistsError(
+            17, "holds an unfinished run; --resume goes on with it, --restart begins anew",
+            str(checkpoint),
+        )  # fmt: skip
+    begun = time.perf_counter()
+    with terminal.watching() as watch:
+        watch.stage("reading")
+        source, target = _inputs.read_vocabularies(
+            options.source, options.target, options, progress=watch.progress
+        )
+        start = _start(options, source, target)
+        # Also read before hours of work, not after.
+        test = None if options.test is None else _pairs(options.test, options, source, target)
+        with _unfinished(output, terminal):
+            learned = _learn(options, source, target, start, output, watch)
+            translation = {} if test is None else _measure(learned, source, target, test, watch)
+            origin = _inputs.provenance(options.command_line, _files(options))
+            seconds = time.perf_counter() - begun
+            figures = _facts(learned, translation, (source, target), origin, seconds)
+            with output_folder(output) as draft:
+                _write(draft, learned, (source, target), origin, figures)
+            checkpoint.unlink(missing_ok=True)
+    if terminal.as_json:
+        terminal.data(figures)
+    else:
+        terminal.lines(_lines(learned, translation, (source, target), options, seconds))
+    if learned.agreement is not None and learned.agreement.verdict == "failed":
+        from isomorph.learning._options import failure
+
+        terminal.problem(failure(learned.agreement).replace("seed=", "--seed").replace(
+            "seed_pairs=", "--start DICT"))  # fmt: skip
+        return FAILED
+    return OK
+
+
+@contextlib.contextmanager
+def _unfinished(output: Path, terminal: Terminal) -> Iterator[None]:
+    """Make the folder that log and checkpoint go to; say what is in it if the block does not end.
+
+    Of a run that ends before its first iteration nothing stays.
+    """
+    there = output.is_dir()
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if (output / CHECKPOINT).exists():
+            terminal.problem(f"{output / CHECKPOINT} holds the run; --resume goes on with it")
+        elif not there:
+            (output / LOG).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                output.rmdir()
+        raise
+
+
+def _start(options: argparse.Namespace, source: Embeddings, target: Embeddings) -> Any:
+    if options.start in _STARTS:
+        return options.start
+    return _pairs(options.start, options, source, target)
+
+
+def _pairs(path: str, options: argparse.Namespace, source: Embeddings, target: Embeddings) -> Any:
+    from isomorph import io
+
+    return io.load_dictionary(
+        _inputs.dictionary_path(path), source, target, reverse=options.reverse
+    )
+
+
+def _learn(
+    options: argparse.Namespace,
+    source: Embeddings,
+    target: Embeddings,
+    start: Any,
+    output: Path,
+    watch: Watch,
+) -> SelfLearned:
+    import isomorph as iso
+    from isomorph.errors import ConvergenceWarning
+
+    chosen: dict[str, Any] = {
+        "chain": options.chain,
+        "vocabulary": options.vocabulary,
+        "neighborhood": options.neighborhood,
+        "checkpoint": output / CHECKPOINT,
+        "resume": options.resume,
+        "log": output / LOG,
+        "progress": watch.progress,
+    }
+    if options.direction is not None:
+        chosen["direction"] = options.direction
+    watch.stage("learning")
+    with warnings.catch_warnings():
+        # Said in the words of the command line.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if options.method == "muse":
+            rounds = 5 if options.max_iterations is None else options.max_iterations
+            return iso.refine(source, target, start, iterations=rounds, **chosen)
+        return iso.self_learn(
+            source,
+            target,
+            seed_pairs=start,
+            keep=options.keep,
+            patience=options.patience,
+            max_iterations=options.max_iterations,
+            final=options.final,
+            seed=options.seed,
+            **chosen,
+        )
+
+
+def _measure(
+    learned: SelfLearned, source: Embeddings, target: Embeddings, test: Any, watch: Watch
+) -> dict[str, WordTranslation]:
+    from isomorph import metrics, neighbors
+
+    watch.stage("measuring")
+    x = learned.alignment.apply_source(source.vectors)
+    y = learned.alignment.apply_target(target.vectors)
+    hood = min(10, len(x), len(y))
+    radii = neighbors.csls_radii(x, y, neighborhood=hood, progress=watch.progress)
+    return {
+        method: metrics.word_translation(
+            x,
+            y,
+            test,
+            method=method,
+            neighborhood=hood,
+            at=[k for k in (1, 5, 10) if k <= len(y)],
+            source_radii=radii[0],
+            target_radii=radii[1],
+        )
+        for method in ("nn", "csls")
+    }
+
+
+def _files(options: argparse.Namespace) -> dict[str, str]:
+    files = {"source": options.source, "target": options.target}
+    if options.start not in _STARTS:
+        files["seed dictionary"] = options.start
+    return files if options.test is None else files | {"test dictionary": options.test}
+
+
+def _facts(
+    learned: SelfLearned,
+    translation: dict[str, WordTranslation],
+    sides: tuple[Embeddings, Embeddings],
+    origin: dict[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    from isomorph.report.facts import plain
+    from isomorph.report.facts import translation as described
+
+    judged = learned.agreement
+    figures: dict[str, Any] = plain(
+        {
+            "format": FORMAT,
+            **{
+                name: {"rows": len(side), "columns": side.vectors.shape[1]}
+                for name, side in zip(("source", "target"), sides, strict=True)
+            },
+            "agreement": None if judged is None else dataclasses.asdict(judged),
+            "iterations": learned.iterations,
+            "converged": learned.converged,
+            "objective": learned.objective,
+            "pairs": len(learned.pairs),
+            "translation": {name: described(result) for name, result in translation.items()},
+            "settings": learned.settings,
+            "seconds": seconds,
+            "provenance": origin,
+        }
+    )
+    return figures
+
+
+def _write(
+    folder: Path,
+    learned: SelfLearned,
+    sides: tuple[Embeddings, Embeddings],
+    origin: dict[str, Any],
+    figures: dict[str, Any],
+) -> None:
+    alignment = learned.alignment
+    fitted = dataclasses.replace(alignment.map, provenance={**alignment.map.provenance, **origin})
+    dataclasses.replace(alignment, map=fitted).save(folder / MAP)
+    text = json.dumps(figures, ensure_ascii=False, allow_nan=False, indent=2)
+    (folder / METRICS).write_text(text + "\n", encoding="utf-8")
+    rows = sorted(
+        set(zip(learned.pairs.source.tolist(), learned.pairs.target.tolist(), strict=True))
+    )
+    lines = "".join(f"{sides[0].words[i]}\t{sides[1].words[j]}\n" for i, j in rows)
+    (folder / DICTIONARY).write_text(lines, encoding="utf-8", newline="\n")
+
+
+def _lines(
+    learned: SelfLearned,
+    translation: dict[str, WordTranslation],
+    sides: tuple[Embeddings, Embeddings],
+    options: argparse.Namespace,
+    seconds: float,
+) -> list[Line]:
+    from isomorph.report.wording import METHOD_NAMES, duration, percent
+
+    judged = learned.agreement
+    names = (_inputs.short_name(options.source), _inputs.short_name(options.target))
+    rows = [
+        [name, f"{len(side):,} words, {side.vectors.shape[1]} dimensions"]
+        for name, side in zip(names, sides, strict=True)
+    ]
+    rows.append(["iterations", f"{learned.iterations:,}"])
+    if learned.objective is not None:
+        rows.append(["objective", f"{learned.objective:.4f}"])
+    rows.append(["pairs", f"{len(learned.pairs):,}"])
+    if judged is not None and judged.found_again is not None:
+        rows.append(
+            [
+                "agreement",
+                f"{percent(judged.found_again)} % of held-out pairs found again, "
+                f"{percent(judged.by_chance or 0.0)} % by chance: {judged.verdict}",
+            ]
+        )
+    elif judged is not None:
+        rows.append(["agreement", f"undetermined: {judged.mutual:,} pairs are too few"])
+    for method, result in translation.items():
+        cells = ", ".join(f"P@{k} {percent(v)}" for k, v in result.precision.items())
+        rows.append([METHOD_NAMES[method], cells])
+    lines: list[Line] = [("", ""), *((line, "") for line in table(rows)), ("", "")]
+    lines.append((duration(seconds), "dim"))
+    written = (MAP, METRICS, DICTIONARY, LOG)
+    return lines + [(f"wrote {options.output / name}", "dim") for name in written]

@@ -1,0 +1,111 @@
+"""Whether a run found an alignment: what one half of its pairs says about the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from isomorph import neighbors
+from isomorph.align import LinearMap
+from isomorph.induction import induce_dictionary
+from isomorph.learning._spaces import Spaces, first_rows
+from isomorph.metrics._host import take_rows, to_numpy
+from isomorph.metrics.intervals import permutation
+
+#: Where a run stands between chance (0) and finding every pair again (1), it needs this much.
+LEAST = 0.5
+#: Words that are looked at: so many, or so many times the dimensions.
+_WORDS, _TIMES = 2048, 8
+#: Iterations of the run that starts from chance.
+_BY_CHANCE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Whether pairs that a map was not fitted on agree with it.
+
+    The words that choose each other by CSLS are put into two halves; a map fitted on one half
+    translates the sources of the other. Where two languages are aligned, pairs obey one map, and
+    most are found again. A run that went astray ends in pairs that choose each other, too, as many
+    of them, with cosines that look well; but they choose each other because the map was fitted on
+    them, and few are found again. How few depends on words and dimensions (in a plane all are), so
+    it is measured: by a short run on the same vectors that starts from pairs drawn by lot.
+
+    Attributes
+    ----------
+    verdict : {"aligned", "failed", "undetermined"}
+        ``"aligned"`` if ``found_again`` is nearer to 1 than to ``by_chance``, else ``"failed"``;
+        ``"undetermined"`` if a half has fewer pairs than the vectors have dimensions.
+    found_again : float or None
+        The share found again: nearest of all targets, by cosine.
+    by_chance : float or None
+        The same of the run that starts by lot.
+    mutual : int
+        Words that choose each other.
+    words : int
+        How many, the most frequent of each side, were looked at: 2,048, or 8 times the dimensions.
+    """
+
+    verdict: str
+    found_again: float | None
+    by_chance: float | None
+    mutual: int
+    words: int
+
+
+def agreement(spaces: Spaces, by: LinearMap, neighborhood: int, seed: int) -> Agreement:
+    """Judge the orthogonal map that a run ended with."""
+    x, z = spaces.first_x, spaces.first_z
+    dimensions = min(int(x.shape[1]), int(z.shape[1]))
+    words = max(_WORDS, _TIMES * dimensions)
+    x, z = first_rows(x, words), first_rows(z, words)
+    few = Spaces(x, z, x, z, spaces.threads)
+    words = min(int(x.shape[0]), int(z.shape[0]))
+    neighborhood = min(neighborhood, words)
+    found_again, mutual = _found_again(few, by, neighborhood, seed)
+    if found_again is None:
+        return Agreement("undetermined", None, None, mutual, words)
+    pairs = np.arange(words), permutation(words, seed)
+    for _ in range(_BY_CHANCE):
+        drawn = induce_dictionary(
+            few.mapped(few.fit(pairs)),
+            few.first_z,
+            neighborhood=neighborhood,
+            check_finite=False,
+            threads=few.threads,
+        )
+        pairs = to_numpy(drawn.source), to_numpy(drawn.target)
+    by_chance, _ = _found_again(few, few.fit(pairs), neighborhood, seed)
+    by_chance = 0.0 if by_chance is None else by_chance
+    aligned = found_again >= by_chance + LEAST * (1 - by_chance)
+    return Agreement("aligned" if aligned else "failed", found_again, by_chance, mutual, words)
+
+
+def _found_again(
+    spaces: Spaces, by: LinearMap, neighborhood: int, seed: int
+) -> tuple[float | None, int]:
+    """Give the share that is found again, None where pairs are too few, and the mutual pairs."""
+    x, z, threads = spaces.first_x, spaces.first_z, spaces.threads
+    mutual = induce_dictionary(
+        spaces.mapped(by),
+        z,
+        direction="intersection",
+        neighborhood=neighborhood,
+        check_finite=False,
+        threads=threads,
+    )
+    source, target = to_numpy(mutual.source), to_numpy(mutual.target)
+    count = len(source)
+    half = count // 2
+    if half < max(2, min(int(x.shape[1]), int(z.shape[1]))):
+        return None, count
+    order = permutation(count, seed)
+    hits = 0
+    for fitted, held_out in ((order[:half], order[half:]), (order[half:], order[:half])):
+        fitted, held_out = np.sort(fitted), np.sort(held_out)
+        again = spaces.fit((source[fitted], target[fitted]))
+        queries = again.apply(take_rows(x, source[held_out]), check_finite=False, threads=threads)
+        best = neighbors.topk(queries, z, 1, check_finite=False, threads=threads)
+        hits += int(np.sum(to_numpy(best.indices)[:, 0] == target[held_out]))
+    return hits / count, count

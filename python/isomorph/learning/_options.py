@@ -1,0 +1,126 @@
+"""What self-learning is asked: checked before anything is computed."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from isomorph._embeddings import Embeddings
+from isomorph._results import Pairs
+from isomorph.align._vecmap import MODES, VecMapMode
+from isomorph.errors import DictionaryError, DTypeError
+from isomorph.learning import _seeds
+from isomorph.learning._agreement import Agreement
+
+DIRECTIONS = ("union", "forward", "backward", "intersection")
+METHODS = ("csls", "nn")
+
+
+def sides(source: Any, target: Any) -> tuple[dict[str, Any], tuple[Any, Any] | None]:
+    """Give the vectors by name, and the embeddings if both are."""
+    words = isinstance(source, Embeddings) and isinstance(target, Embeddings)
+    vectors = {
+        name: side.vectors if isinstance(side, Embeddings) else side
+        for name, side in (("source", source), ("target", target))
+    }
+    return vectors, (source, target) if words else None
+
+
+def seed_pairs(
+    given: Any, words: tuple[Any, Any] | None, shapes: dict[str, tuple[int, ...]]
+) -> tuple[_seeds.Rows, _seeds.Rows] | None:
+    """Give the rows of the seed; None where it comes from the vectors."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        one_of("seed_pairs", given, (*_seeds.BY_WORDS, _seeds.UNSUPERVISED))
+        if given == _seeds.UNSUPERVISED:
+            return None
+        if words is None:
+            raise ValueError(
+                f"seed_pairs: {given!r} needs words; give Embeddings as source and target"
+            )
+        return _seeds.words_alike(*words, given)
+    return _seeds.given_pairs(given, shapes["source"][0], shapes["target"][0])
+
+
+def final_mode(final: Any) -> VecMapMode:
+    """Give the mode of the last fit."""
+    if isinstance(final, VecMapMode):
+        return final
+    return MODES[one_of("final", final, tuple(MODES))]
+
+
+def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
+    """Require a value that is known."""
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
+    return value
+
+
+def whole(name: str, value: Any, least: int, most: int = 2**32 - 2) -> int:
+    """Require an integer in a range."""
+    try:
+        found = operator.index(value)
+    except TypeError:
+        raise DTypeError(f"{name}: expected an integer, got {value!r}") from None
+    if isinstance(value, bool) or not least <= found <= most:
+        raise ValueError(f"{name}: expected {least} to {most}, got {value!r}")
+    return found
+
+
+def whole_or_none(name: str, value: Any, least: int) -> int | None:
+    """Require an integer in a range, or None."""
+    return None if value is None else whole(name, value, least)
+
+
+def number(name: str, value: Any, *, above: float = -math.inf, most: float = math.inf) -> float:
+    """Require a finite number in a range that is open below."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        raise DTypeError(f"{name}: expected a number, got {value!r}") from None
+    if isinstance(value, bool | str) or not math.isfinite(found) or not above < found <= most:
+        limits = [f"above {above:g}"] * (above > -math.inf) + [f"at most {most:g}"] * (
+            most < math.inf
+        )
+        raise ValueError(f"{name}: expected a finite number {', '.join(limits)}, got {value!r}")
+    return found
+
+
+def resumable(resume: Any, checkpoint: Any) -> None:
+    """Require a checkpoint to resume from."""
+    if resume and checkpoint is None:
+        raise ValueError("resume: expected a checkpoint= to go on from")
+
+
+def require_pairs(pairs: tuple[Any, Any], direction: str) -> None:
+    """Refuse to go on without pairs."""
+    if not len(pairs[0]):
+        raise DictionaryError(
+            f"direction: {direction!r} left no pair to go on with; 'union' always has some"
+        )
+
+
+def as_pairs(pairs: tuple[_seeds.Rows, _seeds.Rows], like: Any) -> Pairs:
+    """Give rows as arrays of the library of `like`."""
+    if isinstance(like, np.ndarray):
+        return Pairs(*pairs)
+    import array_api_compat
+
+    xp = array_api_compat.array_namespace(like)
+    device = array_api_compat.device(like)
+    return Pairs(*(xp.asarray(rows, device=device) for rows in pairs))
+
+
+def failure(judged: Agreement) -> str:
+    """Say that a run failed, and what to do."""
+    found, chance = (100 * (share or 0.0) for share in (judged.found_again, judged.by_chance))
+    return (
+        f"self-learning failed: a map of one half of the pairs finds {found:.0f} % of the other "
+        f"half again, and one that was learned from nothing {chance:.0f} %; most translations will "
+        "be wrong. Try another seed=, or seed_pairs="
+    )

@@ -1,0 +1,87 @@
+"""What self-learning returns, and what it tells of each iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from isomorph._results import Pairs, Unpackable
+
+if TYPE_CHECKING:
+    from isomorph.align import Alignment
+    from isomorph.learning._agreement import Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One iteration.
+
+    Attributes
+    ----------
+    number : int
+        From 1.
+    objective : float
+        Of the map that the iteration used: see the function that ran.
+    pairs : int
+        Of the dictionary that the iteration induced.
+    keep : float
+        Probability with which a pair of rows took part in that.
+    improved : bool
+        Whether the objective was better than before.
+    """
+
+    number: int
+    objective: float
+    pairs: int
+    keep: float
+    improved: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelfLearned(Unpackable):
+    """What was learned; unpacks as ``alignment, pairs = self_learn(...)``.
+
+    Attributes
+    ----------
+    alignment : Alignment
+        The transforms and maps of both sides.
+    pairs : Pairs
+        The dictionary that the alignment was fitted on: rows of source and target.
+    agreement : Agreement or None
+        Whether there is an alignment in it at all: its ``verdict`` is ``"aligned"`` or
+        ``"failed"``, or ``"undetermined"`` where there is too little to tell. None where nothing
+        was induced.
+    history : tuple of Iteration
+        Every iteration, those before an interruption too.
+    converged : bool
+        Whether the rule ended the iterations, not `max_iterations`.
+    settings : mapping
+        All that decides the answer.
+    """
+
+    alignment: Alignment
+    pairs: Pairs
+    agreement: Agreement | None
+    history: tuple[Iteration, ...]
+    converged: bool
+    settings: Mapping[str, Any]
+    _unpacks: ClassVar[tuple[str, ...]] = ("alignment", "pairs")
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations there were."""
+        return len(self.history)
+
+    @property
+    def objective(self) -> float | None:
+        """The objective of the last iteration; None if there was none."""
+        return self.history[-1].objective if self.history else None
+
+    def __repr__(self) -> str:
+        last = "" if self.objective is None else f", objective {self.objective:.4f}"
+        verdict = "not judged" if self.agreement is None else self.agreement.verdict
+        return (
+            f"SelfLearned({verdict}: {self.iterations} iterations{last}, "
+            f"{len(self.pairs):,} pairs, {self.alignment.map!r})"
+        )
