@@ -61,13 +61,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         terminal.data(figures)
     else:
         terminal.lines(_lines(learned, translation, (source, target), options, seconds))
-    if learned.agreement is not None and learned.agreement.verdict == "failed":
-        from isomorph.learning._options import failure
+    from isomorph.learning._options import doubt
 
-        terminal.problem(failure(learned.agreement).replace("seed=", "--seed").replace(
-            "seed_pairs=", "--start DICT"))  # fmt: skip
-        return FAILED
-    return OK
+    if (said := doubt(learned.agreement)) is not None:
+        terminal.problem(said.replace("seed=", "--seed").replace("seed_pairs=", "--start DICT"))
+    judged = learned.agreement
+    return FAILED if judged is not None and judged.verdict == "failed" else OK
 
 
 @contextlib.contextmanager

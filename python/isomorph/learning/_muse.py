@@ -171,8 +171,8 @@ def refine(
     assert state.best_pairs is not None
     best = spaces.fit(state.best_pairs)
     judged = agreement(spaces, best, max(1, options["neighborhood"]), 0)
-    if judged.verdict == "failed":
-        warnings.warn(check.failure(judged), ConvergenceWarning, stacklevel=2)
+    if (doubt := check.doubt(judged)) is not None:
+        warnings.warn(doubt, ConvergenceWarning, stacklevel=2)
     kept = replace(
         best,
         method="refine",

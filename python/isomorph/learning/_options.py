@@ -116,11 +116,15 @@ def as_pairs(pairs: tuple[_seeds.Rows, _seeds.Rows], like: Any) -> Pairs:
     return Pairs(*(xp.asarray(rows, device=device) for rows in pairs))
 
 
-def failure(judged: Agreement) -> str:
-    """Say that a run failed, and what to do."""
+def doubt(judged: Agreement | None) -> str | None:
+    """Say that a run failed, or may have, and what to do; None where there is no doubt."""
+    if judged is None or judged.found_again is None or judged.verdict == "aligned":
+        return None
     found, chance = (100 * (share or 0.0) for share in (judged.found_again, judged.by_chance))
+    failed = judged.verdict == "failed"
     return (
-        f"self-learning failed: a map of one half of the pairs finds {found:.0f} % of the other "
-        f"half again, and one that was learned from nothing {chance:.0f} %; most translations will "
-        "be wrong. Try another seed=, or seed_pairs="
+        f"self-learning {'failed' if failed else 'may have failed'}: a map of one half of the "
+        f"pairs finds {found:.0f} % of the other half again, and one that was learned from "
+        f"nothing {chance:.0f} %; {'most' if failed else 'many'} translations will be wrong. Try "
+        "another seed=, or seed_pairs="
     )

@@ -126,7 +126,7 @@ def self_learn(
     Warns
     -----
     ConvergenceWarning
-        The run failed: it ended in pairs that bear each other out no more than pairs drawn by lot
+        The run failed, or may have: it ended in pairs that bear each other out no more than pairs drawn by lot
         come to. See :class:`isomorph.learning.Agreement`.
 
     Raises
@@ -254,8 +254,8 @@ def self_learn(
             **({} if judged is None else {"agreement": judged.verdict}),
         },
     )
-    if judged is not None and judged.verdict == "failed":
-        warnings.warn(check.failure(judged), ConvergenceWarning, stacklevel=2)
+    if (doubt := check.doubt(judged)) is not None:
+        warnings.warn(doubt, ConvergenceWarning, stacklevel=2)
     return SelfLearned(
         Alignment(source_chain, maps.map, target_chain, maps.target_map),
         check.as_pairs(state.pairs, x),
