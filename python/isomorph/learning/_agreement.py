@@ -9,13 +9,15 @@ import numpy as np
 from isomorph import neighbors
 from isomorph.align import LinearMap
 from isomorph.induction import induce_dictionary
-from isomorph.learning._spaces import Spaces, first_rows
+from isomorph.learning._spaces import Rows, Spaces, first_rows
 from isomorph.metrics._host import take_rows, to_numpy
 from isomorph.metrics.intervals import permutation
 
 #: Of the way from chance (0) to finding every pair again (1), what an alignment goes at least, and
 #: a run that failed at most.
 ALIGNED, FAILED = 0.35, 0.1
+#: Where the run from chance finds so many of the same pairs, it is none.
+SAME = 0.5
 #: Words that are looked at: so many, or so many times the dimensions.
 _WORDS, _TIMES = 2048, 8
 #: Probabilities to take part, and for how many iterations, of the run that starts from chance.
@@ -40,7 +42,8 @@ class Agreement:
         Of the way from ``by_chance`` to 1, an alignment has gone at least 35 %, a run that failed
         less than 10 %. ``"undetermined"`` between the two, where an alignment is poor if there is
         one (with it, one word in three may be translated right), and if a half has fewer pairs
-        than the vectors have dimensions.
+        than the vectors have dimensions. Where the run by lot arrives at the same pairs, half of
+        them at least, both are right: ``"aligned"``.
     found_again : float or None
         The share found again: nearest of all targets, by cosine.
     by_chance : float or None
@@ -67,7 +70,8 @@ def agreement(spaces: Spaces, by: LinearMap, neighborhood: int, seed: int) -> Ag
     few = Spaces(x, z, x, z, spaces.threads)
     words = min(int(x.shape[0]), int(z.shape[0]))
     neighborhood = min(neighborhood, words)
-    found_again, mutual = _found_again(few, by, neighborhood, seed)
+    found_again, chosen = _found_again(few, by, neighborhood, seed)
+    mutual = len(chosen[0])
     if found_again is None:
         return Agreement("undetermined", None, None, mutual, words)
     pairs = np.arange(words), permutation(words, seed)
@@ -86,8 +90,12 @@ def agreement(spaces: Spaces, by: LinearMap, neighborhood: int, seed: int) -> Ag
                 threads=few.threads,
             )
             pairs = to_numpy(drawn.source), to_numpy(drawn.target)
-    by_chance, _ = _found_again(few, few.fit(pairs), neighborhood, seed)
+    other = few.fit(pairs)
+    by_chance, _ = _found_again(few, other, neighborhood, seed)
     by_chance = 0.0 if by_chance is None else by_chance
+    if _hits(few, other, *chosen) >= SAME * mutual:
+        # Two starts that have nothing in common met: there is something to find.
+        return Agreement("aligned", found_again, by_chance, mutual, words)
     way = (found_again - by_chance) / max(1 - by_chance, 1e-9)
     verdict = "aligned" if way >= ALIGNED else "failed" if way < FAILED else "undetermined"
     return Agreement(verdict, found_again, by_chance, mutual, words)
@@ -95,28 +103,34 @@ def agreement(spaces: Spaces, by: LinearMap, neighborhood: int, seed: int) -> Ag
 
 def _found_again(
     spaces: Spaces, by: LinearMap, neighborhood: int, seed: int
-) -> tuple[float | None, int]:
+) -> tuple[float | None, tuple[Rows, Rows]]:
     """Give the share that is found again, None where pairs are too few, and the mutual pairs."""
-    x, z, threads = spaces.first_x, spaces.first_z, spaces.threads
+    x, z = spaces.first_x, spaces.first_z
     mutual = induce_dictionary(
         spaces.mapped(by),
         z,
         direction="intersection",
         neighborhood=neighborhood,
         check_finite=False,
-        threads=threads,
+        threads=spaces.threads,
     )
     source, target = to_numpy(mutual.source), to_numpy(mutual.target)
     count = len(source)
     half = count // 2
     if half < max(2, min(int(x.shape[1]), int(z.shape[1]))):
-        return None, count
+        return None, (source, target)
     order = permutation(count, seed)
     hits = 0
-    for fitted, held_out in ((order[:half], order[half:]), (order[half:], order[:half])):
-        fitted, held_out = np.sort(fitted), np.sort(held_out)
+    for fitted, asked in ((order[:half], order[half:]), (order[half:], order[:half])):
+        fitted, asked = np.sort(fitted), np.sort(asked)
         again = spaces.fit((source[fitted], target[fitted]))
-        queries = again.apply(take_rows(x, source[held_out]), check_finite=False, threads=threads)
-        best = neighbors.topk(queries, z, 1, check_finite=False, threads=threads)
-        hits += int(np.sum(to_numpy(best.indices)[:, 0] == target[held_out]))
-    return hits / count, count
+        hits += _hits(spaces, again, source[asked], target[asked])
+    return hits / count, (source, target)
+
+
+def _hits(spaces: Spaces, by: LinearMap, source: Rows, target: Rows) -> int:
+    """Count the sources of which the target is the nearest of all."""
+    x, threads = take_rows(spaces.first_x, source), spaces.threads
+    queries = by.apply(x, check_finite=False, threads=threads)
+    best = neighbors.topk(queries, spaces.first_z, 1, check_finite=False, threads=threads)
+    return int(np.sum(to_numpy(best.indices)[:, 0] == target))

@@ -126,8 +126,8 @@ def self_learn(
     Warns
     -----
     ConvergenceWarning
-        The run failed, or may have: it ended in pairs that bear each other out no more than pairs drawn by lot
-        come to. See :class:`isomorph.learning.Agreement`.
+        The run failed, or may have: it ended in pairs that bear each other out hardly more than
+        those of a run that starts by lot. See :class:`isomorph.learning.Agreement`.
 
     Raises
     ------
