@@ -12,6 +12,7 @@ mod certify;
 mod decompose;
 mod polar;
 mod products;
+mod right;
 
 use crate::Element;
 use crate::isa::Isa;
@@ -24,6 +25,7 @@ pub mod plain {
     pub use super::certify::certify;
     pub use super::decompose::{decompose, interleave};
     pub use super::polar::polar;
+    pub use super::right::right;
 }
 
 /// The most columns, of a transposed matrix if it is wide.
@@ -85,7 +87,8 @@ impl Real for f64 {
 }
 
 /// Decompositions of a group of matrices, for `f32` and `f64`. The steps, in order, are
-/// `interleave`, `decompose`, completing the zero columns of U, `certify`, and perhaps `polar`.
+/// `interleave`, `decompose`, completing the zero columns of U, perhaps `right`, `certify`, and perhaps
+/// `polar`.
 ///
 /// `lanes` is what [`Jacobi::lanes`] gave for the same `isa` and `shape`. All of them panic when the
 /// lengths do not fit.
@@ -110,11 +113,13 @@ pub trait Jacobi: Element {
     /// Multiply each lane of `a` by the product of its two factors in `scale` (first all first
     /// factors), which brings its largest entry into [1, 2); and factorise it.
     ///
-    /// Column j of `x` ((long + short) * short cells) becomes column j of U, then of V; `s` (short
-    /// cells) the singular values, in about descending order. A singular value that is negligible,
-    /// and its column of U, are zero. U and V are orthonormal but for accumulated rounding errors.
+    /// `x` ((long + short) * short cells) becomes the columns of U and, `with_right`, after them
+    /// those of V; `s` (short cells) the singular values, in about descending order. A singular
+    /// value that is negligible, and its column of U, are zero. U and V are orthonormal but for
+    /// accumulated rounding errors.
     ///
     /// The result has a bit for each lane that converged.
+    #[allow(clippy::too_many_arguments)]
     fn decompose(
         isa: Isa,
         lanes: usize,
@@ -123,7 +128,12 @@ pub trait Jacobi: Element {
         a: &mut [Self],
         x: &mut [Self],
         s: &mut [Self],
+        with_right: bool,
     ) -> u32;
+
+    /// The columns of V from those of U: half the work of turning them along, and as good unless
+    /// A'u vanishes, which leaves a zero column.
+    fn right(isa: Isa, lanes: usize, shape: Shape, a: &[Self], x: &mut [Self]);
 
     /// Make the columns of U and of V orthonormal to working precision, and test them and
     /// `A - U S V'`; `gram` has short * short cells. The result has a bit for each lane within the
@@ -256,6 +266,7 @@ macro_rules! jacobi {
                 a: &mut [Self],
                 x: &mut [Self],
                 s: &mut [Self],
+                with_right: bool,
             ) -> u32 {
                 let (n, d) = check(shape);
                 dispatch!(
@@ -265,8 +276,17 @@ macro_rules! jacobi {
                         &cells(scale, 2).as_chunks().0[0],
                         cells_mut(a, n * d),
                         cells_mut(x, (n + d) * d),
-                        cells_mut(s, d)
+                        cells_mut(s, d),
+                        with_right
                     )
+                )
+            }
+
+            fn right(isa: Isa, lanes: usize, shape: Shape, a: &[Self], x: &mut [Self]) {
+                let (n, d) = check(shape);
+                dispatch!(
+                    isa, lanes, $type, [$($width),*], [$($module),*],
+                    right(shape, cells(a, n * d), cells_mut(x, (n + d) * d))
                 )
             }
 

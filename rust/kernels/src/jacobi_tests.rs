@@ -21,7 +21,13 @@ struct Factors<T> {
 }
 
 /// Each matrix decomposed, in groups of `lanes`.
-fn decompose<T: Jacobi>(isa: Isa, lanes: usize, shape: Shape, matrices: &[T]) -> Vec<Factors<T>> {
+fn decompose<T: Jacobi>(
+    isa: Isa,
+    lanes: usize,
+    shape: Shape,
+    matrices: &[T],
+    with_right: bool,
+) -> Vec<Factors<T>> {
     let (n, d, size) = (shape.long(), shape.short(), shape.size());
     let cells = |count: usize| vec![T::default(); count * lanes];
     let mut all = Vec::new();
@@ -31,18 +37,18 @@ fn decompose<T: Jacobi>(isa: Isa, lanes: usize, shape: Shape, matrices: &[T]) ->
         let (mut r, mut h, mut largest) = (cells(size), cells(shape.cols.pow(2)), cells(1));
         let scale = vec![T::from_f64(1.0); 2 * lanes];
         T::interleave(isa, lanes, shape, group, &mut a, &mut largest);
-        let mut sound = T::decompose(isa, lanes, shape, &scale, &mut a, &mut x, &mut s);
+        let mut sound = T::decompose(isa, lanes, shape, &scale, &mut a, &mut x, &mut s, with_right);
+        if !with_right {
+            T::right(isa, lanes, shape, &a, &mut x);
+        }
         sound &= T::certify(isa, lanes, shape, &a, &mut x, &s, &mut gram);
         sound &= T::polar(isa, lanes, shape, &a, &x, &s, &mut r, &mut h);
         for (lane, matrix) in group.chunks(size).enumerate() {
             let most = matrix.iter().fold(0.0, |most: f64, x| most.max(x.to_f64().abs()));
             assert_eq!(largest[lane].to_f64(), most);
             let of = |x: &[T]| x.iter().skip(lane).step_by(lanes).copied().collect::<Vec<_>>();
-            let columns = of(&x);
-            let part = |from: usize, len: usize| {
-                columns.chunks(n + d).flat_map(|x| x[from..from + len].to_vec()).collect()
-            };
-            let (u, v) = (part(0, n), part(n, d));
+            let mut u = of(&x);
+            let v = u.split_off(n * d);
             let sound = sound >> lane & 1 == 1;
             all.push(Factors { u, v, s: of(&s), r: of(&r), h: of(&h), sound });
         }
@@ -64,6 +70,12 @@ fn skew<T: Real>(x: &[T], height: usize) -> f64 {
 }
 
 fn check<T: Jacobi + Real>(shape: Shape) {
+    for with_right in [false, true] {
+        check_way::<T>(shape, with_right);
+    }
+}
+
+fn check_way<T: Jacobi + Real>(shape: Shape, with_right: bool) {
     let (n, d, wide) = (shape.long(), shape.short(), shape.rows < shape.cols);
     let mut seed = 7 + shape.rows as u64 * 64 + shape.cols as u64;
     let count = 37;
@@ -72,7 +84,7 @@ fn check<T: Jacobi + Real>(shape: Shape) {
     let mut fused: Option<Vec<Factors<T>>> = None;
     for isa in Isa::available() {
         let widest = T::lanes(isa, shape);
-        let all = decompose(isa, widest, shape, &matrices);
+        let all = decompose(isa, widest, shape, &matrices, with_right);
         for (factors, matrix) in all.iter().zip(matrices.chunks(shape.size())) {
             let Factors { u, v, s, r, h, sound } = factors;
             assert!(sound, "{} {shape:?}", isa.name());

@@ -26,6 +26,12 @@ pub trait Lanes<T, const L: usize>: Copy {
     fn over(self, other: Self) -> Self;
     /// The square root.
     fn root(self) -> Self;
+    /// The square root of a number in the range of `f32`, to the precision of `f32`.
+    fn rough_root(self) -> Self;
+    /// The inverse of a number in the range of `f32`, to the precision of `f32`.
+    fn rough_inverse(self) -> Self;
+    /// 2^-e for a normal number in [2^e, 2^(e + 1)); of no meaning, but finite, for others.
+    fn inverse_power(self) -> Self;
     /// `self * x + y`, rounded once where there is an instruction for it.
     fn times_plus(self, x: Self, y: Self) -> Self;
     /// `self - x * y`, rounded as `times_plus`.
@@ -99,6 +105,18 @@ macro_rules! pair {
                 Self(self.0.root(), self.1.root())
             }
             #[inline(always)]
+            fn rough_root(self) -> Self {
+                Self(self.0.rough_root(), self.1.rough_root())
+            }
+            #[inline(always)]
+            fn rough_inverse(self) -> Self {
+                Self(self.0.rough_inverse(), self.1.rough_inverse())
+            }
+            #[inline(always)]
+            fn inverse_power(self) -> Self {
+                Self(self.0.inverse_power(), self.1.inverse_power())
+            }
+            #[inline(always)]
             fn times_plus(self, x: Self, y: Self) -> Self {
                 Self(self.0.times_plus(x.0, y.0), self.1.times_plus(x.1, y.1))
             }
@@ -153,7 +171,7 @@ mod pairs {
 }
 
 macro_rules! array {
-    ($type:ident) => {
+    ($type:ident, $bits:ident) => {
         impl<const L: usize> Array<$type, L> {
             #[inline(always)]
             fn map(self, f: impl Fn($type) -> $type) -> Self {
@@ -202,6 +220,21 @@ macro_rules! array {
                 self.map($type::sqrt)
             }
             #[inline(always)]
+            fn rough_root(self) -> Self {
+                self.map(|x| (x as f32).sqrt() as $type)
+            }
+            #[inline(always)]
+            fn rough_inverse(self) -> Self {
+                self.map(|x| (1.0 / x as f32) as $type)
+            }
+            #[inline(always)]
+            fn inverse_power(self) -> Self {
+                const FRACTION: u32 = $type::MANTISSA_DIGITS - 1;
+                let bias = ($type::MAX_EXP as $bits - 1) << FRACTION;
+                let exponent = $type::INFINITY.to_bits();
+                self.map(|x| $type::from_bits((2 * bias).wrapping_sub(x.to_bits() & exponent)))
+            }
+            #[inline(always)]
             fn times_plus(self, x: Self, y: Self) -> Self {
                 self.times(x).plus(y)
             }
@@ -245,5 +278,5 @@ macro_rules! array {
     };
 }
 
-array!(f32);
-array!(f64);
+array!(f32, u32);
+array!(f64, u64);

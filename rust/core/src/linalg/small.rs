@@ -160,7 +160,7 @@ impl Plan {
     ) -> Result<u32> {
         let Shape { rows, cols } = self.shape;
         group
-            .factorise(matrices)
+            .factorise(matrices)?
             .map_err(|bad| Error::NonFinite { argument: "a", row: first * rows + bad / cols })
     }
 

@@ -4,7 +4,7 @@
 //!
 //! A matrix of columns in lanes has value (i, j) of lane l at `[j * height + i][l]`.
 
-use super::products::{Columns, dot};
+use super::products::{Columns, dot, scale};
 use super::{MAX_COLUMNS, Real, Shape};
 use crate::lanes::Lanes;
 
@@ -53,13 +53,14 @@ pub fn decompose<T: Real, V: Lanes<T, L>, const L: usize>(
     a: &mut [[T; L]],
     x: &mut [[T; L]],
     s: &mut [[T; L]],
+    with_right: bool,
 ) -> u32 {
     // The smallest ones, of rigid alignment, are unrolled.
-    match (shape.long(), shape.short()) {
-        (2, 2) => decompose_sized::<T, V, L>((2, 2), scale, a, x, s),
-        (3, 3) => decompose_sized::<T, V, L>((3, 3), scale, a, x, s),
-        (4, 4) => decompose_sized::<T, V, L>((4, 4), scale, a, x, s),
-        size => decompose_sized::<T, V, L>(size, scale, a, x, s),
+    match (shape.long(), shape.short(), with_right) {
+        (2, 2, true) => decompose_sized::<T, V, L>((2, 2), scale, a, x, s, true),
+        (3, 3, true) => decompose_sized::<T, V, L>((3, 3), scale, a, x, s, true),
+        (4, 4, true) => decompose_sized::<T, V, L>((4, 4), scale, a, x, s, true),
+        (n, d, _) => decompose_sized::<T, V, L>((n, d), scale, a, x, s, with_right),
     }
 }
 
@@ -70,29 +71,60 @@ fn decompose_sized<T: Real, V: Lanes<T, L>, const L: usize>(
     a: &mut [[T; L]],
     x: &mut [[T; L]],
     s: &mut [[T; L]],
+    with_right: bool,
 ) -> u32 {
     let (half, rest) = (V::load(&scale[0]), V::load(&scale[1]));
     for cell in a.iter_mut() {
         V::load(cell).times(half).times(rest).store(cell);
     }
-    let height = n + d;
-    for (j, column) in x.chunks_exact_mut(height).enumerate() {
-        column[..n].copy_from_slice(&a[j * n..][..n]);
-        column[n..].fill([T::default(); L]);
-        V::splat(T::from_f64(1.0)).store(&mut column[n + j]);
+    let (left, right) = x.split_at_mut(n * d);
+    left.copy_from_slice(a);
+    if with_right {
+        right.fill([T::default(); L]);
+        for cell in right.iter_mut().step_by(d + 1) {
+            V::splat(T::from_f64(1.0)).store(cell);
+        }
     }
+    let bars = Bars::new::<T, L>(n, with_right);
+    let mut moving = V::splat(T::default()).below(V::splat(T::from_f64(1.0)));
     let mut moved = u32::MAX;
     for _ in 0..SWEEPS {
-        moved = sweep::<T, V, L>((n, d), x, s);
+        moving = sweep::<T, V, L>((n, d), left, with_right.then_some(&mut *right), s, bars, moving);
+        moved = V::bits(moving);
         if moved == 0 {
             break;
         }
     }
-    normalise::<T, V, L>((n, d), x, s);
+    normalise::<T, V, L>((n, d), left, with_right.then_some(right), s);
     !moved
 }
 
-/// One rotation or exchange of each pair of columns; the lanes in which there was any.
+/// What counts as orthogonal.
+#[derive(Clone, Copy)]
+struct Bars<V> {
+    /// The inverse of the cosine of two columns that are.
+    sharpness: V,
+    /// The square of the cosine, as a multiple of that one's, of columns that will be once all pairs
+    /// have been turned.
+    near: V,
+}
+
+impl<V: Copy> Bars<V> {
+    /// Convergence is quadratic: where each pair was near, one sweep is the last. Left vectors are
+    /// tested for it later on; with the right ones along, all of this is for the difficult.
+    #[inline(always)]
+    fn new<T: Real, const L: usize>(n: usize, with_right: bool) -> Self
+    where
+        V: Lanes<T, L>,
+    {
+        let sharpness = 1.0 / (T::EPSILON * (n as f64).sqrt());
+        let near = if with_right { 1.0 } else { 0.25 * T::EPSILON * sharpness * sharpness };
+        Self { sharpness: V::splat(T::from_f64(sharpness)), near: V::splat(T::from_f64(near)) }
+    }
+}
+
+/// One rotation or exchange of each pair of columns, in the lanes `moving`; the lanes that need
+/// another sweep.
 ///
 /// The squared norms are computed once and updated. Where that cancels, an angle is inexact and
 /// convergence slower, but nothing wrong: a sweep without rotations has the norms as computed.
@@ -100,40 +132,39 @@ fn decompose_sized<T: Real, V: Lanes<T, L>, const L: usize>(
 fn sweep<T: Real, V: Lanes<T, L>, const L: usize>(
     (n, d): (usize, usize),
     x: &mut [[T; L]],
+    mut right: Option<&mut [[T; L]]>,
     norms: &mut [[T; L]],
-) -> u32 {
-    let height = n + d;
-    let columns = Columns { stride: height, from: 0, height: n, count: d };
+    bars: Bars<V>,
+    moving: V::Mask,
+) -> V::Mask {
+    let columns = Columns { from: 0, height: n, count: d };
     for (j, norm) in norms.iter_mut().enumerate() {
         let column = columns.of(x, j);
         dot::<T, V, L>(column, column).store(norm);
     }
-    let sharpness = V::splat(T::from_f64(1.0 / (T::EPSILON * (n as f64).sqrt())));
-    let mut moved = 0;
+    let mut still = V::splat(T::default()).below(V::splat(T::default()));
     let mut turns = [Turn::<V>::none::<T, L>(); MAX_COLUMNS / 2];
     for stage in 0..d {
         for ((i, j), turn) in pairs(stage, d).zip(&mut turns) {
             let gamma = dot::<T, V, L>(columns.of(x, i), columns.of(x, j));
             let (alpha, beta) = (V::load(&norms[i]), V::load(&norms[j]));
-            let (next, larger, smaller) = Turn::new::<T, L>(alpha, beta, gamma, sharpness);
+            let (next, far, larger, smaller) =
+                Turn::new::<T, L>((alpha, beta, gamma), bars, moving);
             *turn = next;
-            moved |= turn.lanes;
+            still = V::either(still, far);
             larger.store(&mut norms[i]);
             smaller.store(&mut norms[j]);
         }
         for ((i, j), turn) in pairs(stage, d).zip(&turns) {
             if turn.lanes != 0 {
-                let (left, right) = x.split_at_mut(j * height);
-                let left = &mut left[i * height..][..height];
-                for (x, y) in left.iter_mut().zip(&mut right[..height]) {
-                    let (p, q) = (V::load(x), V::load(y));
-                    turn.across.times_plus(q, turn.along.times(p)).store(x);
-                    turn.along.times(q).minus_times(turn.across, p).store(y);
+                turn.apply::<T, L>(x, n, (i, j));
+                if let Some(right) = &mut right {
+                    turn.apply::<T, L>(right, d, (i, j));
                 }
             }
         }
     }
-    moved
+    still
 }
 
 /// The pairs i < j < d with i + j = stage modulo d.
@@ -162,35 +193,59 @@ impl<V: Copy> Turn<V> {
         Self { along: V::splat(T::from_f64(1.0)), across: V::splat(T::default()), lanes: 0 }
     }
 
-    /// The rotation that makes two columns with these squared norms and product orthogonal, the
-    /// longer one first, and the squared norms then.
-    ///
-    /// Columns that are orthogonal to 1 / `sharpness`, or of which one is negligible, are at most
-    /// exchanged: nothing is rounded then.
+    /// Turn columns i < j, of `height`.
     #[inline(always)]
-    fn new<T: Real, const L: usize>(alpha: V, beta: V, gamma: V, sharpness: V) -> (Self, V, V)
+    fn apply<T: Real, const L: usize>(
+        &self,
+        x: &mut [[T; L]],
+        height: usize,
+        (i, j): (usize, usize),
+    ) where
+        V: Lanes<T, L>,
+    {
+        let (left, right) = x.split_at_mut(j * height);
+        let left = &mut left[i * height..][..height];
+        for (x, y) in left.iter_mut().zip(&mut right[..height]) {
+            let (p, q) = (V::load(x), V::load(y));
+            self.across.times_plus(q, self.along.times(p)).store(x);
+            self.along.times(q).minus_times(self.across, p).store(y);
+        }
+    }
+
+    /// The rotation that makes two columns with these squared norms and product orthogonal, the
+    /// longer one first; where they were far from it; and the squared norms then.
+    ///
+    /// Columns that are orthogonal, or of which one is negligible, are at most exchanged: nothing is
+    /// rounded then.
+    #[inline(always)]
+    fn new<T: Real, const L: usize>(
+        (alpha, beta, gamma): (V, V, V),
+        bars: Bars<V>,
+        moving: V::Mask,
+    ) -> (Self, V::Mask, V, V)
     where
         V: Lanes<T, L>,
     {
         let (zero, one) = (V::splat(T::default()), V::splat(T::from_f64(1.0)));
         let (high, low) = (alpha.larger(beta), alpha.smaller(beta));
-        // Relative to the longer one: neither squares nor quotients leave the range.
-        let inverse = one.over(high);
-        let (size, ratio) = (gamma.magnitude().times(inverse), low.times(inverse));
+        // Relative to the longer one, about: no square leaves the range.
+        let power = high.inverse_power();
+        let size = gamma.magnitude().times(power);
+        let (relative_high, relative_low) = (high.times(power), low.times(power));
         // Over the tolerance, before it is squared: the square of a product could underflow.
-        let excess = size.times(sharpness);
-        let considered = V::splat(T::from_f64(T::NEGLIGIBLE)).below(low);
-        let rotated = V::both(considered, ratio.below(excess.times(excess)));
-        let exchanged = alpha.below(beta);
+        let excess = size.times(bars.sharpness);
+        let (square, bar) = (excess.times(excess), relative_high.times(relative_low));
+        let considered = V::both(moving, V::splat(T::from_f64(T::NEGLIGIBLE)).below(low));
+        let rotated = V::both(considered, bar.below(square));
+        let exchanged = V::both(moving, alpha.below(beta));
+        let far = V::either(V::both(considered, bar.times(bars.near).below(square)), exchanged);
         let lanes = V::bits(V::either(rotated, exchanged));
         if lanes == 0 {
-            return (Self::none::<T, L>(), high, low);
+            return (Self::none::<T, L>(), far, high, low);
         }
 
-        let (twice, difference) = (size.plus(size), one.minus(ratio));
-        let root = difference.times_plus(difference, twice.times(twice)).root();
-        let tangent = twice.over(difference.plus(root));
-        let cosine = one.over(tangent.times_plus(tangent, one).root());
+        let tangent = tangent::<T, V, L>(size, relative_high.minus(relative_low));
+        let cosine = cosine::<T, V, L>(tangent.times(tangent));
         let sine = cosine.times(tangent);
         let sine = V::select(gamma.below(zero), zero.minus(sine), sine);
         let shift = V::select(rotated, tangent.times(gamma.magnitude()), zero);
@@ -200,32 +255,77 @@ impl<V: Copy> Turn<V> {
             across: V::select(exchanged, cosine, sine),
             lanes,
         };
-        (turn, high.plus(shift), low.minus(shift).larger(zero))
+        (turn, far, high.plus(shift), low.minus(shift).larger(zero))
     }
 }
 
-/// Singular values, and the columns over them; both zero for a negligible column. `V` is divided by
-/// its norms too, and they are taken out of the singular values: so the rounding of the angles,
-/// which lengthens A V and V alike, is not in the result.
+/// The smaller root of size t^2 + difference t - size = 0.
+///
+/// Where there is anything to rotate, neither sums nor roots leave the range of `f32`; and an angle
+/// need not be exact, only a rotation.
+#[inline(always)]
+fn tangent<T: Real, V: Lanes<T, L>, const L: usize>(size: V, difference: V) -> V {
+    let twice = size.plus(size);
+    let root = difference.times_plus(difference, twice.times(twice)).rough_root();
+    let tangent = twice.times(difference.plus(root).rough_inverse());
+    if T::EPSILON >= f64::from(f32::EPSILON) {
+        return tangent;
+    }
+    // A step of Newton's, so that convergence stays quadratic to the end: the slope is the root.
+    let excess = size
+        .times_plus(tangent, difference)
+        .times_plus(tangent, V::splat(T::default()).minus(size));
+    tangent.minus_times(excess, root.rough_inverse())
+}
+
+/// 1 / sqrt(1 + x), 0 <= x <= 1: divisions and roots would take longer than all the rest.
+#[inline(always)]
+fn cosine<T: Real, V: Lanes<T, L>, const L: usize>(x: V) -> V {
+    // The polynomial of degree 5 with the smallest relative error, 1.2e-5.
+    const POLYNOMIAL: [f64; 6] = [
+        -0.031_403_907_669_528_365,
+        0.129_438_121_447_939_84,
+        -0.255_333_930_325_484_3,
+        0.363_516_353_677_059_4,
+        -0.499_106_444_796_290_24,
+        0.999_988_353_728_192_3,
+    ];
+    let constant = |value: f64| V::splat(T::from_f64(value));
+    let mut y = constant(POLYNOMIAL[0]);
+    for &coefficient in &POLYNOMIAL[1..] {
+        y = y.times_plus(x, constant(coefficient));
+    }
+    // Newton's steps square the error; the last one leaves exactly 1 for x = 0.
+    let (one, half, square) = (constant(1.0), constant(0.5), x.plus(constant(1.0)));
+    let steps = if T::EPSILON >= f64::from(f32::EPSILON) { 1 } else { 2 };
+    for _ in 0..steps {
+        let error = one.minus_times(y, y.times(square));
+        y = y.times(half).times_plus(error, y);
+    }
+    y
+}
+
+/// Singular values, and the columns over them; both zero for a negligible column. `V`, where it has
+/// been turned along, is divided by its norms too, and they are taken out of the singular values: so
+/// the rounding of the angles, which lengthens A V and V alike, is not in the result.
 #[inline(always)]
 fn normalise<T: Real, V: Lanes<T, L>, const L: usize>(
     (n, d): (usize, usize),
-    x: &mut [[T; L]],
+    left: &mut [[T; L]],
+    right: Option<&mut [[T; L]]>,
     s: &mut [[T; L]],
 ) {
     let (zero, one) = (V::splat(T::default()), V::splat(T::from_f64(1.0)));
-    for (column, s) in x.chunks_exact_mut(n + d).zip(s) {
-        let (left, right) = column.split_at_mut(n);
-        let square = dot::<T, V, L>(left, left);
+    for (column, s) in left.chunks_exact_mut(n).zip(&mut *s) {
+        let square = dot::<T, V, L>(column, column);
         let kept = V::splat(T::from_f64(T::NEGLIGIBLE)).below(square);
         let length = square.root();
-        let right_length = dot::<T, V, L>(right, right).root();
-        V::select(kept, length.over(right_length), zero).store(s);
-        let factor = V::select(kept, one.over(length), zero);
-        for (cells, factor) in [(left, factor), (right, one.over(right_length))] {
-            for cell in cells {
-                V::load(cell).times(factor).store(cell);
-            }
-        }
+        V::select(kept, length, zero).store(s);
+        scale::<T, V, L>(column, V::select(kept, one.over(length), zero));
+    }
+    for (column, s) in right.into_iter().flat_map(|right| right.chunks_exact_mut(d)).zip(s) {
+        let length = dot::<T, V, L>(column, column).root();
+        V::load(s).over(length).store(s);
+        scale::<T, V, L>(column, one.over(length));
     }
 }

@@ -1,7 +1,7 @@
 //! Polar factors from certified singular vectors.
 
 use super::certify::{small, straighten};
-use super::products::{Columns, blocks, product};
+use super::products::{Columns, blocks, left_and_right, product};
 use super::{MAX_COLUMNS, Real, Shape};
 use crate::lanes::Lanes;
 
@@ -18,20 +18,19 @@ pub fn polar<T: Real, V: Lanes<T, L>, const L: usize>(
     h: &mut [[T; L]],
 ) -> u32 {
     let (n, d, wide) = (shape.long(), shape.short(), shape.rows < shape.cols);
-    let left = Columns { stride: n + d, from: 0, height: n, count: d };
-    let right = Columns { stride: n + d, from: n, height: d, count: d };
+    let (left, right) = left_and_right(n, d);
     let zero = V::splat(T::default());
     for j in 0..d {
-        let v = &x[n + j..];
+        let v = &x[right.from + j..];
         blocks!(n, |i, C| {
-            let sums = product::<T, V, L, C>(&x[i..], n + d, v, n + d, d);
+            let sums = product::<T, V, L, C>(&x[i..], n, v, d, d);
             for (sum, cell) in sums.iter().zip(&mut r[j * n + i..][..C]) {
                 sum.store(cell);
             }
         });
     }
     // The errors of U and V add up. `h` is not yet in use.
-    let columns = Columns { stride: n, from: 0, height: n, count: d };
+    let columns = Columns { from: 0, height: n, count: d };
     let sound = straighten::<T, V, L>(columns, r, h);
     for cell in r.iter_mut() {
         V::load(cell).plus(zero).store(cell);
@@ -46,7 +45,7 @@ pub fn polar<T: Real, V: Lanes<T, L>, const L: usize>(
             V::load(s).times(V::load(&side.of(x, k)[j])).store(&mut scaled[k]);
         }
         blocks!(j + 1, |i, C| {
-            let sums = product::<T, V, L, C>(&x[side.from + i..], n + d, &scaled, 1, d);
+            let sums = product::<T, V, L, C>(&x[side.from + i..], p, &scaled, 1, d);
             for (c, sum) in sums.iter().enumerate() {
                 sum.store(&mut h[j * p + i + c]);
                 sum.store(&mut h[(i + c) * p + j]);

@@ -3,19 +3,25 @@
 use super::Real;
 use crate::lanes::Lanes;
 
-/// Columns of `[[T; L]]`: `from..from + height` of every `stride`.
+/// Columns of `[[T; L]]`, one after the other, the first at `from`.
 #[derive(Clone, Copy)]
 pub struct Columns {
-    pub stride: usize,
     pub from: usize,
     pub height: usize,
     pub count: usize,
 }
 
+/// Where the columns of U are, and after them those of V.
+#[inline(always)]
+pub fn left_and_right(n: usize, d: usize) -> (Columns, Columns) {
+    let left = Columns { from: 0, height: n, count: d };
+    (left, Columns { from: n * d, height: d, count: d })
+}
+
 impl Columns {
     #[inline(always)]
     pub fn of<C>(self, x: &[C], j: usize) -> &[C] {
-        &x[j * self.stride + self.from..][..self.height]
+        &x[self.from + j * self.height..][..self.height]
     }
 }
 
@@ -34,6 +40,14 @@ pub fn dot<T: Real, V: Lanes<T, L>, const L: usize>(x: &[[T; L]], y: &[[T; L]]) 
         *sum = V::load(x).times_plus(V::load(y), *sum);
     }
     sums[0].plus(sums[2]).plus(sums[1].plus(sums[3]))
+}
+
+/// A column times a number.
+#[inline(always)]
+pub fn scale<T: Real, V: Lanes<T, L>, const L: usize>(column: &mut [[T; L]], factor: V) {
+    for cell in column {
+        V::load(cell).times(factor).store(cell);
+    }
 }
 
 /// `body` for each block of rows, with the height of the block as the constant `$height`. Not a
@@ -79,6 +93,24 @@ pub fn product<T: Real, V: Lanes<T, L>, const L: usize, const C: usize>(
         let cells = &columns[k * stride..][..C];
         for c in 0..C {
             sums[c] = V::load(&cells[c]).times_plus(weight, sums[c]);
+        }
+    }
+    sums
+}
+
+/// The dot products of `C` columns with one.
+#[inline(always)]
+pub fn dots<T: Real, V: Lanes<T, L>, const L: usize, const C: usize>(
+    columns: &[[T; L]],
+    stride: usize,
+    y: &[[T; L]],
+) -> [V; C] {
+    let columns: [_; C] = std::array::from_fn(|c| &columns[c * stride..][..y.len()]);
+    let mut sums = [V::splat(T::default()); C];
+    for (i, y) in y.iter().enumerate() {
+        let y = V::load(y);
+        for c in 0..C {
+            sums[c] = V::load(&columns[c][i]).times_plus(y, sums[c]);
         }
     }
     sums

@@ -34,8 +34,15 @@ macro_rules! operations {
                 a: &mut Cells,
                 x: &mut Cells,
                 s: &mut Cells,
+                with_right: bool,
             ) -> u32 {
-                plain::decompose::<_, $register, $lanes>(shape, scale, a, x, s)
+                plain::decompose::<_, $register, $lanes>(shape, scale, a, x, s, with_right)
+            }
+
+            /// See [`crate::Jacobi::right`].
+            #[target_feature(enable = $feature)]
+            pub fn right(shape: Shape, a: &Cells, x: &mut Cells) {
+                plain::right::<_, $register, $lanes>(shape, a, x);
             }
 
             /// See [`crate::Jacobi::certify`].

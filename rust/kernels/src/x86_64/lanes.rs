@@ -15,7 +15,7 @@ macro_rules! register {
         $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
         $sqrt:ident, $fma:ident, $fnma:ident, $max:ident, $min:ident,
         |$a:ident, $b:ident, $m:ident| $magnitude:expr, $below:expr, $both:expr, $either:expr,
-        $select:expr, $bits:expr
+        $select:expr, $bits:expr, $rough_root:expr, $rough_inverse:expr, $inverse_power:expr
     ) => {
         // SAFETY of every operation: these are called only from functions with the instruction set
         // enabled, into which they are inlined; memory is accessed through references.
@@ -54,6 +54,21 @@ macro_rules! register {
             #[inline(always)]
             fn root(self) -> Self {
                 Self(unsafe { $sqrt(self.0) })
+            }
+            #[inline(always)]
+            fn rough_root(self) -> Self {
+                let $a = self.0;
+                Self(unsafe { $rough_root })
+            }
+            #[inline(always)]
+            fn rough_inverse(self) -> Self {
+                let $a = self.0;
+                Self(unsafe { $rough_inverse })
+            }
+            #[inline(always)]
+            fn inverse_power(self) -> Self {
+                let $a = self.0;
+                Self(unsafe { $inverse_power })
             }
             #[inline(always)]
             fn times_plus(self, x: Self, y: Self) -> Self {
@@ -124,7 +139,14 @@ register!(
     _mm256_and_ps(a, b),
     _mm256_or_ps(a, b),
     _mm256_blendv_ps(b, a, m),
-    _mm256_movemask_ps(m).cast_unsigned()
+    _mm256_movemask_ps(m).cast_unsigned(),
+    _mm256_sqrt_ps(a),
+    _mm256_div_ps(_mm256_set1_ps(1.0), a),
+    {
+        let exponent = _mm256_and_ps(a, _mm256_set1_ps(f32::INFINITY));
+        let twice_bias = _mm256_set1_epi32(2 * 127 << 23);
+        _mm256_castsi256_ps(_mm256_sub_epi32(twice_bias, _mm256_castps_si256(exponent)))
+    }
 );
 register!(
     f64,
@@ -148,7 +170,14 @@ register!(
     _mm256_and_pd(a, b),
     _mm256_or_pd(a, b),
     _mm256_blendv_pd(b, a, m),
-    _mm256_movemask_pd(m).cast_unsigned()
+    _mm256_movemask_pd(m).cast_unsigned(),
+    _mm256_cvtps_pd(_mm_sqrt_ps(_mm256_cvtpd_ps(a))),
+    _mm256_cvtps_pd(_mm_div_ps(_mm_set1_ps(1.0), _mm256_cvtpd_ps(a))),
+    {
+        let exponent = _mm256_and_pd(a, _mm256_set1_pd(f64::INFINITY));
+        let twice_bias = _mm256_set1_epi64x(2 * 1023 << 52);
+        _mm256_castsi256_pd(_mm256_sub_epi64(twice_bias, _mm256_castpd_si256(exponent)))
+    }
 );
 register!(
     f32,
@@ -172,7 +201,14 @@ register!(
     a & b,
     a | b,
     _mm512_mask_blend_ps(m, b, a),
-    u32::from(m)
+    u32::from(m),
+    _mm512_sqrt_ps(a),
+    _mm512_div_ps(_mm512_set1_ps(1.0), a),
+    {
+        let exponents = _mm512_set1_epi32(f32::INFINITY.to_bits().cast_signed());
+        let exponent = _mm512_and_si512(_mm512_castps_si512(a), exponents);
+        _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32(2 * 127 << 23), exponent))
+    }
 );
 register!(
     f64,
@@ -196,5 +232,12 @@ register!(
     a & b,
     a | b,
     _mm512_mask_blend_pd(m, b, a),
-    u32::from(m)
+    u32::from(m),
+    _mm512_cvtps_pd(_mm256_sqrt_ps(_mm512_cvtpd_ps(a))),
+    _mm512_cvtps_pd(_mm256_div_ps(_mm256_set1_ps(1.0), _mm512_cvtpd_ps(a))),
+    {
+        let exponents = _mm512_set1_epi64(f64::INFINITY.to_bits().cast_signed());
+        let exponent = _mm512_and_si512(_mm512_castpd_si512(a), exponents);
+        _mm512_castsi512_pd(_mm512_sub_epi64(_mm512_set1_epi64(2 * 1023 << 52), exponent))
+    }
 );

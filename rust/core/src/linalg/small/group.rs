@@ -8,6 +8,9 @@ use crate::Result;
 use crate::linalg::Scalar;
 use crate::linalg::orthonormal::complete;
 
+/// Columns up to which V is turned along.
+const TINY: usize = 4;
+
 /// The memory of one group.
 pub(super) struct Group<T> {
     isa: Isa,
@@ -16,9 +19,12 @@ pub(super) struct Group<T> {
     /// Matrices of the group in hand.
     count: usize,
     a: Aligned<T>,
-    /// U above V.
+    /// The columns of U, then those of V.
     x: Aligned<T>,
     s: Aligned<T>,
+    /// The factors of a first attempt, once there is a second one.
+    first_x: Aligned<T>,
+    first_s: Aligned<T>,
     gram: Aligned<T>,
     /// The polar factors, once they are asked for.
     r: Aligned<T>,
@@ -42,6 +48,8 @@ impl<T: Scalar + Default> Group<T> {
             a: cells(n * d)?,
             x: cells((n + d) * d)?,
             s: cells(d)?,
+            first_x: cells(0)?,
+            first_s: cells(0)?,
             gram: cells(d * d)?,
             r: cells(0)?,
             h: cells(0)?,
@@ -52,9 +60,47 @@ impl<T: Scalar + Default> Group<T> {
         })
     }
 
-    /// Factorise up to `lanes` matrices; a bit for each one that is certified, or the place of the
-    /// first value that is not finite.
-    pub(super) fn factorise(&mut self, matrices: &[T]) -> std::result::Result<u32, usize> {
+    /// Factorise up to `lanes` matrices; a bit for each one that is certified.
+    ///
+    /// Where finding a rotation takes longer than applying it, V is turned along with U. Else it is
+    /// made from U, and turned along only if a matrix of the group fails the test, for which that
+    /// answer is taken: so a matrix has the same factors in whatever company.
+    pub(super) fn factorise(&mut self, matrices: &[T]) -> Result<std::result::Result<u32, usize>> {
+        if self.shape.short() <= TINY {
+            return Ok(self.attempt(matrices, true));
+        }
+        let certified = match self.attempt(matrices, false) {
+            Ok(certified) => certified,
+            bad => return Ok(bad),
+        };
+        if certified.trailing_ones() as usize >= self.count {
+            return Ok(Ok(certified));
+        }
+        if self.first_x.len == 0 {
+            self.first_x = Aligned::new(self.x.len)?;
+            self.first_s = Aligned::new(self.s.len)?;
+        }
+        std::mem::swap(&mut self.x, &mut self.first_x);
+        std::mem::swap(&mut self.s, &mut self.first_s);
+        let again = self.attempt(matrices, true);
+        let lanes = self.lanes;
+        for (now, first) in [(&mut self.x, &mut self.first_x), (&mut self.s, &mut self.first_s)] {
+            let cells =
+                now.values().chunks_exact_mut(lanes).zip(first.values().chunks_exact(lanes));
+            for (now, first) in cells {
+                for (lane, (now, first)) in now.iter_mut().zip(first).enumerate() {
+                    if certified >> lane & 1 == 1 {
+                        *now = *first;
+                    }
+                }
+            }
+        }
+        Ok(again.map(|again| certified | again))
+    }
+
+    /// Factorise; a bit for each matrix that is certified, or the place of the first value that is
+    /// not finite.
+    fn attempt(&mut self, matrices: &[T], turn_right: bool) -> std::result::Result<u32, usize> {
         let (isa, lanes, shape) = (self.isa, self.lanes, self.shape);
         self.count = matrices.len() / shape.size();
         let (a, x, s) = (self.a.values(), self.x.values(), self.s.values());
@@ -71,11 +117,14 @@ impl<T: Scalar + Default> Group<T> {
             }
             self.unscale[lane] = power.inverse();
         }
-        let converged = T::decompose(isa, lanes, shape, scale, a, x, s);
+        let converged = T::decompose(isa, lanes, shape, scale, a, x, s, turn_right);
         for lane in 0..self.count {
             if s.iter().skip(lane).step_by(lanes).any(|s| s.widen() == 0.0) {
                 complete_lane(shape, lanes, lane, x, s);
             }
+        }
+        if !turn_right {
+            T::right(isa, lanes, shape, a, x);
         }
         Ok(converged & T::certify(isa, lanes, shape, a, x, s, self.gram.values()))
     }
@@ -99,15 +148,15 @@ impl<T: Scalar + Default> Group<T> {
                 s[j] = representable(unscale.apply(value.widen()))?;
             }
         }
-        for (j, column) in self.x.values().chunks_exact((n + d) * lanes).enumerate() {
-            let (long, short) = column.split_at(n * lanes);
-            let (left, right) = if rows < cols { (short, long) } else { (long, short) };
-            for (i, cell) in left.chunks_exact(lanes).enumerate() {
+        let (long, short) = self.x.values().split_at(n * d * lanes);
+        let (left, right) = if rows < cols { (short, long) } else { (long, short) };
+        for (j, column) in left.chunks_exact(rows * lanes).enumerate() {
+            for (i, cell) in column.chunks_exact(lanes).enumerate() {
                 scatter(cell, u, rows * d, i * d + j);
             }
-            for (i, cell) in right.chunks_exact(lanes).enumerate() {
-                scatter(cell, vt, d * cols, j * cols + i);
-            }
+        }
+        for (place, cell) in right.chunks_exact(lanes).enumerate() {
+            scatter(cell, vt, d * cols, place);
         }
         Ok(())
     }
@@ -132,17 +181,15 @@ impl<T: Scalar + Default> Group<T> {
         for (s, &j) in s.iter_mut().zip(&self.order) {
             *s = representable(self.unscale[lane].apply(value(j).widen()))?;
         }
-        let x: &[T] = &self.x.values()[lane..];
+        let (long, short) = self.x.values().split_at(n * d * lanes);
+        let (left, right) = if wide { (short, long) } else { (long, short) };
+        let (height, below) = (left.len() / (d * lanes), right.len() / (d * lanes));
         for (place, &j) in self.order.iter().enumerate() {
-            let from = j * (n + d);
-            // In columns of U, in rows of V'; the other way round for a transposed matrix.
-            let (column, row) = if wide { (from + n, from) } else { (from, from + n) };
             for (i, row) in u.chunks_exact_mut(d).enumerate() {
-                row[place] = x[(column + i) * lanes];
+                row[place] = left[(j * height + i) * lanes + lane];
             }
-            let below = if wide { n } else { d };
             for (i, out) in vt[place * below..][..below].iter_mut().enumerate() {
-                *out = x[(row + i) * lanes];
+                *out = right[(j * below + i) * lanes + lane];
             }
         }
         Ok(())
@@ -192,7 +239,7 @@ fn scatter<T: Copy>(cell: &[T], matrices: &mut [T], size: usize, place: usize) {
 /// Give orthonormal directions to the columns of U whose singular value is zero.
 fn complete_lane<T: Scalar>(shape: Shape, lanes: usize, lane: usize, x: &mut [T], s: &[T]) {
     let (n, d) = (shape.long(), shape.short());
-    let place = |i: usize, j: usize| (j * (n + d) + i) * lanes + lane;
+    let place = |i: usize, j: usize| (j * n + i) * lanes + lane;
     let mut u = Mat::from_fn(n, d, |i, j| x[place(i, j)].widen());
     let s: Vec<f64> = (0..d).map(|j| s[j * lanes + lane].widen()).collect();
     if complete(&mut u, &s).is_none() {
