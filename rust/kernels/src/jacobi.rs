@@ -5,7 +5,7 @@
 //! whatever company. AVX2 and AVX-512 do the same operations in the same order; the portable
 //! version differs from them in what it rounds, having no fused multiply-add.
 //!
-//! In memory, value (i, j) of lane l of a matrix stands at `(j * height + i) * lanes + l`. A wide
+//! In memory, value (i, j) of lane l of a matrix stands at `(j * rows + i) * lanes + l`. A wide
 //! matrix is decomposed transposed: it then has `long` rows and `short` columns.
 
 mod certify;

@@ -80,14 +80,14 @@ pub(super) fn column<T: Scalar>(m: MatRef<'_, T>, j: usize) -> &[T] {
 
 /// The sum of squares, in lanes that the compiler finds.
 pub(super) fn squares<T: Scalar>(x: &[T]) -> f64 {
-    let (chunks, rest) = x.as_chunks::<16>();
-    let mut sums = [T::zero(); 16];
+    let (chunks, rest) = x.as_chunks::<32>();
+    let mut sums = [T::zero(); 32];
     for chunk in chunks {
         for (sum, x) in sums.iter_mut().zip(chunk) {
             *sum += *x * *x;
         }
     }
-    for half in [8, 4, 2, 1] {
+    for half in [16, 8, 4, 2, 1] {
         for i in 0..half {
             let other = sums[i + half];
             sums[i] += other;

@@ -3,7 +3,8 @@
 //!
 //! One-sided Jacobi finds small singular values to high relative accuracy where the columns differ
 //! in size only (A = B D, B well-conditioned, D diagonal): their error is that of B. Each answer is
-//! certified; a matrix whose answer is not falls back to the routine for one matrix.
+//! certified; a matrix whose answer is not gets one from slower rotations, and at last from the
+//! routine for one matrix.
 
 use isomorph_kernels::{Isa, MAX_COLUMNS, Shape};
 use rayon::prelude::*;

@@ -20,9 +20,11 @@ use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::{Accum, Auto, ColMut, Conj, Mat, MatMut, MatRef, Par, Spec};
 use isomorph_kernels::{Isa, ROWS_MULTIPLE, Tridiagonal, inverse_iteration, workspace};
 
-use super::load::tiles;
 use super::{PowerOfTwo, Scalar, orthonormal, zero_matrix, zeros};
 use crate::{Error, Result};
+
+/// Columns whose values of one row are copied together: so many cache lines are at hand at once.
+const TILE: usize = 16;
 
 /// The memory of one decomposition after another, of up to k columns: about 3 k^2 numbers.
 pub(super) struct Eigenvectors<T> {
@@ -147,11 +149,18 @@ fn copy_whole<T: Scalar>(lower: MatRef<'_, T>, to: &mut [T], height: usize) {
         }
         column[n..].fill(T::zero());
     }
-    tiles(n, n, |j, i| {
-        if i > j {
-            to[i * height + j] = to[j * height + i];
+    // In tiles of rows, each of which is read whole.
+    for from in (0..n).step_by(TILE) {
+        let count = TILE.min(n - from);
+        for i in from + 1..n {
+            let mut row = [T::zero(); TILE];
+            let count = count.min(i - from);
+            for (j, value) in row[..count].iter_mut().enumerate() {
+                *value = to[(from + j) * height + i];
+            }
+            to[i * height + from..][..count].copy_from_slice(&row[..count]);
         }
-    });
+    }
 }
 
 /// The triangular factors of blocks of reflections, as faer wants them: with T + T' = V'V,

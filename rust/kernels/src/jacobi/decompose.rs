@@ -329,3 +329,58 @@ fn normalise<T: Real, V: Lanes<T, L>, const L: usize>(
         scale::<T, V, L>(column, one.over(length));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::Array;
+
+    /// `x`, and powers of two that are far apart.
+    fn numbers() -> impl Iterator<Item = f64> {
+        (0..=1_000).map(|i| f64::from(i) / 1_000.0).chain((0..60).map(|e| 0.5f64.powi(e)))
+    }
+
+    fn cosines_are_rounded_once_or_twice<T: Real>()
+    where
+        Array<T, 4>: Lanes<T, 4>,
+    {
+        for x in numbers() {
+            let rounded = T::from_f64(x);
+            let mut result = [T::default(); 4];
+            cosine::<T, Array<T, 4>, 4>(Lanes::splat(rounded)).store(&mut result);
+            let exact = 1.0 / (1.0 + rounded.to_f64()).sqrt();
+            let error = (result[0].to_f64() - exact).abs() / exact;
+            assert!(error <= 1.5 * T::EPSILON, "{x}: {error:e}");
+            assert!(x > 0.0 || result[0].to_f64() == 1.0, "a rotation by nothing");
+        }
+    }
+
+    fn tangents_solve_their_equation<T: Real>(tolerance: f64)
+    where
+        Array<T, 4>: Lanes<T, 4>,
+    {
+        for (size, difference) in
+            numbers().flat_map(|size| [0.0, 1e-3, 0.5, 1.0].map(|difference| (size, difference)))
+        {
+            let (size, difference) = (T::from_f64(size), T::from_f64(difference));
+            let mut result = [T::default(); 4];
+            let (x, y) = (Lanes::splat(size), Lanes::splat(difference));
+            tangent::<T, Array<T, 4>, 4>(x, y).store(&mut result);
+            let (size, difference) = (size.to_f64(), difference.to_f64());
+            if size.max(difference) == 0.0 {
+                continue;
+            }
+            let exact = 2.0 * size / (difference + difference.hypot(2.0 * size));
+            let error = (result[0].to_f64() - exact).abs();
+            assert!(error <= tolerance * exact, "{size} {difference}: {error:e}");
+        }
+    }
+
+    #[test]
+    fn rotations_have_length_one_and_nearly_the_right_angle() {
+        cosines_are_rounded_once_or_twice::<f32>();
+        cosines_are_rounded_once_or_twice::<f64>();
+        tangents_solve_their_equation::<f32>(1e-6);
+        tangents_solve_their_equation::<f64>(1e-12);
+    }
+}

@@ -144,7 +144,7 @@ register!(
     _mm256_div_ps(_mm256_set1_ps(1.0), a),
     {
         let exponent = _mm256_and_ps(a, _mm256_set1_ps(f32::INFINITY));
-        let twice_bias = _mm256_set1_epi32(2 * 127 << 23);
+        let twice_bias = _mm256_set1_epi32((2 * 127) << 23);
         _mm256_castsi256_ps(_mm256_sub_epi32(twice_bias, _mm256_castps_si256(exponent)))
     }
 );
@@ -175,7 +175,7 @@ register!(
     _mm256_cvtps_pd(_mm_div_ps(_mm_set1_ps(1.0), _mm256_cvtpd_ps(a))),
     {
         let exponent = _mm256_and_pd(a, _mm256_set1_pd(f64::INFINITY));
-        let twice_bias = _mm256_set1_epi64x(2 * 1023 << 52);
+        let twice_bias = _mm256_set1_epi64x((2 * 1023) << 52);
         _mm256_castsi256_pd(_mm256_sub_epi64(twice_bias, _mm256_castpd_si256(exponent)))
     }
 );
@@ -207,7 +207,7 @@ register!(
     {
         let exponents = _mm512_set1_epi32(f32::INFINITY.to_bits().cast_signed());
         let exponent = _mm512_and_si512(_mm512_castps_si512(a), exponents);
-        _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32(2 * 127 << 23), exponent))
+        _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32((2 * 127) << 23), exponent))
     }
 );
 register!(
@@ -238,6 +238,6 @@ register!(
     {
         let exponents = _mm512_set1_epi64(f64::INFINITY.to_bits().cast_signed());
         let exponent = _mm512_and_si512(_mm512_castpd_si512(a), exponents);
-        _mm512_castsi512_pd(_mm512_sub_epi64(_mm512_set1_epi64(2 * 1023 << 52), exponent))
+        _mm512_castsi512_pd(_mm512_sub_epi64(_mm512_set1_epi64((2 * 1023) << 52), exponent))
     }
 );

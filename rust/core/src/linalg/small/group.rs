@@ -100,7 +100,11 @@ impl<T: Scalar + Default> Group<T> {
 
     /// Factorise; a bit for each matrix that is certified, or the place of the first value that is
     /// not finite.
-    fn attempt(&mut self, matrices: &[T], turn_right: bool) -> std::result::Result<u32, usize> {
+    pub(super) fn attempt(
+        &mut self,
+        matrices: &[T],
+        turn_right: bool,
+    ) -> std::result::Result<u32, usize> {
         let (isa, lanes, shape) = (self.isa, self.lanes, self.shape);
         self.count = matrices.len() / shape.size();
         let (a, x, s) = (self.a.values(), self.x.values(), self.s.values());

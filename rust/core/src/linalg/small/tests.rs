@@ -84,6 +84,22 @@ fn hardly_a_matrix_is_left_to_the_other_routine() {
 }
 
 #[test]
+fn turning_right_vectors_along_is_for_few() {
+    let (mut again, mut all) = (0, 0);
+    for n in [5, 8, 16, 32] {
+        let (count, values) = mixed::<f64>(n, n);
+        let plan = Plan::new::<f64>(Shape { rows: n, cols: n }).unwrap();
+        let mut group = Group::new(plan.isa, plan.shape, plan.lanes).unwrap();
+        for matrix in values.chunks(n * n) {
+            again += usize::from(group.attempt(matrix, false).unwrap() & 1 == 0);
+        }
+        all += count;
+    }
+    // Some, so that the other tests are of both ways.
+    assert!((1..all / 2).contains(&again), "{again} of {all}");
+}
+
+#[test]
 fn small_singular_values_of_graded_columns_have_relative_accuracy() {
     // A = Q D with Q orthogonal times a well-conditioned triangle, D from 1 to 1e-12.
     let mut random = Random::new(17);
