@@ -33,6 +33,26 @@ const fn product(a: u32, b: u32) -> (u32, u32) {
     ((product >> 32) as u32, product as u32)
 }
 
+/// Draws at a time, where many are needed.
+const LANES: usize = 16;
+type Lanes = [u32; LANES];
+
+/// [`philox`] of many counters under one key, the first two words of each.
+#[inline]
+fn philox_lanes([mut a, mut b, mut c, mut d]: [Lanes; 4], [mut k, mut l]: [u32; 2]) -> [Lanes; 2] {
+    for _ in 0..ROUNDS {
+        for lane in 0..LANES {
+            let (high_a, low_a) = product(MULTIPLIERS[0], a[lane]);
+            let (high_c, low_c) = product(MULTIPLIERS[1], c[lane]);
+            (a[lane], b[lane]) = (high_c ^ b[lane] ^ k, low_c);
+            (c[lane], d[lane]) = (high_a ^ d[lane] ^ l, low_a);
+        }
+        k = k.wrapping_add(KEY_STEPS[0]);
+        l = l.wrapping_add(KEY_STEPS[1]);
+    }
+    [a, b]
+}
+
 /// Bits of a draw: as many as an `f64` holds exactly.
 const BITS: i32 = 53;
 
@@ -66,7 +86,12 @@ impl Stream {
 pub fn draw(seed: u64, step: u32, stream: Stream, row: u32, column: u32) -> u64 {
     let counter = [column, row, step, stream as u32];
     let [low, high, ..] = philox(counter, [seed as u32, (seed >> 32) as u32]);
-    u64::from(low) | u64::from(high & ((1 << (BITS - 32)) - 1)) << 32
+    number(low, high)
+}
+
+#[inline]
+const fn number(low: u32, high: u32) -> u64 {
+    low as u64 | ((high & ((1 << (BITS - 32)) - 1)) as u64) << 32
 }
 
 /// Keeps each pair of rows with one probability, on its own.
@@ -116,6 +141,16 @@ impl Dropout {
     pub fn keeps(&self, stream: Stream, row: u32, column: u32) -> bool {
         draw(self.seed, self.step, stream, row, column) < self.threshold
     }
+
+    /// [`Self::keeps`] of some pairs at once, a bit each.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn keeps_of(&self, stream: Stream, rows: &Lanes, columns: &Lanes) -> u16 {
+        let counters = [*columns, *rows, [self.step; LANES], [stream as u32; LANES]];
+        let [low, high] = philox_lanes(counters, [self.seed as u32, (self.seed >> 32) as u32]);
+        let kept = |lane: usize| u16::from(number(low[lane], high[lane]) < self.threshold) << lane;
+        (0..LANES).map(kept).sum()
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +188,22 @@ mod tests {
         ] {
             assert_ne!(base, other);
             assert!(other < 1 << BITS);
+        }
+    }
+
+    #[test]
+    fn many_at_once_are_what_they_are_one_by_one() {
+        for (step, seed) in [(0, 0), (7, 1 << 40 | 3), (u32::MAX, u64::MAX)] {
+            let dropout = Dropout::new(0.4, seed, step).unwrap();
+            for stream in [Stream::Forward, Stream::Backward] {
+                let rows = std::array::from_fn(|lane| lane as u32 * 0x1234_5677);
+                let columns = std::array::from_fn(|lane| !(lane as u32 * 77));
+                let kept = dropout.keeps_of(stream, &rows, &columns);
+                for lane in 0..LANES {
+                    let expected = dropout.keeps(stream, rows[lane], columns[lane]);
+                    assert_eq!(kept >> lane & 1 == 1, expected);
+                }
+            }
         }
     }
 

@@ -16,26 +16,71 @@ pub(super) struct Candidate {
     pub index: u32,
 }
 
-/// Whether a pair of an own and another row takes part; without a mask every pair does.
-pub(super) type Mask<'m> = Option<&'m (dyn Fn(usize, u32) -> bool + Sync)>;
+/// Pairs that a mask decides at a time.
+pub(super) const PAIRS: usize = 16;
+
+/// Which pairs of an own and another row take part.
+#[derive(Clone, Copy)]
+pub(super) struct Mask<'m> {
+    /// Of [`PAIRS`] pairs of an own row, a bit each.
+    pub takes_part: &'m (dyn Fn(usize, &[u32; PAIRS]) -> u16 + Sync),
+    /// How many do, of all.
+    pub share: f64,
+}
+
+impl Mask<'_> {
+    /// Move those of `entries` that take part to the front; how many they are.
+    pub(super) fn retain<E: Copy>(
+        &self,
+        own: usize,
+        entries: &mut [E],
+        other: impl Fn(&E) -> u32,
+    ) -> usize {
+        let mut kept = 0;
+        for start in (0..entries.len()).step_by(PAIRS) {
+            let mut others = [0; PAIRS];
+            let batch = &entries[start..(start + PAIRS).min(entries.len())];
+            let count = batch.len();
+            others.iter_mut().zip(batch).for_each(|(out, entry)| *out = other(entry));
+            let bits = (self.takes_part)(own, &others);
+            for at in (0..count).filter(|at| bits >> at & 1 == 1) {
+                entries[kept] = entries[start + at];
+                kept += 1;
+            }
+        }
+        kept
+    }
+
+    fn takes_part(&self, own: usize, other: u32) -> bool {
+        self.retain(own, &mut [other], |&other| other) == 1
+    }
+}
 
 /// The nearest rows by cosine and the candidates for CSLS, of which only the latter are masked.
 pub(super) struct NearestAndCandidates<'m, T> {
     pub nearest: Reservoirs<T, f32>,
     pub candidates: Candidates,
-    pub mask: Mask<'m>,
+    pub mask: Option<Mask<'m>>,
 }
 
-/// The candidates of consecutive rows.
+/// The candidates of consecutive rows. A mask is asked late, when a list is full or the pass is over:
+/// many pairs at a time, and only once a pair.
 pub(super) struct Candidates {
     /// How many of the best are kept when a list is full, and when that is.
     count: usize,
     capacity: usize,
     entries: Vec<Candidate>,
-    lengths: Vec<u32>,
+    lengths: Vec<Length>,
     /// Whatever is not kept has a bound of at most this.
     thresholds: Vec<f32>,
     width: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Length {
+    all: u32,
+    /// Of those the first, which take part; nobody asked for the others.
+    masked: u32,
 }
 
 impl Candidates {
@@ -48,7 +93,7 @@ impl Candidates {
             count,
             capacity,
             entries: filled(Candidate::default(), rows.saturating_mul(capacity))?,
-            lengths: filled(0, rows)?,
+            lengths: filled(Length::default(), rows)?,
             thresholds,
             width,
         })
@@ -64,9 +109,10 @@ impl Candidates {
         self.thresholds.fill(f32::INFINITY);
     }
 
-    /// What row `i` kept, in no particular order.
-    pub(super) fn row(&self, i: usize) -> &[Candidate] {
-        &self.entries[i * self.capacity..][..self.lengths[i] as usize]
+    /// What row `i` kept, in no particular order: what takes part, and what may.
+    pub(super) fn row(&self, i: usize) -> (&[Candidate], &[Candidate]) {
+        let Length { all, masked } = self.lengths[i];
+        self.entries[i * self.capacity..][..all as usize].split_at(masked as usize)
     }
 
     /// What bounds everything that row `i` did not keep.
@@ -115,7 +161,7 @@ impl<T: Element> Lists<T, f32, 2> for NearestAndCandidates<'_, T> {
 pub(super) struct BothGroup<'a, T> {
     nearest: ReservoirGroup<'a, T, f32>,
     candidates: CandidateGroup<'a>,
-    mask: Mask<'a>,
+    mask: Option<Mask<'a>>,
     /// The first row, in its matrix.
     first: usize,
 }
@@ -125,7 +171,7 @@ struct CandidateGroup<'a> {
     capacity: usize,
     width: usize,
     entries: &'a mut [Candidate],
-    lengths: &'a mut [u32],
+    lengths: &'a mut [Length],
     thresholds: &'a mut [f32],
 }
 
@@ -153,27 +199,43 @@ impl<T: Element> Group<T, f32, 2> for BothGroup<'_, T> {
         rescore: impl Fn(&mut [Entry<T>]),
     ) {
         self.nearest.offer(i, [cosine], index, affine, rescore);
-        if csls > self.candidates.thresholds[i]
-            && self.mask.is_none_or(|takes_part| takes_part(self.first + i, index))
-        {
-            self.candidates.offer(i, Candidate { bound: csls, index });
-        }
+        self.candidates.offer(i, Candidate { bound: csls, index }, self.mask, self.first);
     }
 }
 
 impl CandidateGroup<'_> {
-    fn offer(&mut self, i: usize, candidate: Candidate) {
+    fn offer(&mut self, i: usize, candidate: Candidate, mask: Option<Mask<'_>>, first: usize) {
         if candidate.bound > self.thresholds[i] {
-            let list = &mut self.entries[i * self.capacity..][..self.capacity];
-            list[self.lengths[i] as usize] = candidate;
-            self.lengths[i] += 1;
-            if self.lengths[i] as usize == self.capacity {
-                let (_, best_outside, _) =
-                    list.select_nth_unstable_by(self.count, |a, b| b.bound.total_cmp(&a.bound));
-                self.thresholds[i] = best_outside.bound;
-                self.lengths[i] = u32::try_from(self.count).unwrap_or(u32::MAX);
+            let length = &mut self.lengths[i];
+            self.entries[i * self.capacity + length.all as usize] = candidate;
+            length.all += 1;
+            if length.all as usize == self.capacity {
+                self.cut(i, mask, first);
             }
         }
+    }
+
+    /// Make room in the list of row `i`, which is full.
+    #[cold]
+    #[allow(clippy::cast_possible_truncation)] // Lists are short.
+    fn cut(&mut self, i: usize, mask: Option<Mask<'_>>, first: usize) {
+        let list = &mut self.entries[i * self.capacity..][..self.capacity];
+        let length = &mut self.lengths[i];
+        if let Some(mask) = mask {
+            let masked = length.masked as usize;
+            let kept =
+                masked + mask.retain(first + i, &mut list[masked..], |candidate| candidate.index);
+            *length = Length { all: kept as u32, masked: kept as u32 };
+            if kept <= self.count {
+                return;
+            }
+        }
+        let list = &mut list[..length.all as usize];
+        let (_, best_outside, _) =
+            list.select_nth_unstable_by(self.count, |a, b| b.bound.total_cmp(&a.bound));
+        self.thresholds[i] = best_outside.bound;
+        let masked = if mask.is_some() { self.count } else { 0 };
+        *length = Length { all: self.count as u32, masked: masked as u32 };
     }
 }
 
@@ -181,7 +243,7 @@ impl CandidateGroup<'_> {
 pub(super) struct Masked<'m, T> {
     pub lists: Reservoirs<T, f32>,
     pub numbers: &'m [u32],
-    pub mask: Mask<'m>,
+    pub mask: Option<Mask<'m>>,
 }
 
 impl<T: Element> Lists<T, f32, 1> for Masked<'_, T> {
@@ -205,7 +267,7 @@ impl<T: Element> Lists<T, f32, 1> for Masked<'_, T> {
 pub(super) struct MaskedGroup<'a, T> {
     group: ReservoirGroup<'a, T, f32>,
     numbers: &'a [u32],
-    mask: Mask<'a>,
+    mask: Option<Mask<'a>>,
 }
 
 impl<T: Element> Group<T, f32, 1> for MaskedGroup<'_, T> {
@@ -229,7 +291,7 @@ impl<T: Element> Group<T, f32, 1> for MaskedGroup<'_, T> {
         affine: impl Fn() -> Affine,
         rescore: impl Fn(&mut [Entry<T>]),
     ) {
-        if self.mask.is_none_or(|takes_part| takes_part(self.numbers[i] as usize, index)) {
+        if self.mask.is_none_or(|mask| mask.takes_part(self.numbers[i] as usize, index)) {
             self.group.offer(i, values, index, affine, rescore);
         }
     }

@@ -13,7 +13,7 @@
 use isomorph_kernels::{Element, Isa};
 use rayon::prelude::*;
 
-use super::candidates::Mask;
+use super::candidates::{Mask, PAIRS};
 use super::score::{Metric, Radii, Rows, Scorer};
 use super::search;
 use super::select::SearchOptions;
@@ -145,10 +145,16 @@ fn induce_in_one_pass<T: Element>(
         return Ok(None);
     }
     let dropout = how.dropout;
-    let forward = move |i: usize, j: u32| dropout.keeps(Stream::Forward, to_u32(i), j);
-    let backward = move |j: usize, i: u32| dropout.keeps(Stream::Backward, i, to_u32(j));
+    let forward = |i: usize, others: &[u32; PAIRS]| {
+        dropout.keeps_of(Stream::Forward, &[to_u32(i); PAIRS], others)
+    };
+    let backward = |j: usize, others: &[u32; PAIRS]| {
+        dropout.keeps_of(Stream::Backward, others, &[to_u32(j); PAIRS])
+    };
+    let share = dropout.keep();
     let sizes = (k, how.neighborhood, both);
-    let masks: [Mask<'_>; 2] = [Some(&forward), Some(&backward)];
+    let masks =
+        [Some(Mask { takes_part: &forward, share }), Some(Mask { takes_part: &backward, share })];
     let Some(found) = search::masked(source, target, sizes, masks, search, control)? else {
         return Ok(None);
     };

@@ -5,7 +5,8 @@
 //! tile's form and bounds its error, `rotation` and `codes` turn that into integers; `scan` drives
 //! the tiles over blocks and lets the rows, or both sides at once, select; `reservoir` keeps what
 //! passed, rescores it canonically and raises the thresholds. `select` chooses the filter,
-//! `one_pass` finds CSLS with its radii, `index` keeps what was prepared.
+//! `one_pass` finds CSLS with its radii, from what a `sample` lets it guess and `settle` proves;
+//! `index` keeps what was prepared.
 
 mod candidates;
 mod codes;
@@ -17,11 +18,13 @@ mod one_pass;
 mod prepare;
 mod reservoir;
 mod rotation;
+mod sample;
 mod scan;
 mod score;
 mod search;
 mod select;
 mod selection;
+mod settle;
 mod statistics;
 
 pub use codes::Norms;

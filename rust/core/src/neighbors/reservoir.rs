@@ -87,6 +87,12 @@ impl<T: Element, L: Element> Reservoirs<T, L> {
         self.thresholds[i] = L::INFINITY;
     }
 
+    /// Select only what exceeds `value` in row `i`, a guess: proved where the `bar` of its k-th best
+    /// score comes to be no less.
+    pub(super) fn start(&mut self, i: usize, value: L) {
+        self.thresholds[i] = value;
+    }
+
     /// Nothing scores less than `score` among the k best of row `i`.
     pub(super) fn expect(&mut self, i: usize, score: T, affine: Affine) {
         let bar = affine.bar(score);

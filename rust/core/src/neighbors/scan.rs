@@ -73,10 +73,14 @@ where
         parts: impl Fn(Range<usize>, Range<usize>) -> Vec<Range<usize>> + Sync,
     ) -> Result<()> {
         let row_block = self.row_block(start, end);
+        // Enough groups that threads of unequal speed end together.
+        let groups = 4 * rayon::current_num_threads();
+        let group_rows =
+            (end - start).div_ceil(groups).next_multiple_of(F::HEIGHT).min(F::CHUNK_ROWS);
         for number in 0..columns.count {
             let column_block = columns.get(self, number);
             let block = column_block.start..column_block.end;
-            rows.groups_of(0, end - start, F::CHUNK_ROWS)
+            rows.groups_of(0, end - start, group_rows)
                 .into_par_iter()
                 .with_max_len(1)
                 .try_for_each(|mut group| {
@@ -87,35 +91,6 @@ where
                         self.cell(&row_block, &mut group, column_block, columns)
                     })
                 })?;
-        }
-        Ok(())
-    }
-
-    /// Let columns select from the parts of each block of rows that `parts` names, which begin
-    /// panels.
-    pub(super) fn columns_select_among(
-        &self,
-        columns: &mut impl Lists<T, F::Lane, N>,
-        parts: impl Fn(Range<usize>) -> Vec<Range<usize>>,
-    ) -> Result<()> {
-        let mut blocks = ColumnBlocks::new::<T, F, N>(self.filter);
-        for number in 0..blocks.count {
-            let column_block = blocks.get(self, number);
-            let (start, end) = (column_block.start, column_block.end);
-            for row_block in self.row_blocks() {
-                let parts = parts(row_block.start..row_block.end);
-                columns
-                    .groups_of(start, end, F::CHUNK_COLUMNS)
-                    .into_par_iter()
-                    .with_max_len(1)
-                    .try_for_each(|mut group| {
-                        parts.iter().try_for_each(|part| {
-                            let mut part = Closed::part(part, row_block.start, F::HEIGHT);
-                            let columns = Columns::Select(&mut group);
-                            self.cell(&row_block, &mut part, column_block, columns)
-                        })
-                    })?;
-            }
         }
         Ok(())
     }
@@ -147,7 +122,7 @@ where
         // Enough groups that threads of unequal speed end a round together, large enough cells
         // that packing and cold caches do not count.
         let wanted = 16 * rayon::current_num_threads();
-        let groups = wanted.min(n / F::CHUNK_ROWS).min(m / (F::CHUNK_COLUMNS / 2)).max(1);
+        let groups = wanted.min(n / (F::CHUNK_ROWS / 2)).min(m / (F::CHUNK_COLUMNS / 2)).max(1);
         let row_size = n.div_ceil(groups).next_multiple_of(F::HEIGHT);
         let column_size = m.div_ceil(groups).next_multiple_of(F::WIDTH);
         let mut row_groups = rows.groups_of(row_block.start, row_block.end, row_size);

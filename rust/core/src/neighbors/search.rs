@@ -151,7 +151,7 @@ pub(super) fn masked<T: Element>(
     source: MatRef<'_, T>,
     target: MatRef<'_, T>,
     ways: (usize, usize, bool),
-    masks: [Mask<'_>; 2],
+    masks: [Option<Mask<'_>>; 2],
     how: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<Option<CslsAnswer<T>>> {
@@ -166,7 +166,7 @@ pub(super) fn masked<T: Element>(
 fn in_one_pass<T: Element>(
     scorer: &Scorer<'_, T>,
     (k, neighborhood, both): (usize, usize, bool),
-    masks: [Mask<'_>; 2],
+    masks: [Option<Mask<'_>>; 2],
     how: &SearchOptions<'_>,
     control: &Control,
 ) -> Result<Option<CslsAnswer<T>>> {
