@@ -1,14 +1,15 @@
 //! Tiles of integer dot products: several times the rate of the floating-point tile, and a filter
 //! as it is.
 //!
-//! A row `x` is given as codes `q`, integers of 7 bits with |q| <= 63, and a scale `s`: `x ≈ s q`.
+//! A row `x` is given as codes `q`, integers of 7 or 8 bits, and a scale `s`: `x ≈ s q`.
 //! The tile computes `I = Σ q_x q_y` exactly and the value `(I as f32 * s_y) * s_x`, each step
 //! rounded to nearest: the same bits on every instruction set, and `portable` is their definition.
 //!
-//! Columns are stored as unsigned bytes `q + 64`, because the instructions multiply an unsigned
-//! byte by a signed one; what that adds, `64 Σ q_x`, is a constant of the row. The sum of two
-//! products of 127 and 63 is 16,002: two such pairs are added in the 16 bits of AVX2 without
-//! saturation, three are not.
+//! Columns are stored as unsigned bytes, `q + 64` or `q + 128`, because the instructions multiply an
+//! unsigned byte by a signed one; what that adds, `64 Σ q_x`, is a constant of the row. The sum of
+//! two products of 127 and 63 is 16,002: two such pairs are added in the 16 bits of AVX2 without
+//! saturation, three are not. AVX-512 adds in 32 bits, which may wrap, since what the constant
+//! takes off again brings the sum back: there codes have all 8 bits.
 
 use crate::isa::{Isa, Level};
 use crate::portable;
@@ -22,12 +23,37 @@ pub const CODE_COLUMNS: usize = 16;
 pub const CODE_GROUP: usize = 4;
 /// The values of a vector are filled with codes of zero to a multiple of this.
 pub const CODE_DEPTH: usize = 2 * CODE_GROUP;
-/// The largest code.
-pub const CODE_MAX: i8 = 63;
-/// What is added to the codes of columns.
-pub const CODE_OFFSET: u8 = 64;
 /// Depth up to which no sum of products leaves 32 bits.
 pub const CODE_MAX_DEPTH: usize = 1 << 17;
+
+/// How many bits codes have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeWidth {
+    /// On every instruction set.
+    Seven,
+    /// Half the error, where sums of products do not saturate; see [`Isa::code_width`].
+    Eight,
+}
+
+impl CodeWidth {
+    /// The largest code.
+    #[must_use]
+    pub const fn largest(self) -> i8 {
+        match self {
+            Self::Seven => 63,
+            Self::Eight => 127,
+        }
+    }
+
+    /// What is added to the codes of columns.
+    #[must_use]
+    pub const fn offset(self) -> u8 {
+        match self {
+            Self::Seven => 64,
+            Self::Eight => 128,
+        }
+    }
+}
 
 /// One way to select: a score passes when `score + other side's bias > threshold`.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +69,9 @@ pub struct Criterion<'a> {
 pub struct CodeRows<'a, const N: usize> {
     /// Group after group: [`CODE_GROUP`] codes of each of the [`CODE_ROWS`] rows, signed, as bytes.
     pub codes: &'a [u8],
-    /// `-64 Σ q` of each row.
+    /// Of the codes of both sides.
+    pub width: CodeWidth,
+    /// Minus the offset of the columns, times `Σ q` of each row.
     pub correction: &'a [i32],
     /// `s` of each row.
     pub scale: &'a [f32],
@@ -54,7 +82,7 @@ pub struct CodeRows<'a, const N: usize> {
 /// The columns of an integer tile, with `N` ways to select.
 #[derive(Clone, Copy, Debug)]
 pub struct CodeColumns<'a, const N: usize> {
-    /// Group after group: [`CODE_GROUP`] codes, plus 64, of each of the [`CODE_COLUMNS`] columns.
+    /// Group after group: [`CODE_GROUP`] codes, plus their offset, of each of the [`CODE_COLUMNS`] columns.
     pub codes: &'a [u8],
     /// `s` of each column.
     pub scale: &'a [f32],
@@ -65,14 +93,15 @@ pub struct CodeColumns<'a, const N: usize> {
 /// The values of one tile and which of them passed, by one way or another, as
 /// [`Element::tile`](crate::Element::tile) does it. The scores are without any bias.
 ///
-/// With `BOTH` the columns select, too. Panics when the sides do not fit.
+/// With `BOTH` the columns select, too. Panics when the sides do not fit, or for wider codes than
+/// those of the set ([`Isa::code_width`]); the portable set takes all.
 pub fn code_tile<const N: usize, const BOTH: bool>(
     isa: Isa,
     rows: &CodeRows<'_, N>,
     columns: &CodeColumns<'_, N>,
     hits: &mut Hits<f32>,
 ) -> bool {
-    check(rows, columns);
+    check(isa, rows, columns);
     match isa.level() {
         Level::Portable => portable::code_tile::<N, BOTH>(rows, columns, hits),
         #[cfg(target_arch = "x86_64")]
@@ -88,10 +117,16 @@ pub fn code_tile<const N: usize, const BOTH: bool>(
 }
 
 /// Panics unless the slices of both sides fit one tile: the SIMD kernels rely on it.
-fn check<const N: usize>(rows: &CodeRows<'_, N>, columns: &CodeColumns<'_, N>) {
+fn check<const N: usize>(isa: Isa, rows: &CodeRows<'_, N>, columns: &CodeColumns<'_, N>) {
     let fits = |criterion: &Criterion<'_>, count| {
         criterion.bias.len() == count && criterion.threshold.len() == count
     };
+    assert!(
+        rows.width == CodeWidth::Seven
+            || isa.code_width() == CodeWidth::Eight
+            || isa == Isa::portable(),
+        "codes of 8 bits on an instruction set for 7"
+    );
     let depth = rows.codes.len() / CODE_ROWS;
     assert!(
         depth.is_multiple_of(CODE_DEPTH)

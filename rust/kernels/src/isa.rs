@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use crate::integer::CodeWidth;
+
 /// Which instruction set a kernel runs on. Private: only [`Isa`] hands it out, after the CPU test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -123,6 +125,16 @@ impl Isa {
     #[must_use]
     pub fn has_fast_codes(self) -> bool {
         self.0 != Level::Portable
+    }
+
+    /// The widest codes of its integer tiles; the portable ones take all, and gain nothing by them.
+    #[must_use]
+    pub const fn code_width(self) -> CodeWidth {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => CodeWidth::Eight,
+            _ => CodeWidth::Seven,
+        }
     }
 
     pub(crate) const fn level(self) -> Level {

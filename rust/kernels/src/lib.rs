@@ -7,7 +7,7 @@
 //! * a *tile* of dot products, compared with thresholds before it leaves the registers. Its error
 //!   is that of recursive summation, `γ_d Σ|x||y|` with `γ_d = du / (1 - du)`, fused or not: a
 //!   filter, never an answer;
-//! * a tile of *integer* dot products, of rows given as 7-bit codes ([`code_tile`]): exact in
+//! * a tile of *integer* dot products, of rows given as codes of 7 or 8 bits ([`code_tile`]): exact in
 //!   itself, several times as fast, and a coarser filter;
 //! * the *canonical* dot product and squared distance, accumulated in `f64` in a fixed order of
 //!   eight lanes: the same bits on every instruction set.
@@ -37,8 +37,8 @@ mod x86_64;
 pub use dots::{DOTS, dots};
 pub use element::Element;
 pub use integer::{
-    CODE_COLUMNS, CODE_DEPTH, CODE_GROUP, CODE_MAX, CODE_MAX_DEPTH, CODE_OFFSET, CODE_ROWS,
-    CodeColumns, CodeRows, Criterion, code_tile,
+    CODE_COLUMNS, CODE_DEPTH, CODE_GROUP, CODE_MAX_DEPTH, CODE_ROWS, CodeColumns, CodeRows,
+    CodeWidth, Criterion, code_tile,
 };
 pub use isa::{ISA_VARIABLE, Isa};
 pub use jacobi::{Jacobi, MAX_COLUMNS, Shape};

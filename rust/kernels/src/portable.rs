@@ -2,7 +2,7 @@
 //! use where there is none.
 
 use crate::Element;
-use crate::integer::{CODE_COLUMNS, CODE_GROUP, CODE_OFFSET, CODE_ROWS, CodeColumns, CodeRows};
+use crate::integer::{CODE_COLUMNS, CODE_GROUP, CODE_ROWS, CodeColumns, CodeRows};
 use crate::tile::{Hits, Side};
 
 /// Lanes of the canonical sums.
@@ -56,6 +56,7 @@ pub fn code_tile<const N: usize, const BOTH: bool>(
     columns: &CodeColumns<'_, N>,
     hits: &mut Hits<f32>,
 ) -> bool {
+    let offset = i32::from(rows.width.offset());
     let mut sums = [[0i32; CODE_COLUMNS]; CODE_ROWS];
     let (x, _) = rows.codes.as_chunks::<{ CODE_ROWS * CODE_GROUP }>();
     let (y, _) = columns.codes.as_chunks::<{ CODE_COLUMNS * CODE_GROUP }>();
@@ -63,7 +64,7 @@ pub fn code_tile<const N: usize, const BOTH: bool>(
         for (line, x) in sums.iter_mut().zip(x.as_chunks::<CODE_GROUP>().0) {
             for (sum, y) in line.iter_mut().zip(y.as_chunks::<CODE_GROUP>().0) {
                 for (&x, &y) in x.iter().zip(y) {
-                    *sum += i32::from(x.cast_signed()) * (i32::from(y) - i32::from(CODE_OFFSET));
+                    *sum += i32::from(x.cast_signed()) * (i32::from(y) - offset);
                 }
             }
         }

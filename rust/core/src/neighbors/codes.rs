@@ -1,7 +1,7 @@
 //! Rows as integer codes: what the integer tile reads, and how far it is from the rows.
 //!
 //! A row `x` of norm at most 1 is rotated ([`Rotation`]) and rounded: `R x = s q + e` with codes
-//! `|q_k| <= 63`. With `E >= |e|` plus the rotation's own error, any two rows satisfy
+//! `|q_k| <= 63` or, where the tile takes 8 bits, 127. With `E >= |e|` plus the rotation's own error, any two rows satisfy
 //!
 //! `|x . y - s_x s_y q_x . q_y| <= |x| E_y + |s_y q_y| E_x`
 //!
@@ -9,9 +9,7 @@
 
 use std::borrow::Cow;
 
-use isomorph_kernels::{
-    CODE_COLUMNS, CODE_DEPTH, CODE_GROUP, CODE_MAX, CODE_OFFSET, CODE_ROWS, Element,
-};
+use isomorph_kernels::{CODE_COLUMNS, CODE_DEPTH, CODE_GROUP, CODE_ROWS, CodeWidth, Element};
 use rayon::prelude::*;
 
 pub(super) use super::rotation::LANES;
@@ -38,10 +36,10 @@ impl Side {
     }
 
     /// What is added to every code.
-    const fn offset(self) -> u8 {
+    const fn offset(self, bits: CodeWidth) -> u8 {
         match self {
             Self::Rows => 0,
-            Self::Columns => CODE_OFFSET,
+            Self::Columns => bits.offset(),
         }
     }
 }
@@ -49,13 +47,14 @@ impl Side {
 /// All rows of one side as codes, in panels as the tile reads them.
 pub(super) struct Codes<'a> {
     side: Side,
+    bits: CodeWidth,
     rows: usize,
     depth: usize,
     bytes: Cow<'a, [u8]>,
     /// `s` and `E` of each row; zero for those that fill the last block of [`LANES`].
     pub scale: Cow<'a, [f32]>,
     pub error: Cow<'a, [f32]>,
-    /// `-64 Σ q` of each row, for the side of the rows.
+    /// Minus the offset of columns, times `Σ q` of each row, for the side of the rows.
     pub correction: Vec<i32>,
     /// The largest `|x|` and `|s q|`.
     pub largest: Norms,
@@ -85,7 +84,7 @@ impl<'a> Codes<'a> {
     /// Codes of `rows`, each shifted by `centre` and multiplied by its `scale`, which leaves a norm
     /// of at most 1; rows that are not finite become zero.
     pub(super) fn new<T: Element>(
-        side: Side,
+        (side, bits): (Side, CodeWidth),
         rows: &Rows<'_, T>,
         centre: Option<&[f64]>,
         scale: &[f64],
@@ -93,7 +92,7 @@ impl<'a> Codes<'a> {
     ) -> Result<Codes<'static>> {
         let (count, depth) = (rows.len().next_multiple_of(LANES), depth(rows.cols()));
         let rotation = Rotation::new(rows.cols());
-        let mut bytes = filled(side.offset(), count * depth)?;
+        let mut bytes = filled(side.offset(bits), count * depth)?;
         let (mut scales, mut errors) = (filled(0.0f32, count)?, filled(0.0f32, count)?);
         let largest = bytes
             .par_chunks_mut(LANES * depth)
@@ -111,13 +110,14 @@ impl<'a> Codes<'a> {
                         fill(panel, lane, sound.then(|| (rows.row(i), scale[i])), centre);
                     }
                     rotation.apply(panel, scratch);
-                    Ok(quantise(panel, side, rotation.error(), bytes, scales, errors))
+                    Ok(quantise(panel, (side, bits), rotation.error(), bytes, scales, errors))
                 },
             )
             .try_reduce(Norms::default, |a, b| Ok(a.or(b)))?;
         let (bytes, scale, error) = (Cow::Owned(bytes), Cow::Owned(scales), Cow::Owned(errors));
         let mut codes = Codes {
             side,
+            bits,
             rows: rows.len(),
             depth,
             bytes,
@@ -128,6 +128,10 @@ impl<'a> Codes<'a> {
         };
         codes.correct();
         Ok(codes)
+    }
+
+    pub(super) const fn bits(&self) -> CodeWidth {
+        self.bits
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -143,7 +147,8 @@ impl<'a> Codes<'a> {
     /// The codes of rows `order`, in that order, for either side.
     pub(super) fn gather(&self, order: &[u32], side: Side) -> Result<Codes<'static>> {
         let count = order.len().next_multiple_of(LANES);
-        let mut bytes = filled(side.offset(), count * self.depth)?;
+        let bits = self.bits;
+        let mut bytes = filled(side.offset(bits), count * self.depth)?;
         let (width, length) = (side.width(), side.width() * self.depth);
         let own_width = self.side.width();
         bytes.par_chunks_mut(length).zip(order.par_chunks(width)).for_each(|(panel, order)| {
@@ -153,7 +158,7 @@ impl<'a> Codes<'a> {
                 let to = panel.as_chunks_mut::<CODE_GROUP>().0;
                 for (to, from) in to.iter_mut().skip(lane).step_by(width).zip(from) {
                     let moved = |code: u8| {
-                        code.wrapping_sub(self.side.offset()).wrapping_add(side.offset())
+                        code.wrapping_sub(self.side.offset(bits)).wrapping_add(side.offset(bits))
                     };
                     *to = from.map(moved);
                 }
@@ -168,6 +173,7 @@ impl<'a> Codes<'a> {
         };
         let mut codes = Codes {
             side,
+            bits,
             rows: order.len(),
             depth: self.depth,
             bytes: Cow::Owned(bytes),
@@ -180,8 +186,8 @@ impl<'a> Codes<'a> {
         Ok(codes)
     }
 
-    /// The codes of columns `0..rows` that are stored as `bytes`, without a copy; every slice is
-    /// filled to a multiple of [`LANES`] rows.
+    /// The codes of 7 bits of columns `0..rows` that are stored as `bytes`, without a copy; every
+    /// slice is filled to a multiple of [`LANES`] rows.
     pub(super) fn stored(
         rows: usize,
         depth: usize,
@@ -192,6 +198,7 @@ impl<'a> Codes<'a> {
     ) -> Self {
         Self {
             side: Side::Columns,
+            bits: CodeWidth::Seven,
             rows,
             depth,
             bytes: Cow::Borrowed(bytes),
@@ -219,11 +226,12 @@ impl<'a> Codes<'a> {
             return;
         }
         let (width, depth) = (self.side.width(), self.depth);
+        let offset = i32::from(self.bits.offset());
         let sums = |panel: &[u8]| -> [i32; CODE_ROWS] {
             let mut sums = [0; CODE_ROWS];
             for (at, group) in panel.as_chunks::<CODE_GROUP>().0.iter().enumerate() {
                 let sum: i32 = group.iter().map(|&code| i32::from(code.cast_signed())).sum();
-                sums[at % CODE_ROWS] -= i32::from(CODE_OFFSET) * sum;
+                sums[at % CODE_ROWS] -= offset * sum;
             }
             sums
         };
@@ -262,7 +270,7 @@ const UNDERFLOW: f64 = 1e-36;
 /// Round a rotated panel to codes, with the scale and the error of each row.
 fn quantise(
     panel: &[[f32; LANES]],
-    side: Side,
+    (side, bits): (Side, CodeWidth),
     rotation_error: f64,
     bytes: &mut [u8],
     scales: &mut [f32],
@@ -274,7 +282,8 @@ fn quantise(
             *largest = largest.max(x.abs());
         }
     }
-    let scale = largest.map(|x| x / f32::from(CODE_MAX));
+    let bound = f32::from(bits.largest());
+    let scale = largest.map(|x| x / bound);
     // A row so small that its scale is subnormal keeps codes of zero: all of it is error.
     let scale = scale.map(|s| if s < f32::MIN_POSITIVE { 0.0 } else { s });
     let inverse = scale.map(|s| if s == 0.0 { 0.0 } else { (1.0 / s).min(f32::MAX) });
@@ -283,7 +292,6 @@ fn quantise(
     let length = bytes.len() / LANES * width;
     for (k, values) in panel.iter().enumerate() {
         let base = k / CODE_GROUP * width * CODE_GROUP + k % CODE_GROUP;
-        let bound = f32::from(CODE_MAX);
         let shifted: [f32; LANES] =
             std::array::from_fn(|l| (values[l] * inverse[l]).clamp(-bound, bound) + ROUNDER);
         for lane in 0..LANES {
@@ -296,7 +304,7 @@ fn quantise(
             let low = shifted.to_bits().to_le_bytes()[0];
             norms[lane] += i32::from(low.cast_signed()) * i32::from(low.cast_signed());
             bytes[lane / width * length + base + lane % width * CODE_GROUP] =
-                low.wrapping_add(side.offset());
+                low.wrapping_add(side.offset(bits));
         }
     }
     let mut bounds = Norms::default();

@@ -309,6 +309,7 @@ impl<T: Element, const N: usize> Filter<T, N> for CodeFilter<'_, N> {
         let closed = [&f32::INFINITIES[..]; N];
         let row_side = CodeRows {
             codes: self.left.panel(row_at),
+            width: self.left.bits(),
             correction: &self.left.correction[row_at * CODE_ROWS..][..CODE_ROWS],
             scale: &self.left_scale[row_at * CODE_ROWS..][..CODE_ROWS],
             criteria: criteria(row_bias, row_thresholds),

@@ -1,7 +1,7 @@
 //! Rows prepared once and searched often: their codes and all else that a search needs to know of
 //! them without reading them again.
 
-use isomorph_kernels::{Element, Isa};
+use isomorph_kernels::{CodeWidth, Element, Isa};
 
 use super::codes::{Codes, LANES, Norms, Side, depth};
 use super::prepare::{Known, Prepared, inverse, known, maximum};
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// What [`prepare`] computes and an index stores.
 #[derive(Clone, Debug)]
 pub struct IndexParts {
-    /// Codes in panels of columns.
+    /// Codes in panels of columns, of 7 bits: every machine can search them.
     pub codes: Vec<u8>,
     /// Scale and error of each row's codes, to a multiple of 16 rows.
     pub scale: Vec<f32>,
@@ -59,7 +59,7 @@ pub fn prepare<T: Element>(
         }
     };
     let shift = centre.as_deref().filter(|_| maximum(&sizes).is_finite());
-    let codes = Codes::new(Side::Columns, &rows, shift, &scale, control)?;
+    let codes = Codes::new((Side::Columns, CodeWidth::Seven), &rows, shift, &scale, control)?;
     control.advance(1);
     let (codes, scale, error, largest) = codes.into_parts();
     let norms = if rows.rescaled() { Vec::new() } else { rows.norms };

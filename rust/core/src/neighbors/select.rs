@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicU64;
 
-use isomorph_kernels::{CODE_ROWS, Element};
+use isomorph_kernels::{CODE_ROWS, CodeWidth, Element};
 
 use super::codes::{Codes, Side};
 use super::filter::{CodeFilter, Filter, FloatFilter, Meaning, codes_fit};
@@ -109,8 +109,10 @@ impl<'a> BothCodes<'a> {
         if !wanted {
             return Ok(None);
         }
+        let stored = indexes.left.is_some() || indexes.right.is_some();
+        let bits = if stored { CodeWidth::Seven } else { scorer.isa.code_width() };
         let new = |side, rows, form: &Form| {
-            Codes::new(side, rows, form.centre.as_deref(), &form.scale, control)
+            Codes::new((side, bits), rows, form.centre.as_deref(), &form.scale, control)
         };
         let codes = Self {
             left: match indexes.left {
