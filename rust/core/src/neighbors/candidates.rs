@@ -16,6 +16,8 @@ pub(super) struct Candidate {
     pub index: u32,
 }
 
+/// The length of a full list is at least this, so that a cut pays for itself.
+const FEWEST: usize = 64;
 /// Pairs that a mask decides at a time.
 pub(super) const PAIRS: usize = 16;
 
@@ -86,7 +88,7 @@ struct Length {
 impl Candidates {
     /// Empty lists of `rows` rows, with thresholds in panels of `width`.
     pub(super) fn new(rows: usize, count: usize, width: usize) -> Result<Self> {
-        let capacity = 2 * count;
+        let capacity = (2 * count).max(FEWEST);
         let mut thresholds = filled(f32::INFINITY, rows.next_multiple_of(width))?;
         thresholds[..rows].fill(f32::NEG_INFINITY);
         Ok(Self {

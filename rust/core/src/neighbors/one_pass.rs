@@ -42,11 +42,15 @@ pub(super) const fn applies(n: usize, m: usize, k: usize, neighborhood: usize) -
 /// Deviations, and more rows, of [`place`]: where the nearest start, hardly any row selects again; for
 /// candidates, a compromise of what passes and what is searched again.
 const NEAREST: (f64, f64) = (3.0, 1.0);
-const CANDIDATE: (f64, f64) = (2.0, 2.0);
+const CANDIDATE: (f64, f64) = (0.5, 2.0);
 
-/// Candidates that a row keeps when its list is full.
-const fn candidates(k: usize) -> usize {
-    if 4 * k < 32 { 32 } else { 4 * k }
+/// Candidates that a row keeps when its list is full; fewer where all of them take part for sure.
+const fn candidates(k: usize, masked: bool) -> usize {
+    match (masked, 4 * k < 32) {
+        (true, _) => 8 * k,
+        (false, true) => 32,
+        (false, false) => 4 * k,
+    }
 }
 
 /// Radii and answers of both sides.
@@ -107,7 +111,7 @@ pub(super) fn one_pass<T: Element>(
         |i: usize| Filter::<T, 2>::row_bias(&filter, &0, i / CODE_ROWS)[1][i % CODE_ROWS];
     let column_bias =
         |j: usize| Filter::<T, 2>::column_bias(&filter, &0, j / CODE_COLUMNS)[1][j % CODE_COLUMNS];
-    let count = candidates(k);
+    let count = candidates(k, masks[0].is_some());
     let widths = (neighborhood, count, CODE_ROWS);
     let (mut rows, row_starts) =
         lists(&left_sample, &places, widths, &scorer.left, (&row_affine, &column_bias))?;
