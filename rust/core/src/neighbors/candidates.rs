@@ -192,6 +192,7 @@ impl<T: Element> Group<T, f32, 2> for BothGroup<'_, T> {
         [nearest, &self.candidates.thresholds[panel * width..][..width]]
     }
 
+    #[inline]
     fn offer(
         &mut self,
         i: usize,
@@ -206,6 +207,7 @@ impl<T: Element> Group<T, f32, 2> for BothGroup<'_, T> {
 }
 
 impl CandidateGroup<'_> {
+    #[inline]
     fn offer(&mut self, i: usize, candidate: Candidate, mask: Option<Mask<'_>>, first: usize) {
         if candidate.bound > self.thresholds[i] {
             let length = &mut self.lengths[i];
@@ -219,6 +221,7 @@ impl CandidateGroup<'_> {
 
     /// Make room in the list of row `i`, which is full.
     #[cold]
+    #[inline(never)]
     #[allow(clippy::cast_possible_truncation)] // Lists are short.
     fn cut(&mut self, i: usize, mask: Option<Mask<'_>>, first: usize) {
         let list = &mut self.entries[i * self.capacity..][..self.capacity];

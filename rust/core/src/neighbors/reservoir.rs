@@ -177,6 +177,7 @@ impl<T: Element, L: Element> Group<T, L, 1> for ReservoirGroup<'_, T, L> {
         [&self.thresholds[panel * self.width..][..self.width]]
     }
 
+    #[inline]
     fn offer(
         &mut self,
         i: usize,
@@ -192,10 +193,7 @@ impl<T: Element, L: Element> Group<T, L, 1> for ReservoirGroup<'_, T, L> {
             self.entries[i * self.capacity + state.len as usize] = Entry { value, index };
             state.len += 1;
             if state.len as usize == self.capacity {
-                self.raise(i, affine(), &rescore);
-                if self.states[i].len as usize > self.k + (self.capacity - self.k) / 2 {
-                    self.settle(i, usize::MAX, rescore);
-                }
+                self.cut(i, affine(), rescore);
             }
         }
     }
@@ -205,6 +203,16 @@ impl<T: Element, L: Element> ReservoirGroup<'_, T, L> {
     fn list(&mut self, i: usize) -> &mut [Entry<T>] {
         let len = self.states[i].len as usize;
         &mut self.entries[i * self.capacity..][..len]
+    }
+
+    /// Make room in the list of row `i`, which is full.
+    #[cold]
+    #[inline(never)]
+    fn cut(&mut self, i: usize, affine: Affine, rescore: impl Fn(&mut [Entry<T>])) {
+        self.raise(i, affine, &rescore);
+        if self.states[i].len as usize > self.k + (self.capacity - self.k) / 2 {
+            self.settle(i, usize::MAX, rescore);
+        }
     }
 
     /// Rescore the `k` most promising entries of row `i`, raise its threshold to what is then the
