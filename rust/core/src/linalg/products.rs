@@ -60,7 +60,8 @@ pub fn multiply<T: Scalar + Default>(left: Rows<'_, T>, right: Rows<'_, T>) -> R
         });
     }
     let mut result = zeros(n * m, "the product")?;
-    product(
+    product_by(
+        (n / 4).clamp(BLOCK, 4 * BLOCK),
         // Transposed, so that tasks write rows that are their own.
         MatMut::from_column_major_slice_mut(&mut result, m, n),
         Accum::Replace,

@@ -23,9 +23,6 @@ fn columns_of_a_task(width: usize) -> usize {
     (width / 4).clamp(128, 512)
 }
 
-/// Columns whose sums one task adds up.
-const COLUMNS: usize = 256;
-
 /// Rows of a panel that one task widens.
 const ROWS: usize = 16;
 
@@ -163,38 +160,45 @@ fn block<T: Scalar>(
     Ok(())
 }
 
-/// Weighted means of the rows' offsets from the mean in `sums`.
+/// Weighted means of the rows' offsets from the mean in `sums`: sums over panels of rows, which are
+/// read from end to end, added in the order of the panels.
 fn offsets<T: Scalar>(
     sums: &Sums<'_>,
     rows: &Rows<'_, T>,
     places: std::ops::Range<usize>,
     weight: f64,
 ) -> Vec<f64> {
-    let (high, low) = sums.mean.split_at(sums.width());
-    let mut result = vec![0.0; sums.width()];
-    let (left, right) = result.split_at_mut(sums.split);
-    for (side, (out, matrix)) in [(left, rows.x), (right, rows.y)].into_iter().enumerate() {
-        let (scale, begin) = (rows.scales[side], side * sums.split);
-        out.par_chunks_mut(COLUMNS).enumerate().for_each(|(chunk, out)| {
-            let columns = chunk * COLUMNS..chunk * COLUMNS + out.len();
-            let high = &high[begin + columns.start..begin + columns.end];
-            let low = &low[begin + columns.start..begin + columns.end];
-            for place in places.clone() {
+    let (width, split) = (sums.width(), sums.split);
+    let (high, low) = sums.mean.split_at(width);
+    let panels: Vec<Vec<f64>> = (0..places.len().div_ceil(PANEL))
+        .into_par_iter()
+        .map(|panel| {
+            let mut total = vec![0.0; width];
+            let first = places.start + panel * PANEL;
+            for place in first..(first + PANEL).min(places.end) {
                 let row = rows.at(place);
                 let w = rows.weight(row);
                 if w == 0.0 {
                     // Not 0 times the row: its values may be out of range.
                     continue;
                 }
-                let means = high.iter().zip(low);
-                let values = matrix.row(row)[columns.clone()].iter().zip(means);
-                for (sum, (x, (high, low))) in out.iter_mut().zip(values) {
-                    *sum += w * ((scale.apply(x.widen()) - high) - low);
+                let (left, right) = total.split_at_mut(split);
+                let sides = [(left, rows.x.row(row), 0), (right, rows.y.row(row), split)];
+                for (scale, (total, values, begin)) in rows.scales.iter().zip(sides) {
+                    let means = high[begin..].iter().zip(&low[begin..]);
+                    for ((sum, x), (high, low)) in total.iter_mut().zip(values).zip(means) {
+                        *sum += w * ((scale.apply(x.widen()) - high) - low);
+                    }
                 }
             }
-            out.iter_mut().for_each(|sum| *sum /= weight);
-        });
+            total
+        })
+        .collect();
+    let mut result = vec![0.0; width];
+    for panel in &panels {
+        result.iter_mut().zip(panel).for_each(|(sum, part)| *sum += part);
     }
+    result.iter_mut().for_each(|sum| *sum /= weight);
     result
 }
 
