@@ -112,12 +112,17 @@ pub(super) fn one_pass<T: Element>(
     let column_bias =
         |j: usize| Filter::<T, 2>::column_bias(&filter, &0, j / CODE_COLUMNS)[1][j % CODE_COLUMNS];
     let count = candidates(k, masks[0].is_some());
-    let widths = (neighborhood, count, CODE_ROWS);
-    let (mut rows, row_starts) =
-        lists(&left_sample, &places, widths, &scorer.left, (&row_affine, &column_bias))?;
-    let widths = (neighborhood, if both { count } else { 1 }, CODE_COLUMNS);
-    let (mut columns, column_starts) =
-        lists(&right_sample, &places, widths, &scorer.right, (&column_affine, &row_bias))?;
+    let (rows, columns) = rayon::join(
+        || {
+            let widths = (neighborhood, count, CODE_ROWS);
+            lists(&left_sample, &places, widths, &scorer.left, (&row_affine, &column_bias))
+        },
+        || {
+            let widths = (neighborhood, if both { count } else { 1 }, CODE_COLUMNS);
+            lists(&right_sample, &places, widths, &scorer.right, (&column_affine, &row_bias))
+        },
+    );
+    let ((mut rows, row_starts), (mut columns, column_starts)) = (rows?, columns?);
     [rows.mask, columns.mask] = masks;
     if !both {
         columns.candidates.close();
