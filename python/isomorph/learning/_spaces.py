@@ -14,8 +14,8 @@ from isomorph.metrics._host import take_rows, to_numpy
 
 Rows = NDArray[np.int64]
 
-#: Of more rows than this, so many, evenly spaced, are looked at for the objective.
-OBJECTIVE_ROWS = 4096
+#: Of more rows than the first, so many as the second, evenly spaced, make the objective.
+MOST_ROWS, SOME_ROWS = 4096, 2048
 #: Pairs whose targets are added up at a time: they stay in the cache.
 _PAIRS = 2048
 
@@ -61,8 +61,8 @@ class Spaces:
         means = []
         for own, other in asked:
             count = int(own.shape[0])
-            if count > OBJECTIVE_ROWS:
-                own = take_rows(own, np.arange(OBJECTIVE_ROWS) * count // OBJECTIVE_ROWS)
+            if count > MOST_ROWS:
+                own = take_rows(own, np.arange(SOME_ROWS) * count // SOME_ROWS)
             best = neighbors.topk(own, other, 1, check_finite=False, threads=self.threads)
             means.append(float(np.mean(to_numpy(best.scores), dtype=np.float64)))
         return sum(means) / len(means)

@@ -149,7 +149,7 @@ def self_learn(
     after another, so single runs differ from its runs; and it compares products where this compares
     cosines, which are the same after a last step ``unit``.
 
-    Among more than 4,096 rows of a side the objective is over 4,096 of them, evenly spaced.
+    Among more than 4,096 rows of a side the objective is over 2,048 of them, evenly spaced.
 
     Pairs are searched in the type of the vectors with canonical scores; sums over pairs and d x d
     factorisations are float64. An iteration costs O(n m d) for the search and O((n + m) d^2) for
