@@ -226,3 +226,38 @@ def test_a_saved_map_gives_the_same_bytes(method, pairs, tmp_path):
     again = iso.LinearMap.load(tmp_path / "map.safetensors")
     assert again(pairs[0]).tobytes() == made(pairs[0]).tobytes()
     assert (again.method, again.metrics) == (made.method, made.metrics)
+
+
+@pytest.mark.parametrize("scale", [1e-28, 1.0, 1e28])
+def test_robust_is_of_any_scale(scale: float) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((40, 4))
+    y = x @ np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    y[0] += 30
+    expected = iso.fit_map(x, y, method="robust", delta=1e-9)
+    found = iso.fit_map(x * scale, y * scale, method="robust", delta=1e-9 * scale)
+    np.testing.assert_allclose(found.matrix, expected.matrix, atol=1e-9)
+    light = iso.fit_map(x, y, method="robust", weights=np.full(40, 1e-30), delta=1e-9)
+    np.testing.assert_allclose(light.matrix, expected.matrix, atol=1e-9)
+    assert iso.fit_map(x * 1e28, y * 1e28 + 1e28, method="robust").metrics["effective_pairs"] > 1
+
+
+def test_a_row_of_no_weight_does_not_touch_leave_one_out() -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.standard_normal((30, 3)), rng.standard_normal((30, 2))
+    w = np.ones(30)
+    w[3] = 0
+    expected = iso.fit_map(x, y, method="ridge", choose_by="loo", weights=w)
+    x[3] = 1e200
+    found = iso.fit_map(x, y, method="ridge", choose_by="loo", weights=w)
+    np.testing.assert_allclose(found.matrix, expected.matrix, rtol=1e-9)
+    assert found.metrics["loo_residual"] == pytest.approx(expected.metrics["loo_residual"])
+
+
+def test_vecmap_tells_what_its_fit_tells() -> None:
+    rng = np.random.default_rng(6)
+    fitted = iso.fit_map(
+        rng.standard_normal((30, 3)), rng.standard_normal((30, 3)), method="vecmap"
+    )
+    assert fitted.method == "vecmap"
+    assert fitted.metrics["source_rank"] == 3

@@ -117,3 +117,16 @@ def test_types_follow_the_input(backend):
         pairs = iso.induce_dictionary(x.astype(dtype), x.astype(dtype), keep=0.5)
         assert pairs.scores.dtype == scores
         assert pairs.source.dtype == pairs.target.dtype == np.int64
+
+
+@pytest.mark.parametrize("keep", [1e-300, 1e-4, 0.003, 0.1])
+def test_few_that_take_part_need_no_long_lists(keep, monkeypatch) -> None:
+    rng = np.random.default_rng(2)
+    x, y = (rng.standard_normal((1300, 40), dtype=np.float32) for _ in range(2))
+    answers = []
+    for choice in ("integer", "float"):
+        monkeypatch.setenv("ISOMORPH_FILTER", choice)
+        pairs = iso.induce_dictionary(x, y, keep=keep, neighborhood=5)
+        answers.append((pairs.source, pairs.target, pairs.scores))
+    for one, other in zip(*answers, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -306,3 +306,11 @@ def test_the_keyboard_leaves_a_checkpoint_that_goes_on(tmp_path):
         check=False,
     )  # fmt: skip
     assert int(again.stdout) >= 3, again.stderr
+
+
+def test_pairs_that_could_pass_for_sides_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((20, 4))
+    for pairs in ([(3, 3), (4, 4)], [(3, 3), (4, 4), (5, 5)], np.array([[3, 3], [4, 4]])):
+        with pytest.raises(iso.errors.DTypeError, match="seed_pairs: expected"):
+            iso.self_learn(x, x, seed_pairs=pairs, max_iterations=0)

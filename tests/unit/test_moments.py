@@ -285,3 +285,15 @@ def test_a_group_that_outweighs_the_others_is_left_out_by_merging(rng):
     for alpha, residual in zip(alphas, found, strict=True):
         left = x[40:] @ few.ridge(alpha).matrix - y[40:]
         assert residual == pytest.approx(np.linalg.norm(left) / np.linalg.norm(y[40:]), rel=1e-9)
+
+
+def test_equal_rows_in_groups_are_equal_but_for_rounding() -> None:
+    rng = np.random.default_rng(5)
+    moments = iso.linalg.Moments(3, 2)
+    y = rng.standard_normal((300, 2))
+    moments.update(np.full((300, 3), 0.1), y, weights=rng.random(300), group=np.arange(300) % 5)
+    fitted = moments.ols(translate=True)
+    assert fitted.metrics["rank"] == 0
+    np.testing.assert_array_equal(fitted.matrix, 0)
+    with pytest.raises(ValueError, match="x: expected rows that are not all equal"):
+        moments.cka()

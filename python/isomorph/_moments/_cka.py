@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from isomorph import runtime
 from isomorph._backends import Run
+from isomorph._moments._fits import where_spread
 
 if TYPE_CHECKING:
     from isomorph._moments._streaming import Moments
@@ -63,7 +64,7 @@ def cka(self: Moments, *, unbiased: bool = False, threads: int | None = None) ->
         return norm * norm
 
     squares = [square(m) for m in (scatter.xx, scatter.xy, scatter.yy)]
-    x, y = scatter.squares()
+    x, y = where_spread(scatter)
     if x == 0 or y == 0:
         side = "x" if x == 0 else "y"
         raise ValueError(f"{side}: expected rows that are not all equal; CKA is not defined")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from isomorph import runtime
 from isomorph._backends import Run
 from isomorph._moments._maps import map_of, mean_pair, provenance, relative_residual
-from isomorph._moments._scatter import Scatter
+from isomorph._moments._scatter import EQUAL, Scatter
 from isomorph._results import Unpackable
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def where_spread(scatter: Scatter) -> tuple[float, float]:
     xp = scatter.tools.xp
     means = (float(xp.sum(m * m)) * scatter.weight for m in (scatter.x_mean, scatter.y_mean))
     x, y = (
-        square if square > (16 * 2.0**-52) ** 2 * level else 0.0
+        square if square > EQUAL**2 * level else 0.0
         for square, level in zip(scatter.squares(), means, strict=True)
     )
     return x, y

@@ -119,8 +119,17 @@ class Scatter:
         xp = self.tools.xp
         size = float(xp.linalg.vector_norm(values))
         threshold = rounding(int(values.shape[0]), self.rows) * size
+        if self.translated:
+            # What subtracting the means leaves of rows that are all equal.
+            mean = self.x_mean if side == "x" else self.y_mean
+            level = self.weight * float(xp.sum(mean * mean))
+            threshold = max(threshold, EQUAL**2 * level)
         rank = int(xp.sum(xp.astype(values > threshold, xp.int64)))
         self._decompositions[side] = values, vectors, rank
+
+
+#: Rows that differ by less than this part of their mean are equal but for rounding.
+EQUAL = 16 * 2.0**-52
 
 
 def rounding(d: int, rows: int) -> float:

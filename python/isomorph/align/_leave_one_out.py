@@ -44,6 +44,10 @@ def ridge(problem: Problem, alphas: Any) -> LinearMap:
             times_power(xp.astype(rows[start:stop, ...], xp.float64), power)
             for rows, power in zip((problem.source, problem.target), scatter.exponents, strict=True)
         )
+        if weights is not None:
+            # What counts for nothing may be of any size, even once scaled.
+            counts = weights[start:stop][:, None] > 0
+            x, y = (xp.where(counts, rows, xp.zeros_like(rows)) for rows in (x, y))
         if problem.translate:
             x, y = x - scatter.x_mean, y - scatter.y_mean
         w = xp.ones_like(x[:, 0]) if weights is None else weights[start:stop]

@@ -191,7 +191,18 @@ def _vecmap(problem: Problem, **options: Any) -> LinearMap:
         progress=problem.progress,
         **options,
     )
-    return fitted.direct().map
+    source_side, direct = fitted.map, fitted.direct().map
+    return LinearMap(
+        direct.matrix,
+        direct.source_mean,
+        direct.target_mean,
+        direct.scale,
+        orthogonal=direct.orthogonal,
+        method="vecmap",
+        metrics=source_side.metrics,
+        provenance=source_side.provenance,
+        singular_values=source_side.singular_values,
+    )
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(

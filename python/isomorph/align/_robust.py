@@ -46,7 +46,7 @@ def fit(
     with reporting(problem.progress, "robust fit") as report:
         for number in range(int(rounds)):
             moments = Moments(d, e)
-            squares = 0.0
+            squares = unit = 0.0
             for start in range(0, n, SLICE):
                 stop = min(start + SLICE, n)
                 parts = {name: array[start:stop, ...] for name, array in arguments.arrays.items()}
@@ -54,6 +54,9 @@ def fit(
                 w = None if given is None else given[start:stop]
                 if found is not None:
                     w = _reweighted(xp, found, x, y, w, float(delta), problem.threads)
+                    # Of any scale: a common factor means nothing, and little ones would vanish.
+                    unit = unit or float(xp.max(w))
+                    w = w / (unit or 1.0)
                     w = xp.where(w < LEAST, 0 * w, w)
                     squares += float(xp.sum(w * w))
                 with renamed({"x": "source", "y": "target"}):

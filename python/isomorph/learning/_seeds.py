@@ -26,17 +26,25 @@ UNSUPERVISED = "unsupervised"
 _NUMERAL = re.compile("[0-9]+")
 
 
+def _length(values: Any) -> str:
+    return f" of {len(values)}" if hasattr(values, "__len__") else ""
+
+
 def given_pairs(pairs: Any, n_source: int, n_target: int) -> tuple[Rows, Rows]:
     """Check a dictionary of rows."""
     try:
-        source, target = (
-            (pairs.source, pairs.target) if isinstance(pairs, Pairs) else tuple(pairs)[:2]
-        )
+        source, target = (pairs.source, pairs.target) if isinstance(pairs, Pairs) else pairs
     except (TypeError, ValueError):
         raise DTypeError(
             f"seed_pairs: expected Pairs, two arrays of rows, 'identical', 'numerals', "
-            f"'{UNSUPERVISED}' or None, got {type(pairs).__name__}"
+            f"'{UNSUPERVISED}' or None, got {type(pairs).__name__}{_length(pairs)}"
         ) from None
+    if getattr(pairs, "ndim", 1) == 2 or (isinstance(pairs, list) and isinstance(source, tuple)):
+        # Two pairs would pass for two sides.
+        raise DTypeError(
+            "seed_pairs: expected two arrays of rows, sources and targets, got one of pairs; give "
+            "(pairs[:, 0], pairs[:, 1])"
+        )
     rows = []
     for name, values, n in (("source", source, n_source), ("target", target, n_target)):
         array = to_numpy(values)

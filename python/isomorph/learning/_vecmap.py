@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -317,7 +318,8 @@ def _iterate(
 def _expected(number: int, improved: int, keep: float, rule: dict[str, Any]) -> int:
     """Give how many iterations there are if none improves any more."""
     total: int = improved + rule["patience"]
-    while keep < 1:
-        keep, total = keep * rule["keep_multiplier"], total + rule["patience"] + 1
+    if keep < 1:
+        steps = math.ceil(math.log(1 / keep) / math.log(rule["keep_multiplier"]))
+        total += steps * (rule["patience"] + 1)
     limit: int | None = rule["max_iterations"]
     return max(number, total if limit is None else min(total, limit))

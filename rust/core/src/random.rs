@@ -196,7 +196,7 @@ mod tests {
         for (step, seed) in [(0, 0), (7, 1 << 40 | 3), (u32::MAX, u64::MAX)] {
             let dropout = Dropout::new(0.4, seed, step).unwrap();
             for stream in [Stream::Forward, Stream::Backward] {
-                let rows = std::array::from_fn(|lane| lane as u32 * 0x1234_5677);
+                let rows = std::array::from_fn(|lane| (lane as u32).wrapping_mul(0x1234_5677));
                 let columns = std::array::from_fn(|lane| !(lane as u32 * 77));
                 let kept = dropout.keeps_of(stream, &rows, &columns);
                 for lane in 0..LANES {

@@ -131,8 +131,8 @@ pub trait Jacobi: Element {
         with_right: bool,
     ) -> u32;
 
-    /// The columns of V from those of U: half the work of turning them along, and as good unless
-    /// A'u vanishes, which leaves a zero column.
+    /// The columns of V from those of U: half the work of turning them along. `A'u = s v` then holds
+    /// to eps |A|, not to eps s; and where A'u vanishes, the column is zero.
     fn right(isa: Isa, lanes: usize, shape: Shape, a: &[Self], x: &mut [Self]);
 
     /// Make the columns of U and of V orthonormal to working precision, and test them and

@@ -128,6 +128,9 @@ pub fn induce<T: Element>(
     ))
 }
 
+/// How far down a list the best pair that takes part may be expected.
+const LONGEST_LIST: f64 = 256.0;
+
 /// What [`induce`] gives.
 type Answer<T> = (Option<Chosen<T>>, Option<Chosen<T>>);
 
@@ -141,7 +144,9 @@ fn induce_in_one_pass<T: Element>(
     control: &Control,
 ) -> Result<Option<Answer<T>>> {
     let k = (1 + usize::from(how.second)).min(source.rows()).min(target.rows());
-    if how.dropout.keeps_all() || how.neighborhood == 0 {
+    // Of so few that take part, the best is far down each list: the lists would be all there is.
+    let too_few = how.dropout.keep() * LONGEST_LIST < k as f64;
+    if how.dropout.keeps_all() || how.neighborhood == 0 || too_few {
         return Ok(None);
     }
     let dropout = how.dropout;

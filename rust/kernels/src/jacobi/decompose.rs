@@ -85,12 +85,9 @@ fn decompose_sized<T: Real, V: Lanes<T, L>, const L: usize>(
             V::splat(T::from_f64(1.0)).store(cell);
         }
     }
-    let bars = Bars::new::<T, L>(n, with_right);
-    let mut moving = V::splat(T::default()).below(V::splat(T::from_f64(1.0)));
     let mut moved = u32::MAX;
     for _ in 0..SWEEPS {
-        moving = sweep::<T, V, L>((n, d), left, with_right.then_some(&mut *right), s, bars, moving);
-        moved = V::bits(moving);
+        moved = sweep::<T, V, L>((n, d), left, with_right.then_some(&mut *right), s);
         if moved == 0 {
             break;
         }
@@ -99,32 +96,7 @@ fn decompose_sized<T: Real, V: Lanes<T, L>, const L: usize>(
     !moved
 }
 
-/// What counts as orthogonal.
-#[derive(Clone, Copy)]
-struct Bars<V> {
-    /// The inverse of the cosine of two columns that are.
-    sharpness: V,
-    /// The square of the cosine, as a multiple of that one's, of columns that will be once all pairs
-    /// have been turned.
-    near: V,
-}
-
-impl<V: Copy> Bars<V> {
-    /// Convergence is quadratic: where each pair was near, one sweep is the last. Left vectors are
-    /// tested for it later on; with the right ones along, all of this is for the difficult.
-    #[inline(always)]
-    fn new<T: Real, const L: usize>(n: usize, with_right: bool) -> Self
-    where
-        V: Lanes<T, L>,
-    {
-        let sharpness = 1.0 / (T::EPSILON * (n as f64).sqrt());
-        let near = if with_right { 1.0 } else { 0.25 * T::EPSILON * sharpness * sharpness };
-        Self { sharpness: V::splat(T::from_f64(sharpness)), near: V::splat(T::from_f64(near)) }
-    }
-}
-
-/// One rotation or exchange of each pair of columns, in the lanes `moving`; the lanes that need
-/// another sweep.
+/// One rotation or exchange of each pair of columns; the lanes in which there was any.
 ///
 /// The squared norms are computed once and updated. Where that cancels, an angle is inexact and
 /// convergence slower, but nothing wrong: a sweep without rotations has the norms as computed.
@@ -134,24 +106,22 @@ fn sweep<T: Real, V: Lanes<T, L>, const L: usize>(
     x: &mut [[T; L]],
     mut right: Option<&mut [[T; L]]>,
     norms: &mut [[T; L]],
-    bars: Bars<V>,
-    moving: V::Mask,
-) -> V::Mask {
+) -> u32 {
     let columns = Columns { from: 0, height: n, count: d };
     for (j, norm) in norms.iter_mut().enumerate() {
         let column = columns.of(x, j);
         dot::<T, V, L>(column, column).store(norm);
     }
-    let mut still = V::splat(T::default()).below(V::splat(T::default()));
+    let sharpness = V::splat(T::from_f64(1.0 / (T::EPSILON * (n as f64).sqrt())));
+    let mut moved = 0;
     let mut turns = [Turn::<V>::none::<T, L>(); MAX_COLUMNS / 2];
     for stage in 0..d {
         for ((i, j), turn) in pairs(stage, d).zip(&mut turns) {
             let gamma = dot::<T, V, L>(columns.of(x, i), columns.of(x, j));
             let (alpha, beta) = (V::load(&norms[i]), V::load(&norms[j]));
-            let (next, far, larger, smaller) =
-                Turn::new::<T, L>((alpha, beta, gamma), bars, moving);
+            let (next, larger, smaller) = Turn::new::<T, L>(alpha, beta, gamma, sharpness);
             *turn = next;
-            still = V::either(still, far);
+            moved |= turn.lanes;
             larger.store(&mut norms[i]);
             smaller.store(&mut norms[j]);
         }
@@ -164,7 +134,7 @@ fn sweep<T: Real, V: Lanes<T, L>, const L: usize>(
             }
         }
     }
-    still
+    moved
 }
 
 /// The pairs i < j < d with i + j = stage modulo d.
@@ -213,16 +183,12 @@ impl<V: Copy> Turn<V> {
     }
 
     /// The rotation that makes two columns with these squared norms and product orthogonal, the
-    /// longer one first; where they were far from it; and the squared norms then.
+    /// longer one first, and the squared norms then.
     ///
-    /// Columns that are orthogonal, or of which one is negligible, are at most exchanged: nothing is
-    /// rounded then.
+    /// Columns that are orthogonal to 1 / `sharpness`, or of which one is negligible, are at most
+    /// exchanged: nothing is rounded then.
     #[inline(always)]
-    fn new<T: Real, const L: usize>(
-        (alpha, beta, gamma): (V, V, V),
-        bars: Bars<V>,
-        moving: V::Mask,
-    ) -> (Self, V::Mask, V, V)
+    fn new<T: Real, const L: usize>(alpha: V, beta: V, gamma: V, sharpness: V) -> (Self, V, V)
     where
         V: Lanes<T, L>,
     {
@@ -233,15 +199,14 @@ impl<V: Copy> Turn<V> {
         let size = gamma.magnitude().times(power);
         let (relative_high, relative_low) = (high.times(power), low.times(power));
         // Over the tolerance, before it is squared: the square of a product could underflow.
-        let excess = size.times(bars.sharpness);
-        let (square, bar) = (excess.times(excess), relative_high.times(relative_low));
-        let considered = V::both(moving, V::splat(T::from_f64(T::NEGLIGIBLE)).below(low));
-        let rotated = V::both(considered, bar.below(square));
-        let exchanged = V::both(moving, alpha.below(beta));
-        let far = V::either(V::both(considered, bar.times(bars.near).below(square)), exchanged);
+        let excess = size.times(sharpness);
+        let considered = V::splat(T::from_f64(T::NEGLIGIBLE)).below(low);
+        let bar = relative_high.times(relative_low);
+        let rotated = V::both(considered, bar.below(excess.times(excess)));
+        let exchanged = alpha.below(beta);
         let lanes = V::bits(V::either(rotated, exchanged));
         if lanes == 0 {
-            return (Self::none::<T, L>(), far, high, low);
+            return (Self::none::<T, L>(), high, low);
         }
 
         let tangent = tangent::<T, V, L>(size, relative_high.minus(relative_low));
@@ -255,7 +220,7 @@ impl<V: Copy> Turn<V> {
             across: V::select(exchanged, cosine, sine),
             lanes,
         };
-        (turn, far, high.plus(shift), low.minus(shift).larger(zero))
+        (turn, high.plus(shift), low.minus(shift).larger(zero))
     }
 }
 

@@ -123,6 +123,31 @@ fn small_singular_values_of_graded_columns_have_relative_accuracy() {
 }
 
 #[test]
+fn clusters_of_small_singular_values_have_relative_accuracy() {
+    // B = 1 beside I + 2^-30 G with the integers G, D = 1 beside 2^-25: all of it exact.
+    let g = [[4, 5, -3, -2], [5, 2, 1, 1], [-3, 1, 0, 1], [-2, 1, 1, 0]].map(|r| r.map(f64::from));
+    let small = 0.5f64.powi(25);
+    let mut values = vec![0.0; 25];
+    values[0] = 1.0;
+    for (i, row) in g.iter().enumerate() {
+        for (j, g) in row.iter().enumerate() {
+            let one = f64::from(u8::from(i == j));
+            values[(i + 1) * 5 + j + 1] = small * (one + g * 0.5f64.powi(30));
+        }
+    }
+    // Those of I + 2^-30 G, a symmetric matrix, are 1 + 2^-30 times the eigenvalues of G.
+    let mut exact = faer::Mat::from_fn(4, 4, |i, j| g[i][j])
+        .self_adjoint_eigenvalues(faer::Side::Lower)
+        .unwrap();
+    exact.reverse();
+    let found = svd(Stack::new(&values, 1, 5, 5).unwrap(), &Control::default()).unwrap();
+    for (s, g) in found.s[1..].iter().zip(exact) {
+        let error = s / small - (1.0 + g * 0.5f64.powi(30));
+        assert!(error.abs() < 18.0 * f64::EPSILON, "{s:e}: {error:e}");
+    }
+}
+
+#[test]
 fn a_nan_is_named_with_its_row_whatever_its_group() {
     for bad in [0, 17, 40, 99] {
         let mut values = vec![1.0f32; 100 * 6];
