@@ -63,6 +63,8 @@ class Arguments:
         self.shapes: dict[str, tuple[int, ...]] = {}
         for name, array in arrays.items():
             dtype = _dtype_name(array)
+            if dtype.startswith("complex"):
+                raise DTypeError(f"{name}: expected real values, got {dtype}")
             if dtype not in _COMPUTED + _WIDENED:
                 raise DTypeError(
                     f"{name}: expected floating point values (float16, bfloat16, float32 or "
@@ -114,8 +116,8 @@ class Arguments:
             wanted = wanted and (index is None or not index.checked)
             if wanted and (row := backend.first_nonfinite_row(converted)) is not None:
                 raise NonFiniteError(
-                    f"{name}: row {row} has a NaN or an infinity; repair or drop such rows, or "
-                    "pass check_finite=False"
+                    f"{name}: {_place(row, self.shapes[name])} has a NaN or an infinity; repair or "
+                    "drop such rows, or pass check_finite=False"
                 )
             arrays.append(converted)
         return Prepared(backend, tuple(arrays), dtype, xp, tuple(indexes))
@@ -163,6 +165,14 @@ class Arguments:
     def device_of(self, array: Any) -> dict[str, Any]:
         """Return the keyword that creates an array beside `array`."""
         return {} if self.namespace is None else {"device": array.device}
+
+
+def _place(row: int, shape: tuple[int, ...]) -> str:
+    """Name a row, counted through all matrices of a stack."""
+    if len(shape) < 3:
+        return f"row {row}"
+    matrix, row = divmod(row, shape[-2])
+    return f"row {row} of matrix {matrix}"
 
 
 def _convert(array: Any, dtype: str, xp: Any) -> Any:

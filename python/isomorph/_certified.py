@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _arrays, runtime
+from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run
 from isomorph._backends.array_neighbors import _quiet
 from isomorph._progress import Progress
 from isomorph._results import Neighbors
 from isomorph.errors import DTypeError, ShapeError
 from isomorph.metrics._host import take_rows, to_numpy
-from isomorph.neighbors import _count
 
 Rows = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -51,9 +50,11 @@ class Task:
         self.arguments.require_not_empty()
         self.arguments.require_same_columns("source", "target")
         n, m = (self.arguments.shapes[side][0] for side in ("source", "target"))
-        self.k = _count("k", k, m, "rows of target")
+        self.k = _checks.integer("k", k, 1, m, of="rows of target")
         if neighborhood is not None:
-            _count("neighborhood", neighborhood, min(n, m), "rows of the smaller side")
+            _checks.integer(
+                "neighborhood", neighborhood, 1, min(n, m), of="rows of the smaller side"
+            )
         self.rows = _checked_queries(queries, n)
         self.run = Run(runtime.resolve_threads(threads), progress)
         self.ready = self.arguments.ready(check_finite=check_finite)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _arrays, _core, runtime
+from isomorph import _arrays, _checks, _core, runtime
 from isomorph._progress import Progress, reporting
 from isomorph.errors import DTypeError, FormatError
 
@@ -100,8 +100,7 @@ class Index:
         threads: int | None = None,
         progress: Progress = None,
     ) -> None:
-        if metric not in _METRICS:
-            raise ValueError(f"metric: expected one of {', '.join(_METRICS)}, got {metric!r}")
+        _checks.one_of("metric", metric, _METRICS)
         arguments = _arrays.Arguments(vectors=vectors)
         arguments.require_not_empty()
         if arguments.namespace is not None:

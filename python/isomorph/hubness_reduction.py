@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isomorph import _checks
 from isomorph._certified import Rows, Task, Values, distances, unit_rows
 from isomorph._mutual_proximity import mutual_proximity
 from isomorph._progress import Progress
@@ -91,11 +92,9 @@ def inverted_softmax(
     >>> iso.inverted_softmax(x, x[::-1]).indices.ravel().tolist()
     [2, 1, 0]
     """
-    if isinstance(beta, bool) or not (math.isfinite(beta) and beta > 0):
-        raise ValueError(f"beta: expected a positive number, got {beta!r}")
+    beta = _checks.number("beta", beta, above=0)
     options: dict[str, Any] = {"check_finite": check_finite, "threads": threads}
     task = Task(source, target, k, queries, progress=progress, **options)
-    beta = float(beta)
     log_sums: Values = to_numpy(task.backend.log_sums(task.x, task.y, beta, task.run))
     bias = -2.0 * log_sums / beta
     known = np.where(np.isfinite(bias), bias, 0.0)

@@ -5,15 +5,12 @@ One step of self-learning, as VecMap and MUSE take it; the loop around it is the
 
 from __future__ import annotations
 
-import math
-import operator
 from typing import Any
 
-from isomorph import _arrays, runtime
+from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Choice, Dropout, Run
 from isomorph._progress import Progress
 from isomorph._results import Pairs
-from isomorph.errors import DTypeError
 
 __all__ = ["induce_dictionary"]
 
@@ -139,26 +136,25 @@ def induce_dictionary(
     >>> pairs.source.tolist(), pairs.target.tolist()
     ([0, 1, 2], [2, 0, 1])
     """
-    if direction not in _DIRECTIONS:
-        names = ", ".join(_DIRECTIONS)
-        raise ValueError(f"direction: expected one of {names}, got {direction!r}")
-    if method not in ("csls", "nn"):
-        raise ValueError(f"method: expected 'csls' or 'nn', got {method!r}")
+    _checks.one_of("direction", direction, tuple(_DIRECTIONS))
+    _checks.one_of("method", method, ("csls", "nn"))
     arguments = _arrays.Arguments(source=source, target=target)
     arguments.require_not_empty()
     arguments.require_same_columns("source", "target")
     if method == "nn":
         neighborhood = 0
     fewest = min(arguments.shapes["source"][0], arguments.shapes["target"][0])
-    neighborhood = _whole("neighborhood", neighborhood, 0, fewest)
+    neighborhood = _checks.integer("neighborhood", neighborhood, 0, fewest)
     dropout = Dropout(
-        _probability(keep), _whole("seed", seed, 0, 2**64 - 1), _whole("step", step, 0, 2**32 - 1)
+        _checks.number("keep", keep, above=0, most=1),
+        _checks.integer("seed", seed, 0, 2**64 - 1),
+        _checks.integer("step", step, 0, 2**32 - 1),
     )
     chosen = _Chosen(
-        max_rank=None if max_rank is None else _whole("max_rank", max_rank, 1, _arrays.MAX_ROWS),
-        threshold=None if threshold is None else _finite("threshold", threshold),
-        min_size=_whole("min_size", min_size, 0, _arrays.MAX_ROWS),
-        max_size=None if max_size is None else _whole("max_size", max_size, 1, _arrays.MAX_ROWS),
+        max_rank=_count("max_rank", max_rank),
+        threshold=None if threshold is None else _checks.number("threshold", threshold),
+        min_size=_checks.integer("min_size", min_size, 0, _arrays.MAX_ROWS),
+        max_size=_count("max_size", max_size),
         xp=arguments.array_namespace(),
     )
     run = Run(runtime.resolve_threads(threads), progress)
@@ -255,28 +251,5 @@ def _device(array: Any) -> Any:
     return getattr(array, "device", None)
 
 
-def _whole(name: str, value: Any, smallest: int, largest: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise DTypeError(f"{name}: expected an integer, got {value!r}") from None
-    if isinstance(value, bool) or not smallest <= number <= largest:
-        raise ValueError(f"{name}: expected {smallest} to {largest}, got {value!r}")
-    return number
-
-
-def _finite(name: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise DTypeError(f"{name}: expected a number, got {value!r}") from None
-    if isinstance(value, bool | str) or not math.isfinite(number):
-        raise ValueError(f"{name}: expected a finite number, got {value!r}")
-    return number
-
-
-def _probability(value: Any) -> float:
-    number = _finite("keep", value)
-    if not 0 < number <= 1:
-        raise ValueError(f"keep: expected a probability above 0, at most 1, got {value!r}")
-    return number
+def _count(name: str, value: Any) -> int | None:
+    return None if value is None else _checks.integer(name, value, 1, _arrays.MAX_ROWS)

@@ -16,7 +16,6 @@ whole or not at all.
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from isomorph import _core, _files, runtime
+from isomorph import _checks, _core, _files, runtime
 from isomorph._embeddings import Embeddings
 from isomorph._files import Format, PathLike
 from isomorph._progress import Progress, reporting
@@ -107,8 +106,8 @@ def load(
     """
     name = os.fspath(path)
     limit = _limit(limit)
-    _one_of("duplicates", duplicates, ("first", "last", "error"))
-    _one_of("errors", errors, ("strict", "replace"))
+    _checks.one_of("duplicates", duplicates, ("first", "last", "error"))
+    _checks.one_of("errors", errors, ("strict", "replace"))
     kind = _files.format_of(name)
     if words is not None and kind != "npy":
         raise ValueError(f"words: a {kind} file has its words inside; expected None")
@@ -250,8 +249,8 @@ def load_dictionary(
     OSError
         As from `open`.
     """
-    _one_of("oov", oov, ("drop", "error"))
-    _one_of("errors", errors, ("strict", "replace"))
+    _checks.one_of("oov", oov, ("drop", "error"))
+    _checks.one_of("errors", errors, ("strict", "replace"))
     name = os.fspath(path)
     source_rows, target_rows = _index("source", source), _index("target", target)
     rows: list[tuple[int, int]] = []
@@ -378,17 +377,4 @@ def _index(name: str, vocabulary: Embeddings | Mapping[str, int] | Sequence[str]
 
 
 def _limit(value: int | None) -> int | None:
-    if value is None:
-        return None
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1 or isinstance(value, bool):
-        raise ValueError(f"limit: expected an integer of 1 or more, or None, got {value!r}")
-    return number
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return None if value is None else _checks.integer("limit", value, 1)

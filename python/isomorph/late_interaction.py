@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from isomorph import _arrays, runtime
+from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run
 from isomorph._progress import Progress
 from isomorph._results import Neighbors
 from isomorph.errors import DTypeError, NonFiniteError, ShapeError
-from isomorph.neighbors import _count
 
 __all__ = ["maxsim", "maxsim_topk"]
 
@@ -148,7 +147,7 @@ def maxsim_topk(
     [[1]]
     """
     call = _Call(queries, documents, query_offsets, document_offsets, document_scales)
-    k = _count("k", k, len(call.document_offsets) - 1, "documents")
+    k = _checks.integer("k", k, 1, len(call.document_offsets) - 1, of="documents")
     run = Run(runtime.resolve_threads(threads), progress)
     backend, arguments = call.ready(check_finite=check_finite)
     scores, indices = backend.maxsim(*arguments, k, check_finite, run)

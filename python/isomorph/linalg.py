@@ -17,7 +17,7 @@ from isomorph._moments import Moments
 from isomorph._progress import Progress
 from isomorph._results import Unpackable
 from isomorph._stacks import as_stack, reshape
-from isomorph.errors import DTypeError, ShapeError
+from isomorph.errors import ShapeError
 
 __all__ = ["SVD", "Eigh", "Moments", "Polar", "eigh", "polar", "svd", "svdvals"]
 
@@ -361,8 +361,6 @@ def _ready(
     a: Any, check_finite: bool, square: bool = False
 ) -> tuple[_arrays.Prepared, tuple[int, ...]]:
     """Check `a` and make it ready; its shape beside it."""
-    if "complex" in str(getattr(a, "dtype", "")):
-        raise DTypeError(f"a: expected real values, got {a.dtype}; complex matrices are not served")
     arguments = _arrays.Arguments(ndim=max(2, getattr(a, "ndim", 2)), a=a)
     shape = arguments.shapes["a"]
     if 0 in shape[-2:]:

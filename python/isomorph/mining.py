@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _arrays, runtime
+from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run
 from isomorph._progress import Progress
 from isomorph._results import Pairs
 from isomorph.metrics._host import mean_of_best, to_numpy
-from isomorph.neighbors import _count, both_by_cosine
+from isomorph.neighbors import both_by_cosine
 
 __all__ = ["mine_bitext"]
 
@@ -113,15 +112,14 @@ def mine_bitext(
         ("margin", margin, _MARGINS),
         ("retrieval", retrieval, _RETRIEVALS),
     ):
-        if value not in allowed:
-            raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
-    if threshold is not None and not math.isfinite(threshold):
-        raise ValueError(f"threshold: expected a finite number or None, got {threshold!r}")
+        _checks.one_of(name, value, allowed)
+    if threshold is not None:
+        threshold = _checks.number("threshold", threshold)
     arguments = _arrays.Arguments(source=source, target=target)
     arguments.require_not_empty()
     arguments.require_same_columns("source", "target")
     n, m = arguments.shapes["source"][0], arguments.shapes["target"][0]
-    k = _count("k", k, min(n, m), "rows of the smaller side")
+    k = _checks.integer("k", k, 1, min(n, m), of="rows of the smaller side")
     run = Run(runtime.resolve_threads(threads), progress)
     ready = arguments.ready(check_finite=check_finite)
     forward, backward = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import operator
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _arrays, neighbors
+from isomorph import _arrays, _checks, neighbors
 from isomorph._progress import Progress
 from isomorph.errors import DTypeError, ShapeError
 from isomorph.metrics._host import take_rows, to_numpy
@@ -162,18 +162,18 @@ def hard_negatives(
             f"queries: exclude_self leaves row i out for query i, so as many rows as corpus ({m}) "
             f"are expected, got {n}"
         )
-    k = neighbors._count("k", k, m, "rows of corpus")
-    skip = _not_negative("skip", skip)
+    k = _checks.integer("k", k, 1, m, of="rows of corpus")
+    skip = _checks.integer("skip", skip, 0)
     if per_query is not None:
-        per_query = neighbors._count("per_query", per_query, m, "rows of corpus")
+        per_query = _checks.integer("per_query", per_query, 1, m, of="rows of corpus")
     filters = _Filters(
         *(
-            _number(name, value)
-            for name, value in (
-                ("absolute_margin", absolute_margin),
-                ("relative_margin", relative_margin),
-                ("min_score", min_score),
-                ("max_score", max_score),
+            None if value is None else _checks.number(name, value, least=least)
+            for name, value, least in (
+                ("absolute_margin", absolute_margin, 0.0),
+                ("relative_margin", relative_margin, 0.0),
+                ("min_score", min_score, -math.inf),
+                ("max_score", max_score, -math.inf),
             )
         )
     )
@@ -344,26 +344,3 @@ def _check_models(models: Any, n: int, m: int) -> None:
                 raise ShapeError(
                     f"{name}: expected {rows} rows as in the first model, got {other.shapes[name]}"
                 )
-
-
-def _not_negative(name: str, value: Any) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise DTypeError(f"{name}: expected an integer, got {value!r}") from None
-    if isinstance(value, bool) or number < 0:
-        raise ValueError(f"{name}: expected 0 or more, got {value!r}")
-    return number
-
-
-def _number(name: str, value: Any) -> float | None:
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise DTypeError(f"{name}: expected a number, got {value!r}") from None
-    if not np.isfinite(number) or (name.endswith("margin") and number < 0):
-        wanted = "0 or more" if name.endswith("margin") else "a finite number"
-        raise ValueError(f"{name}: expected {wanted}, got {value!r}")
-    return number

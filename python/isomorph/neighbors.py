@@ -7,11 +7,10 @@ the same bytes.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
-from isomorph import _arrays, _memory, _planning, _streaming, runtime
+from isomorph import _arrays, _checks, _memory, _planning, _streaming, runtime
 from isomorph._backends import Run
 from isomorph._memory import Memory
 from isomorph._progress import Progress
@@ -116,8 +115,7 @@ def topk(
     >>> indices.tolist(), scores.tolist()
     ([[0, 1]], [[1.0, 0.0]])
     """
-    if metric not in _METRICS:
-        raise ValueError(f"metric: expected one of {', '.join(_METRICS)}, got {metric!r}")
+    _checks.one_of("metric", metric, _METRICS)
     queries, corpus = _streaming.open_rows(queries=queries, corpus=corpus)
     arguments = _arrays.Arguments(queries=queries, corpus=corpus)
     arguments.require_not_empty()
@@ -129,7 +127,7 @@ def topk(
             f"queries: exclude_self leaves row i out for query i, so as many rows as corpus ({m}) "
             f"are expected, got {n}"
         )
-    k = _count("k", k, m - bool(exclude_self), "rows to choose from")
+    k = _checks.integer("k", k, 1, m - bool(exclude_self), of="rows to choose from")
     if (budget := _budget(arguments, memory)) is not None:
         needs = _streaming.needs_of(arguments, k)
         if needs.whole() > budget:
@@ -281,7 +279,7 @@ def csls(
     source, target = _streaming.open_rows(source=source, target=target)
     both_given = _both(source_radii, target_radii)
     arguments, neighborhood = _csls_arguments(source, target, neighborhood, both_given=both_given)
-    k = _count("k", k, arguments.shapes["target"][0], "rows of target")
+    k = _checks.integer("k", k, 1, arguments.shapes["target"][0], of="rows of target")
     check_radii(arguments, source_radii, target_radii)
     if (budget := _budget(arguments, memory)) is not None:
         given = source_radii, target_radii
@@ -339,7 +337,7 @@ def csls_both(
     both_given = _both(source_radii, target_radii)
     arguments, neighborhood = _csls_arguments(source, target, neighborhood, both_given=both_given)
     fewest = min(arguments.shapes["source"][0], arguments.shapes["target"][0])
-    k = _count("k", k, fewest, "rows of the smaller side")
+    k = _checks.integer("k", k, 1, fewest, of="rows of the smaller side")
     check_radii(arguments, source_radii, target_radii)
     if (budget := _budget(arguments, memory)) is not None:
         given = source_radii, target_radii
@@ -438,16 +436,6 @@ def both_by_cosine(
     return (forward[0] / 2, forward[1]), (backward[0] / 2, backward[1])
 
 
-def _count(name: str, value: Any, largest: int, of_what: str) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise DTypeError(f"{name}: expected an integer, got {value!r}") from None
-    if isinstance(value, bool) or not 1 <= number <= largest:
-        raise ValueError(f"{name}: expected 1 to {largest} ({of_what}), got {value!r}")
-    return number
-
-
 def _budget(arguments: _arrays.Arguments, memory: Memory) -> int | None:
     """Give the bytes that a call may allocate, if it says so."""
     budget = _memory.parse(memory)
@@ -488,7 +476,9 @@ def _csls_arguments(
     arguments.require_metric("cosine", "source", "target")
     if not both_given:
         fewest = min(arguments.shapes["source"][0], arguments.shapes["target"][0])
-        neighborhood = _count("neighborhood", neighborhood, fewest, "rows of the smaller side")
+        neighborhood = _checks.integer(
+            "neighborhood", neighborhood, 1, fewest, of="rows of the smaller side"
+        )
     return arguments, neighborhood
 
 

@@ -174,7 +174,7 @@ def _induced(source, target, neighborhood=4, **options):
 
 _INDUCTION_REFUSALS: Refused = (
     ({"direction": "both"}, ValueError, "direction: expected one of union, intersection, forward"),
-    ({"method": "cosine"}, ValueError, "method: expected 'csls' or 'nn'"),
+    ({"method": "cosine"}, ValueError, "method: expected one of csls, nn"),
     ({"neighborhood": -1}, ValueError, "neighborhood: expected 0 to 11"),
     ({"neighborhood": 12}, ValueError, "neighborhood: expected 0 to 11"),
     ({"neighborhood": 1.5}, DTypeError, "neighborhood: expected an integer"),
@@ -328,8 +328,8 @@ HUBNESS = tuple(
             {},
             False,
             (
-                ({"beta": 0.0}, ValueError, "beta: expected a positive number"),
-                ({"beta": float("nan")}, ValueError, "beta: expected a positive number"),
+                ({"beta": 0.0}, ValueError, "beta: expected a finite number above 0"),
+                ({"beta": float("nan")}, ValueError, "beta: expected a finite number above 0"),
             ),
         ),
         ("local_scaling", "", {"neighborhood": 4}, True, ()),
@@ -428,7 +428,11 @@ _ROWS = {"x": Argument((37, COLUMNS))}
 _VECMAP_REFUSALS: Refused = (
     *_counts("dimensions", 7),
     ({"mode": "best"}, ValueError, "mode: expected one of supervised, aaai2018"),
-    ({"source_reweight": -0.5}, ValueError, "source_reweight: expected a number from 0 up"),
+    (
+        {"source_reweight": -0.5},
+        ValueError,
+        "source_reweight: expected a finite number of",
+    ),
     ({"target_reweight": float("nan")}, ValueError, "target_reweight: expected a finite number"),
     ({"target_reweight": "much"}, DTypeError, "target_reweight: expected a number"),
     ({"source_dewhiten": "both"}, ValueError, "source_dewhiten: expected 'source', 'target' or"),
@@ -466,17 +470,17 @@ _MAP_REFUSALS: Refused = (
 _RIDGE_REFUSALS: Refused = (
     ({"alpha": 0.0}, ValueError, "alpha: expected positive numbers"),
     ({"alpha": [1.0, float("nan")]}, ValueError, "alpha: expected positive numbers"),
-    ({"choose_by": "hand"}, ValueError, "choose_by: expected 'folds' or 'loo'"),
-    ({"folds": 1}, ValueError, "folds: expected at least 2"),
+    ({"choose_by": "hand"}, ValueError, "choose_by: expected one of folds, loo"),
+    ({"folds": 1}, ValueError, "folds: expected an integer of 2 or more"),
     ({"folds": 2.5}, DTypeError, "folds: expected an integer"),
-    ({"seed": -1}, ValueError, "seed: expected at least 0"),
+    ({"seed": -1}, ValueError, "seed: expected an integer of 0 or more"),
     ({"group": 1.5}, DTypeError, "group: expected integers"),
     ({"scale": True}, ValueError, "scale: method 'ridge' takes alpha"),
 )
 _ROBUST_REFUSALS: Refused = (
-    ({"rounds": 0}, ValueError, "rounds: expected at least 1"),
-    ({"rounds": True}, DTypeError, "rounds: expected an integer"),
-    ({"delta": 0.0}, ValueError, "delta: expected a positive number"),
+    ({"rounds": 0}, ValueError, "rounds: expected an integer of 1 or more"),
+    ({"rounds": True}, ValueError, "rounds: expected an integer"),
+    ({"delta": 0.0}, ValueError, "delta: expected a finite number above 0"),
 )
 _OLS_REFUSALS: Refused = (({"k": 1}, ValueError, "k: method 'ols' takes no options"),)
 

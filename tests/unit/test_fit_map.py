@@ -7,7 +7,7 @@ import pytest
 
 import isomorph as iso
 from isomorph.align._methods import METHODS, dealt
-from isomorph.errors import DTypeError, ShapeError
+from isomorph.errors import DTypeError, NonFiniteError, ShapeError
 from support import moments_oracle as oracle
 
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -261,3 +261,24 @@ def test_vecmap_tells_what_its_fit_tells() -> None:
     )
     assert fitted.method == "vecmap"
     assert fitted.metrics["source_rank"] == 3
+
+
+def test_a_bad_row_is_named_by_its_place_in_the_whole():
+    x = np.ones((70_000, 2), dtype=np.float32)
+    bad = x.copy()
+    bad[66_000, 1] = np.nan
+    for method in ("robust", "ols", "procrustes"):
+        with pytest.raises(NonFiniteError, match="source: row 66000 has"):
+            iso.fit_map(bad, x, method=method)
+    stack = np.ones((3, 4, 2))
+    stack[2, 1, 0] = np.inf
+    for method in ("ols", "procrustes"):
+        with pytest.raises(NonFiniteError, match=r"source: row 1 .*matrix 2"):
+            iso.fit_map(stack, np.ones((3, 4, 2)), method=method)
+
+
+def test_groups_without_folds_are_refused():
+    x = np.random.default_rng(0).standard_normal((9, 2))
+    for options in ({"alpha": 1.0}, {"choose_by": "loo"}):
+        with pytest.raises(ValueError, match="group: expected None"):
+            iso.fit_map(x, x, method="ridge", group=np.arange(9), **options)

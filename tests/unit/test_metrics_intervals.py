@@ -85,10 +85,10 @@ def test_bad_values_are_named() -> None:
         with pytest.raises(ValueError, match="confidence"):
             metrics.bootstrap_mean([0, 1], confidence=confidence)
     for resamples in (0, 1.5, True):
-        with pytest.raises(ValueError, match="resamples"):
+        with pytest.raises((ValueError, TypeError), match="resamples"):
             metrics.bootstrap_mean([0, 1], resamples=resamples)  # type: ignore[arg-type]
     for seed in (-1, 2**128, 0.5):
-        with pytest.raises(ValueError, match="seed"):
+        with pytest.raises((ValueError, TypeError), match="seed"):
             metrics.bootstrap_mean([0, 1], seed=seed)  # type: ignore[arg-type]
     for hits, words in ((1, 0), (-1, 3), (4, 3)):
         with pytest.raises(ValueError, match="hits, words"):

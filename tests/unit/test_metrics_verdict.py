@@ -155,7 +155,7 @@ def test_progress_goes_forward(rng: np.random.Generator) -> None:
     [
         ({"folds": 1}, ValueError, "folds"),
         ({"folds": 121}, ValueError, r"folds: expected 2 to 120"),
-        ({"folds": 2.0}, ValueError, "folds"),
+        ({"folds": 2.0}, TypeError, "folds"),
         ({"shared_targets": "drop"}, ValueError, "shared_targets"),
         ({"neighborhood": 0}, ValueError, "neighborhood"),
         ({"neighborhood": 500}, ValueError, "neighborhood"),

@@ -9,7 +9,7 @@ import pytest
 
 import isomorph as iso
 from isomorph import _core
-from isomorph._moments import _inputs
+from isomorph._moments import _inputs, _sums
 from isomorph.errors import DTypeError, FormatError, NonFiniteError, ShapeError
 
 
@@ -80,7 +80,7 @@ def test_no_rows_are_no_rows(moments):
         ({"x": np.ones((30, 5))}, ShapeError, r"x: expected 4 columns"),
         ({"y": np.ones((29, 3))}, ShapeError, r"y: expected 30 rows as in x"),
         ({"weights": np.ones(29)}, ShapeError, r"weights: expected shape \(30,\)"),
-        ({"weights": -np.ones(30)}, ValueError, "weights: expected 0, or values from"),
+        ({"weights": -np.ones(30)}, ValueError, "weights: expected none negative"),
         ({"weights": np.full(30, 1e-31)}, ValueError, "weights: expected 0, or values from"),
         ({"weights": np.full(30, np.nan)}, NonFiniteError, "weights: a NaN"),
         ({"weights": "many"}, DTypeError, "weights: expected numbers"),
@@ -201,7 +201,7 @@ def test_values_out_of_range_are_refused(moments):
         (lambda: moments.cca(4), "k: expected 1 to 3"),
         (lambda: moments.ridge(0.0), "alpha: expected positive numbers"),
         (lambda: moments.ridge(np.nan), "alpha: expected positive numbers"),
-        (lambda: moments.ridge_path([]), "alpha: expected positive numbers"),
+        (lambda: moments.ridge_path([]), "alphas: expected positive numbers"),
         (lambda: moments.group(1).ridge(), "alpha: expected one number"),
         (lambda: list(moments.group(1).folds()), "group: expected at least two groups"),
         (lambda: moments.bootstrap(lambda m: m.cka(), resamples=1), "resamples: expected"),
@@ -297,3 +297,64 @@ def test_equal_rows_in_groups_are_equal_but_for_rounding() -> None:
     np.testing.assert_array_equal(fitted.matrix, 0)
     with pytest.raises(ValueError, match="x: expected rows that are not all equal"):
         moments.cka()
+
+
+def test_an_interrupted_update_leaves_the_moments_as_they_were(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 3)), rng.standard_normal((40, 2))
+    moments = iso.linalg.Moments(3, 2)
+    moments.update(x, y, group=np.arange(40) % 4)
+    before = moments.scatter().xy.tobytes(), moments.rows, moments.groups
+    merge = _sums.Sums.merge
+    calls = []
+
+    def interrupted(self, *arguments):
+        calls.append(self)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        merge(self, *arguments)
+
+    monkeypatch.setattr(_sums.Sums, "merge", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        moments.update(x, y, group=np.arange(40) % 5)
+    monkeypatch.undo()
+    moments._kept.clear()
+    assert (moments.scatter().xy.tobytes(), moments.rows, moments.groups) == before
+
+
+@pytest.mark.parametrize("translate", [True, False])
+@pytest.mark.parametrize("dims", [(1, 1), (1, 3), (4, 1)])
+def test_a_scatter_cannot_be_written_to(dims, translate):
+    rng = np.random.default_rng(0)
+    moments = iso.linalg.Moments(*dims)
+    moments.update(*(rng.standard_normal((9, d)) for d in dims))
+    scatter = moments.scatter(translate=translate)
+    for part in (scatter.xx, scatter.xy, scatter.yy, scatter.x_mean, scatter.y_mean):
+        with pytest.raises(ValueError, match="read-only"):
+            part[...] = 0
+        assert all(not np.shares_memory(part, kept) for kept in moments._groups[0].parts)
+
+
+def test_labels_beyond_int64_are_refused():
+    moments = iso.linalg.Moments(1, 1)
+    with pytest.raises(ValueError, match="group: expected labels up to"):
+        moments.update(
+            np.ones((2, 1)), np.ones((2, 1)), group=np.array([1, 2**63], dtype=np.uint64)
+        )
+
+
+@pytest.mark.parametrize("damage", ["nan", "weight", "rows"])
+def test_a_damaged_file_is_named(tmp_path, damage):
+    moments = iso.linalg.Moments(2, 2)
+    moments.update(np.ones((3, 2)), np.ones((3, 2)))
+    sums = moments._groups[0]
+    if damage == "nan":
+        sums.parts[2][0, 0] = np.nan
+    elif damage == "weight":
+        sums.parts[0][0] = -1.0
+    else:
+        sums.rows = -3
+    path = tmp_path / "moments.safetensors"
+    moments.save(path)
+    with pytest.raises(FormatError, match=r"moments\.safetensors: .*"):
+        iso.linalg.Moments.load(path)

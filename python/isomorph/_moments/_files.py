@@ -6,6 +6,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from isomorph import _core
 from isomorph._moments._sums import Sums
 from isomorph.errors import FormatError
@@ -61,9 +63,10 @@ def load(cls: type[Moments], path: str | os.PathLike[str]) -> Moments:
         made._exponents = x, y
         for label, rows in described["rows"].items():
             parts = (_part(made, tensors, label, part) for part in _PARTS)
-            made._groups[int(label)] = Sums(
-                (next(parts), next(parts), next(parts), next(parts)), int(rows)
-            )
+            sums = Sums((next(parts), next(parts), next(parts), next(parts)), int(rows))
+            if sums.rows < 0 or not sums.weight >= 0:
+                raise ValueError(f"group {label}: {sums.rows} rows of weight {sums.weight}")
+            made._groups[int(label)] = sums
     except (KeyError, ValueError, TypeError) as error:
         raise FormatError(f"{name}: {error}") from error
     return made
@@ -82,4 +85,6 @@ def _part(moments: Moments, tensors: dict[str, Any], label: str, part: str) -> A
         raise ValueError(
             f"{label}.{part}: expected float64 of shape {shape}, got {array.dtype} of {array.shape}"
         )
+    if not np.isfinite(array).all():
+        raise ValueError(f"{label}.{part}: a NaN or an infinity")
     return array

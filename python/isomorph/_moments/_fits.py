@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from isomorph import runtime
+from isomorph import _checks, runtime
 from isomorph._backends import Run
 from isomorph._moments._maps import map_of, mean_pair, provenance, relative_residual
 from isomorph._moments._scatter import EQUAL, Scatter
@@ -210,7 +210,7 @@ def whitening(
     if kind not in ("zca", "pca"):
         raise ValueError(f"kind: expected 'zca' or 'pca', got {kind!r}")
     d = self.x_dim if side == "x" else self.y_dim
-    largest = checked_count("k", k, d)
+    largest = count_or_all("k", k, d)
     run = Run(runtime.resolve_threads(threads))
     scatter = self.scatter(threads=threads)
     tools = scatter.tools
@@ -316,7 +316,7 @@ def cca(self: Moments, k: int | None = None, *, threads: int | None = None) -> C
     >>> moments.cca().correlations.round(9).tolist()
     [1.0, 1.0]
     """
-    largest = checked_count("k", k, min(self.x_dim, self.y_dim))
+    largest = count_or_all("k", k, min(self.x_dim, self.y_dim))
     run = Run(runtime.resolve_threads(threads))
     scatter = self.scatter(threads=threads)
     tools, xp = scatter.tools, scatter.tools.xp
@@ -345,10 +345,8 @@ def cca(self: Moments, k: int | None = None, *, threads: int | None = None) -> C
     )
 
 
-def checked_count(name: str, value: int | None, largest: int) -> int:
+def count_or_all(name: str, value: int | None, largest: int) -> int:
     """Give a count from 1 to `largest`, which None stands for."""
     if value is None:
         return largest
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
-        raise ValueError(f"{name}: expected 1 to {largest}, got {value!r}")
-    return value
+    return _checks.integer(name, value, 1, largest)

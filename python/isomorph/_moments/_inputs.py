@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from isomorph import _arrays
+from isomorph import _arrays, _weights
 from isomorph._moments import _sums
 from isomorph.errors import DTypeError, NonFiniteError, ShapeError
 
@@ -17,38 +17,19 @@ SLICE = 1 << 16
 #: Weights must lie in this range (or be 0), so that products keep to float64's.
 LEAST, MOST = 1e-30, 1e30
 
+_LARGEST_LABEL = 2**63 - 1
+
 Report = Callable[[int, int], object]
 
 
-def dimension(name: str, value: Any) -> int:
-    """Check a number of columns."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise DTypeError(f"{name}: expected an integer, got {value!r}")
-    if not 1 <= value <= 1 << 16:
-        raise ValueError(f"{name}: expected 1 to 65536 columns, got {value}")
-    return int(value)
-
-
-def weights_of(arguments: _arrays.Arguments, weights: Any, n: int) -> Any:
+def weights_of(arguments: _arrays.Arguments, weights: Any) -> Any:
     """Check weights and give them in float64, beside the rows; None stays None."""
-    if weights is None:
-        return None
-    xp = arguments.array_namespace()
-    x = arguments.arrays["x"]
-    try:
-        given = weights if hasattr(weights, "shape") else np.asarray(weights, dtype=np.float64)
-        checked = xp.astype(xp.asarray(given, **arguments.device_of(x)), xp.float64)
-    except (TypeError, ValueError):
-        raise DTypeError(f"weights: expected numbers, got {type(weights).__name__}") from None
-    if tuple(checked.shape) != (n,):
-        raise ShapeError(f"weights: expected shape {(n,)}, one a row, got {tuple(checked.shape)}")
-    if not bool(xp.all(xp.isfinite(checked))):
-        raise NonFiniteError("weights: a NaN or an infinity; give 0 to what should not count")
-    if not bool(xp.all((checked == 0) | ((checked >= LEAST) & (checked <= MOST)))):
-        raise ValueError(f"weights: expected 0, or values from {LEAST} to {MOST}")
-    if arguments.namespace is None:
-        return np.ascontiguousarray(checked)
-    return checked
+    found = _weights.beside(arguments, weights)
+    if found is not None:
+        xp = arguments.array_namespace()
+        if not bool(xp.all((found == 0) | ((found >= LEAST) & (found <= MOST)))):
+            raise ValueError(f"weights: expected 0, or values from {LEAST} to {MOST}")
+    return found
 
 
 def labels_of(group: Any, n: int) -> Any:
@@ -62,6 +43,8 @@ def labels_of(group: Any, n: int) -> Any:
         return int(labels)
     if labels.shape != (n,):
         raise ShapeError(f"group: expected an integer or shape {(n,)}, got {labels.shape}")
+    if labels.size and int(labels.max()) > _LARGEST_LABEL:
+        raise ValueError(f"group: expected labels up to {_LARGEST_LABEL}, got {labels.max()}")
     return labels.astype(np.int64)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from isomorph import runtime
+from isomorph import _checks, runtime
 from isomorph._backends import Run
 from isomorph._moments._sums import Sums
 from isomorph._results import Unpackable
@@ -190,8 +190,7 @@ def bootstrap(
     B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1979).
     """
     _confidence(confidence)
-    if isinstance(resamples, bool) or not isinstance(resamples, int) or resamples < 2:
-        raise ValueError(f"resamples: expected an integer of at least 2, got {resamples!r}")
+    resamples = _checks.integer("resamples", resamples, 2)
     run = Run(runtime.resolve_threads(threads))
     labels = [label for label in self.groups if self._groups[label].weight > 0]
     if len(labels) < 2:

@@ -132,7 +132,7 @@ def ridge(
             "alpha: expected one number; to choose among several, update(..., group=...) must have "
             "put the rows into two groups or more"
         )
-    path = self.ridge_path(alpha, translate=translate, threads=threads)
+    path = _path(self, _penalties(alpha), translate, threads)
     return path.at(float(path.alphas[path.best]), threads=threads)
 
 
@@ -175,7 +175,7 @@ def ridge_path(
     memory: some 8 d^2 + 4 d e + 3 e^2 numbers for each core, 8 at most, beside the merges of
     :meth:`folds`.
     """
-    return _path(self, None if alphas is None else _penalties(alphas), translate, threads)
+    return _path(self, _penalties(alphas, "alphas"), translate, threads)
 
 
 def _path(
@@ -209,13 +209,15 @@ def _path(
     return RidgePath(alphas, residuals, fold_residuals, errors, best, self, scatter, turned)
 
 
-def _penalties(alphas: Any) -> Any:
+def _penalties(alphas: Any, name: str = "alpha") -> Any:
+    if alphas is None:
+        return None
     try:
         given = np.sort(np.atleast_1d(np.asarray(alphas, dtype=np.float64)).reshape(-1))
     except (TypeError, ValueError):
-        raise ValueError(f"alpha: expected positive numbers, got {alphas!r}") from None
+        raise ValueError(f"{name}: expected positive numbers, got {alphas!r}") from None
     if not given.size or not np.all(np.isfinite(given) & (given > 0)):
-        raise ValueError(f"alpha: expected positive numbers, got {alphas!r}")
+        raise ValueError(f"{name}: expected positive numbers, got {alphas!r}")
     return given
 
 

@@ -58,7 +58,7 @@ class Scatter:
         tools = tools_of(second)
         xp = tools.xp
         centre = mean[0, :] + mean[1, :]
-        x, y = tools.contiguous(centre[:d]), tools.contiguous(centre[d:])
+        x, y = tools.kept(centre[:d]), tools.kept(centre[d:])
 
         def block(rows: slice, columns: slice, left: Any, right: Any) -> Any:
             part = second[rows, columns]
@@ -66,7 +66,7 @@ class Scatter:
                 part = xp.triu(part) + xp.matrix_transpose(xp.triu(part, k=1))
             if not translate:
                 part = part + (weight[0] * left)[:, None] * right[None, :]
-            return tools.contiguous(part)
+            return tools.kept(part)
 
         first, last = slice(0, d), slice(d, d + moments.y_dim)
         return cls(

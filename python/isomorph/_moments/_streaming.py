@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from isomorph import _arrays, runtime
+from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run
 from isomorph._moments import _cka, _files, _fits, _inputs, _resampling, _ridge, _sums
 from isomorph._moments._scatter import Scatter
@@ -95,8 +95,8 @@ class Moments:
 
     def __init__(self, x_dim: int, y_dim: int, *, norms: bool = False) -> None:
         self.x_dim, self.y_dim = (
-            _inputs.dimension("x_dim", x_dim),
-            _inputs.dimension("y_dim", y_dim),
+            _checks.integer(name, value, 1, 1 << 16, of="columns")
+            for name, value in (("x_dim", x_dim), ("y_dim", y_dim))
         )
         self.norms = bool(norms)
         self.dtype = "float32"
@@ -160,14 +160,13 @@ class Moments:
         if arguments.shapes["y"][0] != n:
             raise ShapeError(f"y: expected {n} rows as in x, got shape {arguments.shapes['y']}")
         run = Run(runtime.resolve_threads(threads), progress)
-        checked = _inputs.weights_of(arguments, weights, n)
+        checked = _inputs.weights_of(arguments, weights)
         labels = _inputs.labels_of(group, n)
         self._require_beside(arguments)
         added, exponents = self._sum(arguments, checked, labels, bool(check_finite), run)
         dtype = arguments.dtype()
-        if n:
-            self.dtype = "float64" if "float64" in (self.dtype, dtype) else dtype
-        self._add(added, exponents, run)
+        both = "float64" if "float64" in (self.dtype, dtype) else dtype
+        self._add(added, exponents, both if n else self.dtype, run)
 
     def merge(self, other: Moments) -> Moments:
         """Add the rows of `other`, group by group, and give `self`.
@@ -192,10 +191,9 @@ class Moments:
             )
         for sums in list(other._groups.values())[:1]:
             self._require_beside(_arrays.Arguments(other=sums.parts[2]))
-        if other._groups and other.dtype == "float64":
-            self.dtype = "float64"
-        added = {label: sums.copy() for label, sums in other._groups.items()}
-        self._add(added, other._exponents, Run(runtime.resolve_threads()))
+        wider = other._groups and other.dtype == "float64"
+        dtype = "float64" if wider else self.dtype
+        self._add(other._groups, other._exponents, dtype, Run(runtime.resolve_threads()))
         return self
 
     def copy(self) -> Moments:
@@ -365,17 +363,22 @@ class Moments:
                     report(done, blocks)
         return added, exponents
 
-    def _add(self, added: dict[int, Sums], exponents: _sums.Exponents, run: Run) -> None:
-        """Merge sums that belong to nobody else, scaled by their own powers."""
+    def _add(
+        self, added: dict[int, Sums], exponents: _sums.Exponents, dtype: str, run: Run
+    ) -> None:
+        """Merge sums, scaled by their own powers: all of them or, where that is interrupted, none.
+
+        Sums of neither side are written to; those of labels that one side has are shared.
+        """
         common = _sums.common(self._exponents, exponents)
         quiet = Run(run.threads)
-        self._kept.clear()
-        for label, sums in self._groups.items():
-            self._groups[label] = sums.rescaled(self.x_dim, _sums.steps(self._exponents, common))
-        self._exponents = common
+        step = _sums.steps(self._exponents, common)
+        merged = {label: sums.rescaled(self.x_dim, step) for label, sums in self._groups.items()}
         for label, sums in added.items():
             fitting = sums.rescaled(self.x_dim, _sums.steps(exponents, common))
-            if label in self._groups:
-                self._groups[label].merge(fitting, self.x_dim, quiet)
+            if label in merged:
+                merged[label] = merged[label].copy()
+                merged[label].merge(fitting, self.x_dim, quiet)
             else:
-                self._groups[label] = fitting
+                merged[label] = fitting
+        self._groups, self._exponents, self.dtype, self._kept = merged, common, dtype, {}

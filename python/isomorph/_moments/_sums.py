@@ -94,6 +94,16 @@ class Tools:
 
         return np.ascontiguousarray(array)
 
+    def kept(self, array: Any) -> Any:
+        """Give the array in memory of its own, not to be written to where that can be said."""
+        if self.namespace is not None:
+            return self.xp.asarray(array, copy=True)
+        import numpy as np
+
+        own = np.array(array, order="C")
+        own.setflags(write=False)
+        return own
+
     def prepared(self, dtype: str) -> _arrays.Prepared:
         """Give what brings arrays to the type of a result."""
         return _arrays.Prepared(self.backend, (), dtype, self.namespace)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from isomorph import _arrays
+from isomorph import _checks
 from isomorph._progress import Progress
 from isomorph.align._maps import LinearMap
 from isomorph.align._methods import METHODS, Problem, stacked
-from isomorph.align._procrustes import _weights
-from isomorph.errors import DTypeError, ShapeError
+from isomorph.align._pairs import paired, weights_of
+from isomorph.errors import NonFiniteError, ShapeError
 
 
 def fit_map(
@@ -124,28 +124,24 @@ def fit_map(
     >>> iso.fit_map(x, y, method="ridge", translate=True)
     LinearMap(4 -> 3, float64, method='ridge', residual=...)
     """
-    if method not in METHODS:
-        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
+    _checks.one_of("method", method, tuple(METHODS))
     how = METHODS[method]
     if unknown := sorted(set(options) - set(how.options)):
         takes = f"takes {', '.join(how.options)}" if how.options else "takes no options"
         raise ValueError(f"{unknown[0]}: method {method!r} {takes}")
-    for name, array in (("source", source), ("target", target)):
-        if "complex" in str(getattr(array, "dtype", "")):
-            raise DTypeError(f"{name}: expected real values, got {array.dtype}")
-    arguments = _arrays.Arguments(ndim=(2, 3), source=source, target=target)
-    arguments.require_not_empty()
+    arguments = paired(source, target)
     shapes = arguments.shapes
-    if shapes["source"][:-1] != shapes["target"][:-1]:
-        raise ShapeError(
-            f"target: expected {shapes['source'][:-1]} rows as in source, row i belonging to row "
-            f"i, got shape {shapes['target']}"
-        )
-    checked = _weights(arguments, weights)
+    checked = weights_of(arguments, weights)
     problem = Problem(source, target, checked, bool(translate), check_finite, threads, progress)
     if how.stacks or len(shapes["source"]) == 2:
         return how.fit(problem, **options)
     b = shapes["source"][0]
     if b == 0:
         raise ShapeError(f"source: expected at least one problem, got shape {shapes['source']}")
-    return stacked([how.fit(problem.one(i, b), **options) for i in range(b)])
+    maps = []
+    for i in range(b):
+        try:
+            maps.append(how.fit(problem.one(i, b), **options))
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{error} (in matrix {i} of the stack)") from error
+    return stacked(maps)

@@ -9,7 +9,7 @@ import numpy as np
 from isomorph import runtime
 from isomorph._backends import Run
 from isomorph._moments._maps import relative_residual, times_power
-from isomorph._moments._ridge import _shrinkage
+from isomorph._moments._ridge import _path, _penalties, _shrinkage
 from isomorph.align._maps import LinearMap
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def ridge(problem: Problem, alphas: Any) -> LinearMap:
     """
     moments = problem.moments()
     threads = problem.threads
-    path = moments.ridge_path(alphas, translate=problem.translate, threads=threads)
+    path = _path(moments, _penalties(alphas), problem.translate, threads)
     run = Run(runtime.resolve_threads(threads))
     scatter = path._scatter
     tools, xp = scatter.tools, scatter.tools.xp

@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from isomorph import _arrays
-from isomorph._moments._fits import checked_count, where_spread
+from isomorph import _arrays, _checks
+from isomorph._moments._fits import where_spread
 from isomorph._moments._maps import map_of
 from isomorph._progress import Progress
 from isomorph.align import _leave_one_out, _robust
 from isomorph.align._maps import LinearMap
 from isomorph.align._procrustes import procrustes
 from isomorph.align._vecmap import vecmap
-from isomorph.errors import DTypeError
 from isomorph.linalg import Moments
 
 
@@ -142,8 +141,11 @@ def _ridge(
     group: Any = None,
     seed: int = 0,
 ) -> LinearMap:
-    if choose_by not in ("folds", "loo"):
-        raise ValueError(f"choose_by: expected 'folds' or 'loo', got {choose_by!r}")
+    _checks.one_of("choose_by", choose_by, ("folds", "loo"))
+    # Wrong whether needed or not.
+    dealt(2, folds, seed)
+    if group is not None and (choose_by == "loo" or (alpha is not None and np.ndim(alpha) == 0)):
+        raise ValueError("group: expected None where the penalty is not chosen by folds")
     if alpha is not None and np.ndim(alpha) == 0:
         return problem.moments().ridge(alpha, translate=problem.translate, threads=problem.threads)
     n = int(problem.source.shape[0])
@@ -151,25 +153,20 @@ def _ridge(
         raise ValueError("alpha: expected one number; with a single pair none can be left out")
     if choose_by == "loo":
         return _leave_one_out.ridge(problem, alpha)
-    labels = dealt(n, folds, seed) if group is None else group
-    moments = problem.moments(group=labels)
+    moments = problem.moments(group=dealt(n, folds, seed) if group is None else group)
     return moments.ridge(alpha, translate=problem.translate, threads=problem.threads)
 
 
 def dealt(n: int, folds: int, seed: int) -> Any:
     """Deal n pairs to folds, evenly and at random: a function of the three numbers alone."""
-    for name, value, least in (("folds", folds, 2), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise DTypeError(f"{name}: expected an integer, got {value!r}")
-        if value < least:
-            raise ValueError(f"{name}: expected at least {least}, got {value}")
+    folds, seed = _checks.integer("folds", folds, 2), _checks.integer("seed", seed, 0)
     return np.random.default_rng(seed).permutation(n) % min(folds, n)
 
 
 def _cca(problem: Problem, *, k: int | None = None) -> LinearMap:
     moments = problem.moments()
     if k is not None:
-        checked_count("k", k, min(moments.x_dim, moments.y_dim))
+        k = _checks.integer("k", k, 1, min(moments.x_dim, moments.y_dim))
     scatter = moments.scatter(threads=problem.threads)
     if 0 in where_spread(scatter):
         # Nothing correlates with rows that are all equal: every row goes to the mean.

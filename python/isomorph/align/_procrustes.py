@@ -9,7 +9,7 @@ from isomorph._backends import Fitted, Run
 from isomorph._progress import Progress
 from isomorph._stacks import as_stack, reshape
 from isomorph.align._maps import LinearMap
-from isomorph.errors import DTypeError, NonFiniteError, ShapeError
+from isomorph.align._pairs import paired, weights_of
 
 
 def procrustes(
@@ -125,19 +125,10 @@ def procrustes(
     >>> np.allclose(fit.matrix, turn), round(fit.scale, 12)
     (True, 2.0)
     """
-    for name, array in (("source", source), ("target", target)):
-        if "complex" in str(getattr(array, "dtype", "")):
-            raise DTypeError(f"{name}: expected real values, got {array.dtype}")
-    arguments = _arrays.Arguments(ndim=(2, 3), source=source, target=target)
-    arguments.require_not_empty()
+    arguments = paired(source, target)
     shapes = arguments.shapes
-    if shapes["source"][:-1] != shapes["target"][:-1]:
-        raise ShapeError(
-            f"target: expected {shapes['source'][:-1]} rows as in source, row i belonging to row "
-            f"i, got shape {shapes['target']}"
-        )
     run = Run(runtime.resolve_threads(threads), progress)
-    checked = _weights(arguments, weights)
+    checked = weights_of(arguments, weights)
     ready = arguments.ready(check_finite=check_finite)
     x, y = (as_stack(ready, array) for array in ready.arrays)
     if checked is not None:
@@ -160,35 +151,6 @@ def procrustes(
         "allow_reflection": bool(allow_reflection),
     }
     return _as_map(ready, fitted, len(shapes["source"]) == 2, bool(translate), provenance)
-
-
-def _weights(arguments: _arrays.Arguments, weights: Any) -> Any:
-    """Check `weights`, (n,) or (b, n), and give them in float64; None stays None."""
-    if weights is None:
-        return None
-    stack = arguments.shapes["source"][:-1]
-    xp = arguments.array_namespace()
-    if arguments.namespace is None:
-        try:
-            weights = xp.asarray(weights, dtype=xp.float64)
-        except (TypeError, ValueError):
-            raise DTypeError(f"weights: expected numbers, got {type(weights).__name__}") from None
-    elif not hasattr(weights, "shape"):
-        raise DTypeError("weights: expected an array of the library of source")
-    else:
-        weights = xp.astype(weights, xp.float64)
-    if tuple(weights.shape) not in (stack, stack[-1:]):
-        raise ShapeError(
-            f"weights: expected shape {stack[-1:]}, one a row, or {stack}, got "
-            f"{tuple(weights.shape)}"
-        )
-    if not bool(xp.all(xp.isfinite(weights))):
-        raise NonFiniteError("weights: a NaN or an infinity; give 0 to what should not count")
-    if bool(xp.any(weights < 0)):
-        raise ValueError("weights: expected none negative")
-    if not bool(xp.all(xp.any(weights > 0, axis=-1))):
-        raise ValueError("weights: expected a positive one, got zeros only")
-    return weights
 
 
 def _broadcast(ready: _arrays.Prepared, weights: Any, shape: tuple[int, ...]) -> Any:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from isomorph import _arrays
-from isomorph._moments._inputs import LEAST
+from isomorph import _arrays, _checks
+from isomorph._moments._inputs import LEAST, refuse_nonfinite
 from isomorph._progress import reporting
 from isomorph.align._maps import LinearMap
-from isomorph.errors import DTypeError
 from isomorph.linalg import Moments
 
 if TYPE_CHECKING:
@@ -30,12 +27,8 @@ def fit(
     """
     from isomorph.align._methods import renamed
 
-    if isinstance(rounds, bool) or not isinstance(rounds, int | np.integer):
-        raise DTypeError(f"rounds: expected an integer, got {rounds!r}")
-    if rounds < 1:
-        raise ValueError(f"rounds: expected at least 1, got {rounds}")
-    if not (isinstance(delta, int | float) and 0 < delta < float("inf")):
-        raise ValueError(f"delta: expected a positive number, got {delta!r}")
+    rounds = _checks.integer("rounds", rounds, 1)
+    delta = _checks.number("delta", delta, above=0)
     arguments = _arrays.Arguments(source=problem.source, target=problem.target)
     xp = arguments.array_namespace()
     given = problem.weights
@@ -44,35 +37,32 @@ def fit(
     found: LinearMap | None = None
     effective = 0.0
     with reporting(problem.progress, "robust fit") as report:
-        for number in range(int(rounds)):
+        for number in range(rounds):
             moments = Moments(d, e)
             squares = unit = 0.0
             for start in range(0, n, SLICE):
                 stop = min(start + SLICE, n)
                 parts = {name: array[start:stop, ...] for name, array in arguments.arrays.items()}
-                x, y = _arrays.Arguments(**parts).ready(check_finite=False).arrays
+                ready = _arrays.Arguments(**parts).ready(check_finite=False)
+                x, y = ready.arrays
                 w = None if given is None else given[start:stop]
                 if found is not None:
-                    w = _reweighted(xp, found, x, y, w, float(delta), problem.threads)
+                    w = _reweighted(xp, found, x, y, w, delta, problem.threads)
                     # Of any scale: a common factor means nothing, and little ones would vanish.
                     unit = unit or float(xp.max(w))
                     w = w / (unit or 1.0)
                     w = xp.where(w < LEAST, 0 * w, w)
                     squares += float(xp.sum(w * w))
                 with renamed({"x": "source", "y": "target"}):
-                    moments.update(
-                        x,
-                        y,
-                        weights=w,
-                        check_finite=problem.check_finite and found is None,
-                        threads=problem.threads,
-                    )
+                    if problem.check_finite and found is None:
+                        refuse_nonfinite(ready, start)
+                    moments.update(x, y, weights=w, check_finite=False, threads=problem.threads)
             found = moments.procrustes(
                 scale=scale, translate=problem.translate, threads=problem.threads
             )
             effective = moments.weight**2 / squares if squares > 0 else float(n)
             if report is not None:
-                report(number + 1, int(rounds))
+                report(number + 1, rounds)
     assert found is not None
     return LinearMap(
         found.matrix,
@@ -82,7 +72,7 @@ def fit(
         orthogonal=True,
         method="robust",
         metrics={**found.metrics, "effective_pairs": effective},
-        provenance={**found.provenance, "rounds": int(rounds), "delta": float(delta)},
+        provenance={**found.provenance, "rounds": rounds, "delta": delta},
         singular_values=found.singular_values,
     )
 

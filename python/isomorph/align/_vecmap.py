@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from isomorph import _arrays, _core, runtime
+from isomorph import _arrays, _checks, _core, runtime
 from isomorph._backends import Run
 from isomorph._progress import Progress, reporting
 from isomorph.align._alignment import Alignment
 from isomorph.align._double import Double
 from isomorph.align._maps import LinearMap
+from isomorph.align._pairs import paired
 from isomorph.align._procrustes import procrustes
-from isomorph.errors import DTypeError, NonFiniteError, ShapeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +157,8 @@ def vecmap(
     True
     """
     how = _options(mode, whiten, source_reweight, target_reweight, source_dewhiten, target_dewhiten)
-    arguments = _arrays.Arguments(source=source, target=target)
-    arguments.require_not_empty()
+    arguments = paired(source, target, stacks=False)
     shapes = arguments.shapes
-    if shapes["source"][0] != shapes["target"][0]:
-        raise ShapeError(
-            f"target: expected {shapes['source'][0]} rows as in source, row i belonging to row i, "
-            f"got shape {shapes['target']}"
-        )
     most = min(shapes["source"][1], shapes["target"][1])
     if dimensions is not None:
         dimensions = _dimensions(dimensions, most, how)
@@ -347,24 +339,10 @@ def _options(
 
 
 def _exponent(name: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise DTypeError(f"{name}: expected a number, got {value!r}") from None
-    if not math.isfinite(number):
-        raise NonFiniteError(f"{name}: expected a finite number, got {value!r}")
-    if isinstance(value, bool | str) or number < 0:
-        raise ValueError(f"{name}: expected a number from 0 up, got {value!r}")
-    return number
+    return _checks.number(name, value, least=0)
 
 
 def _dimensions(value: Any, most: int, how: VecMapMode) -> int:
     if how.kind != "whitened":
         raise ValueError(f"dimensions: expected None for a map that is {how.kind}")
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise DTypeError(f"dimensions: expected an integer, got {value!r}") from None
-    if isinstance(value, bool) or not 1 <= number <= most:
-        raise ValueError(f"dimensions: expected 1 to {most}, got {value!r}")
-    return number
+    return _checks.integer("dimensions", value, 1, most)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isomorph import _arrays, runtime, transforms
+from isomorph import _arrays, _checks, runtime, transforms
 from isomorph._progress import Progress, reporting
 from isomorph.align import Alignment
 from isomorph.errors import ConvergenceWarning
@@ -125,11 +125,11 @@ def refine(
     arguments.require_not_empty()
     steps = transforms.Chain.parse(chain)
     options: dict[str, Any] = {
-        "direction": check.one_of("direction", direction, check.DIRECTIONS),
-        "method": check.one_of("method", method, check.METHODS),
+        "direction": _checks.one_of("direction", direction, check.DIRECTIONS),
+        "method": _checks.one_of("method", method, check.METHODS),
         "neighborhood": check.whole("neighborhood", neighborhood, 0),
         "max_rank": check.whole_or_none("max_rank", max_rank, 1),
-        "threshold": None if threshold is None else check.number("threshold", threshold),
+        "threshold": None if threshold is None else _checks.number("threshold", threshold),
         "min_size": check.whole("min_size", min_size, 0),
         "max_size": check.whole_or_none("max_size", max_size, 1),
     }

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from typing import Any
 
 import numpy as np
 
+from isomorph._checks import integer, one_of
 from isomorph._embeddings import Embeddings
 from isomorph._results import Pairs
 from isomorph.align._vecmap import MODES, VecMapMode
-from isomorph.errors import DictionaryError, DTypeError
+from isomorph.errors import DictionaryError
 from isomorph.learning import _seeds
 from isomorph.learning._agreement import Agreement
 
@@ -54,41 +53,14 @@ def final_mode(final: Any) -> VecMapMode:
     return MODES[one_of("final", final, tuple(MODES))]
 
 
-def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
-    """Require a value that is known."""
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
-    return value
-
-
 def whole(name: str, value: Any, least: int, most: int = 2**32 - 2) -> int:
     """Require an integer in a range."""
-    try:
-        found = operator.index(value)
-    except TypeError:
-        raise DTypeError(f"{name}: expected an integer, got {value!r}") from None
-    if isinstance(value, bool) or not least <= found <= most:
-        raise ValueError(f"{name}: expected {least} to {most}, got {value!r}")
-    return found
+    return integer(name, value, least, most)
 
 
 def whole_or_none(name: str, value: Any, least: int) -> int | None:
     """Require an integer in a range, or None."""
     return None if value is None else whole(name, value, least)
-
-
-def number(name: str, value: Any, *, above: float = -math.inf, most: float = math.inf) -> float:
-    """Require a finite number in a range that is open below."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        raise DTypeError(f"{name}: expected a number, got {value!r}") from None
-    if isinstance(value, bool | str) or not math.isfinite(found) or not above < found <= most:
-        limits = [f"above {above:g}"] * (above > -math.inf) + [f"at most {most:g}"] * (
-            most < math.inf
-        )
-        raise ValueError(f"{name}: expected a finite number {', '.join(limits)}, got {value!r}")
-    return found
 
 
 def resumable(resume: Any, checkpoint: Any) -> None:

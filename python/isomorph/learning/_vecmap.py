@@ -8,7 +8,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from isomorph import _arrays, _core, runtime, transforms
+from isomorph import _arrays, _checks, _core, runtime, transforms
 from isomorph._backends import Run
 from isomorph._progress import Progress, reporting
 from isomorph.align import Alignment
@@ -182,15 +182,15 @@ def self_learn(
     steps = transforms.Chain.parse(chain)
     mode = check.final_mode(final)
     options: dict[str, Any] = {
-        "direction": check.one_of("direction", direction, check.DIRECTIONS),
-        "method": check.one_of("method", method, check.METHODS),
+        "direction": _checks.one_of("direction", direction, check.DIRECTIONS),
+        "method": _checks.one_of("method", method, check.METHODS),
         "neighborhood": check.whole("neighborhood", neighborhood, 0),
     }
     rule: dict[str, Any] = {
-        "keep": check.number("keep", keep, above=0.0, most=1.0),
-        "keep_multiplier": check.number("keep_multiplier", keep_multiplier, above=1.0),
+        "keep": _checks.number("keep", keep, above=0.0, most=1.0),
+        "keep_multiplier": _checks.number("keep_multiplier", keep_multiplier, above=1.0),
         "patience": check.whole("patience", patience, 1),
-        "threshold": check.number("threshold", threshold),
+        "threshold": _checks.number("threshold", threshold),
         "max_iterations": check.whole_or_none("max_iterations", max_iterations, 0),
     }
     first = check.whole_or_none("vocabulary", vocabulary, 1)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _arrays, runtime
+from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run
 from isomorph._progress import Progress, reporting
 from isomorph._results import Unpackable
@@ -16,7 +16,7 @@ from isomorph.errors import ShapeError
 from isomorph.metrics._host import mean_of_best, to_numpy
 from isomorph.metrics.hubness import hubness
 from isomorph.metrics.intervals import PairedDifference, check_bootstrap, paired_difference
-from isomorph.neighbors import _count, both_by_cosine
+from isomorph.neighbors import both_by_cosine
 
 __all__ = ["Forecast", "csls_forecast"]
 
@@ -164,7 +164,9 @@ def csls_forecast(
     arguments.require_same_columns("source", "target")
     n, d = arguments.shapes["source"]
     m = arguments.shapes["target"][0]
-    neighborhood = _count("neighborhood", neighborhood, min(n, m), "rows of the smaller side")
+    neighborhood = _checks.integer(
+        "neighborhood", neighborhood, 1, min(n, m), of="rows of the smaller side"
+    )
     if d < 2:
         raise ShapeError(f"source: expected at least 2 columns, to be cut in halves, got {d}")
     number = runtime.resolve_threads(threads)

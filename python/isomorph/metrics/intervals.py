@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from isomorph import _checks
 from isomorph._results import Unpackable
 from isomorph.errors import DTypeError, NonFiniteError, ShapeError
 
@@ -231,8 +232,7 @@ def check_bootstrap(confidence: float, resamples: int, seed: int) -> None:
     """Raise unless the three can be used; called before long work, not after it."""
     _level(confidence)
     _generator(seed)
-    if isinstance(resamples, bool) or not isinstance(resamples, int | np.integer) or resamples < 1:
-        raise ValueError(f"resamples: expected an integer of 1 or more, got {resamples!r}")
+    _checks.integer("resamples", resamples, 1)
 
 
 def uniform_below(n: int, count: int, seed: int) -> NDArray[np.int64]:
@@ -260,10 +260,7 @@ def _below(n: int, raw: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def _generator(seed: int) -> np.random.Philox:
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed < 2**128:
-        raise ValueError(f"seed: expected an integer from 0 to 2**128 - 1, got {seed!r}")
-    return np.random.Philox(key=int(seed))
+    return np.random.Philox(key=_checks.integer("seed", seed, 0, 2**128 - 1))
 
 
 def _level(confidence: float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _arrays
+from isomorph import _arrays, _checks
 from isomorph._progress import Progress, reporting
 from isomorph._results import Pairs
 from isomorph.errors import DictionaryError
@@ -128,11 +128,7 @@ def csls_verdict(
     n, m = arguments.shapes["source"][0], arguments.shapes["target"][0]
     rows, golds = pair_rows(train_pairs, n, m)
     words, owner = distinct_in_order(rows)
-    whole = isinstance(folds, int | np.integer) and not isinstance(folds, bool)
-    if not whole or not 2 <= folds <= len(words):
-        raise ValueError(
-            f"folds: expected 2 to {len(words)}, the distinct source words, got {folds!r}"
-        )
+    folds = _checks.integer("folds", folds, 2, len(words), of="the distinct source words")
     # Checked here, under the names of this function.
     source, target = arguments.ready(check_finite=check_finite).arrays
     options: dict[str, Any] = {"check_finite": False, "threads": threads}
@@ -264,9 +260,8 @@ def _cut(
     name: str, array: Any, rows: NDArray[np.int64], max_rows: int
 ) -> tuple[Any, NDArray[np.int64]]:
     """Keep the first rows and those that pairs name, and renumber the pairs."""
-    if isinstance(max_rows, bool) or not isinstance(max_rows, int | np.integer) or max_rows < 1:
-        raise ValueError(f"{name}: expected an integer of 1 or more, got {max_rows!r}")
-    first = np.arange(min(int(max_rows), array.shape[0]), dtype=np.int64)
+    most = _checks.integer(name, max_rows, 1)
+    first = np.arange(min(most, array.shape[0]), dtype=np.int64)
     kept = np.union1d(first, rows)
     return take_rows(array, kept), np.searchsorted(kept, rows)
 

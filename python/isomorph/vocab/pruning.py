@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isomorph import _core, runtime
+from isomorph import _checks, _core, runtime
 from isomorph.errors import DTypeError
 from isomorph.vocab.remap import Remap
 
@@ -91,11 +91,7 @@ def prune(
         keep &= np.fromiter((not word.isascii() for word in words), np.bool_, len(words))
     kept = np.nonzero(keep)[0]
     if top is not None:
-        if isinstance(top, bool) or not isinstance(top, int | np.integer):
-            raise DTypeError(f"top: expected an integer, got {top!r}")
-        if top < 0:
-            raise ValueError(f"top: expected 0 or more, got {top}")
-        kept = kept[:top]
+        kept = kept[: _checks.integer("top", top, 0)]
     return Remap.from_kept(kept, len(words))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _core
+from isomorph import _checks, _core
 from isomorph.errors import DTypeError, FormatError, RemapError, ShapeError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Remap:
     _old_to_new: NDArray[np.int64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        size = _integer("old_size", self.old_size)
+        size = _checks.integer("old_size", self.old_size)
         if not 0 <= size <= _MAX_SIZE:
             raise RemapError(f"old_size: expected 0 to {_MAX_SIZE}, got {size}")
         kept = _ids("kept_old_ids", self.new_to_old)
@@ -57,7 +57,7 @@ class Remap:
         # An unsigned 64-bit id has been found to fit by now.
         kept = np.array(kept, dtype=np.int64, order="C")
         _require_distinct(kept)
-        dropped = _integer("dropped", self.dropped)
+        dropped = _checks.integer("dropped", self.dropped)
         if not -1 <= dropped < max(len(kept), 0):
             raise RemapError(
                 f"dropped: expected -1 or a new id below {len(kept)}, got {dropped}; it says what "
@@ -312,12 +312,6 @@ class Remap:
     def _require_rows(self, rows: int) -> None:
         if rows != self.old_size:
             raise ShapeError(f"expected {self.old_size} rows, one an old id, got {rows}")
-
-
-def _integer(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise DTypeError(f"{name}: expected an integer, got {value!r}")
-    return int(value)
 
 
 def _ids(name: str, values: Any) -> NDArray[Any]:
