@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from isomorph import _core, align, errors, linalg, runtime, transforms
 from isomorph._index import Index
 from isomorph._results import CSLS, Coverage, Neighbors, Pairs
-from isomorph.align import Alignment, LinearMap, fit_map, procrustes
+from isomorph.align import Alignment, LinearMap, fit_map, fit_maps, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 
 if TYPE_CHECKING:
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from isomorph.induction import induce_dictionary
     from isomorph.late_interaction import maxsim, maxsim_topk
     from isomorph.learning import refine, self_learn
+    from isomorph.many_spaces import CommonSpace, generalized_procrustes
     from isomorph.mining import mine_bitext
     from isomorph.negatives import HardNegatives, hard_negatives
     from isomorph.translation import translate
 
 #: Functions that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
+    "CommonSpace": "many_spaces",
     "dissim_local": "hubness_reduction",
+    "generalized_procrustes": "many_spaces",
     "HardNegatives": "negatives",
     "hard_negatives": "negatives",
     "induce_dictionary": "induction",
@@ -47,6 +50,7 @@ __version__: str = _core.build_info()["version"]
 __all__ = [
     "CSLS",
     "Alignment",
+    "CommonSpace",
     "Coverage",
     "HardNegatives",
     "Index",
@@ -60,6 +64,8 @@ __all__ = [
     "dissim_local",
     "errors",
     "fit_map",
+    "fit_maps",
+    "generalized_procrustes",
     "hard_negatives",
     "induce_dictionary",
     "inverted_softmax",

@@ -15,6 +15,7 @@ import isomorph as iso
 from isomorph.errors import DTypeError, MemoryBudgetError
 from support.contracts import Argument, Contract
 from support.learning_contracts import LEARNING
+from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAYS
 
 #: An odd number of columns, more than one canonical chunk of 8, and no multiple of any SIMD width.
 COLUMNS = 19
@@ -651,6 +652,7 @@ CONTRACTS: tuple[Contract, ...] = (
     + ALIGN
     + MAPS
     + LEARNING
+    + MANY_SPACES
     + METRICS
 )
 
@@ -661,6 +663,7 @@ _RESULT = "a result tells about itself; tests/unit"
 _FILES = "reads or writes files; tests/unit, tests/properties and tests/hostile"
 _MOMENTS = "works on sums that were accumulated; tests/unit, tests/properties and tests/oracles"
 WITHOUT_ARRAYS = {
+    **MANY_SPACES_WITHOUT_ARRAYS,
     **{
         f"Moments.{name}": _MOMENTS
         for name in (

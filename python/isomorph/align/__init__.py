@@ -2,6 +2,7 @@
 
 from isomorph.align._alignment import Alignment
 from isomorph.align._fit_map import fit_map
+from isomorph.align._many import fit_maps
 from isomorph.align._maps import LinearMap
 from isomorph.align._procrustes import procrustes
 from isomorph.align._vecmap import MODES as VECMAP_MODES
@@ -13,6 +14,7 @@ __all__ = [
     "LinearMap",
     "VecMapMode",
     "fit_map",
+    "fit_maps",
     "procrustes",
     "vecmap",
 ]

@@ -1,0 +1,138 @@
+"""The contracts of what takes many problems or many spaces, for the table of all of them."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+import isomorph as iso
+from isomorph.errors import DTypeError
+from support.contracts import Argument, Contract
+
+Refused = tuple[tuple[dict[str, Any], type[Exception], str], ...]
+
+_UNIQUE = ("matrix", "source_mean", "target_mean")
+
+
+def _problems(**given: Any) -> list[Any]:
+    """Put together two problems, the first of pairs that stay as they are."""
+    sides = [given.pop(f"problems.1.{side}") for side in ("source", "target")]
+    rows = np.random.default_rng(0).standard_normal((9, 4))
+    # The library of the first side is that of the other problem, where it has one.
+    return [(rows.astype("float32"), rows[:, ::-1].astype("float32")), tuple(sides)]
+
+
+def _fit_maps(**given: Any) -> Any:
+    options = {name: value for name, value in given.items() if not name.startswith("problems")}
+    return iso.fit_maps(_problems(**given), **options)[1]
+
+
+_SPACES = {
+    f"spaces.{name}": Argument((31, columns), draw=draw)
+    for name, columns, draw in (
+        ("en", 7, lambda rng, shape: rng.standard_normal(shape)),
+        ("fr", 7, lambda rng, shape: rng.standard_normal(shape)),
+        ("fi", 5, lambda rng, shape: rng.standard_normal(shape)),
+    )
+}
+
+_LABELS = np.arange(31)
+
+
+def _generalized(**given: Any) -> Any:
+    spaces = {
+        name.removeprefix("spaces."): given.pop(name)
+        for name in list(given)
+        if name.startswith("spaces.")
+    }
+    # What the rounds end at is determined to their tolerance; a few rounds, to rounding.
+    return iso.generalized_procrustes(spaces, **{"tol": 0.9, **given})
+
+
+def _consensus(**given: Any) -> Any:
+    hub = iso.CommonSpace(
+        {
+            "en": iso.LinearMap(_like(given["spaces.en"], np.eye(7, 3))),
+            "fr": iso.LinearMap(_like(given["spaces.fr"], np.eye(7, 3, k=1))),
+        }
+    )
+    spaces = {name: given.pop(f"spaces.{name}") for name in ("en", "fr")}
+    return hub.consensus(spaces, **given)
+
+
+def _add(**given: Any) -> Any:
+    rows = given.pop("known.en.0"), given.pop("known.en.1")
+    hub = iso.CommonSpace({"en": iso.LinearMap(_like(rows[1], np.eye(7, 3)))})
+    return hub.add("fr", {"en": rows}, **given)["fr"]
+
+
+def _like(x: Any, values: np.ndarray) -> Any:
+    import array_api_compat
+
+    if isinstance(x, np.ndarray) or not array_api_compat.is_array_api_obj(x):
+        return values
+    return array_api_compat.array_namespace(x).asarray(values)
+
+
+_REFUSALS: Refused = (
+    ({"pivot": "ru"}, ValueError, "pivot: expected one of en, fr, fi, got 'ru'"),
+    ({"max_iterations": 0}, ValueError, "max_iterations: expected 1 to"),
+    ({"max_iterations": True}, ValueError, "max_iterations: expected 1 to"),
+    ({"max_iterations": 1.5}, DTypeError, "max_iterations: expected an integer"),
+    ({"tol": float("nan")}, ValueError, "tol: expected a finite number"),
+    ({"tol": "small"}, DTypeError, "tol: expected a number"),
+)
+
+MANY_SPACES = (
+    Contract(
+        "fit_maps",
+        {f"problems.1.{side}": Argument((31, 5), ndims=(2, 3)) for side in ("source", "target")},
+        _fit_maps,
+        takes_progress=True,
+        typed=(".matrix",),
+        unique=_UNIQUE,
+        refused=(
+            ({"method": "magic"}, ValueError, "method: expected one of procrustes"),
+            ({"alpha": 1.0}, ValueError, "alpha: method 'procrustes' takes scale"),
+        ),
+    ),
+    *(
+        Contract(
+            "generalized_procrustes",
+            _SPACES,
+            functools.partial(_generalized, **options),
+            variant=variant,
+            takes_progress=True,
+            typed=(".matrix",),
+            unique=_UNIQUE,
+            refused=refused,
+        )
+        for variant, options, refused in (
+            ("rows", {}, _REFUSALS),
+            ("all", {"scale": True, "translate": True, "allow_reflection": False}, ()),
+            ("pivot", {"pivot": "en"}, ()),
+        )
+    ),
+    Contract(
+        "CommonSpace.consensus",
+        {name: argument for name, argument in _SPACES.items() if name != "spaces.fi"},
+        _consensus,
+    ),
+    Contract(
+        "CommonSpace.add",
+        {f"known.en.{side}": Argument((31, 7)) for side in (0, 1)},
+        _add,
+        takes_progress=True,
+        typed=(".matrix",),
+        unique=_UNIQUE,
+    ),
+)
+
+_HUB = "takes names or a file; tests/unit/test_many_spaces.py"
+MANY_SPACES_WITHOUT_ARRAYS = {
+    "CommonSpace.between": _HUB,
+    "CommonSpace.load": _HUB,
+    "CommonSpace.save": _HUB,
+}
