@@ -14,6 +14,7 @@ import numpy as np
 import isomorph as iso
 from isomorph.errors import DTypeError, MemoryBudgetError
 from support.contracts import Argument, Contract
+from support.evidence_contracts import EVIDENCE, EVIDENCE_WITHOUT_ARRAYS
 from support.learning_contracts import LEARNING
 from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAYS
 
@@ -654,6 +655,7 @@ CONTRACTS: tuple[Contract, ...] = (
     + LEARNING
     + MANY_SPACES
     + METRICS
+    + EVIDENCE
 )
 
 #: Public functions that take no float arrays.
@@ -664,6 +666,7 @@ _FILES = "reads or writes files; tests/unit, tests/properties and tests/hostile"
 _MOMENTS = "works on sums that were accumulated; tests/unit, tests/properties and tests/oracles"
 WITHOUT_ARRAYS = {
     **MANY_SPACES_WITHOUT_ARRAYS,
+    **EVIDENCE_WITHOUT_ARRAYS,
     **{
         f"Moments.{name}": _MOMENTS
         for name in (

@@ -160,12 +160,17 @@ def _write(
     metadata = {"format": kind, "format_version": str(version)}
     for name, value in described.items():
         try:
-            metadata[name] = json.dumps(value, sort_keys=True, default=_plain)
+            metadata[name] = as_json(value)
         except TypeError as error:
             raise TypeError(
                 f"{name}: metrics and provenance are saved as JSON, which cannot hold this: {error}"
             ) from None
     _core.write_safetensors(os.fspath(path), tensors, metadata)
+
+
+def as_json(value: Any) -> str:
+    """Write plain values, and NumPy's, as JSON."""
+    return json.dumps(value, sort_keys=True, default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -40,6 +40,7 @@ def fit_map(
                                                                                 folds, group, seed
     "cca"          into the canonical space and back out of the target's        k
     "vecmap"       :func:`isomorph.align.vecmap`, the target left as it is      as there
+    "auto"         that of these methods which translates left-out pairs best   see below
     =============  ===========================================================  ===================
 
     Parameters
@@ -85,10 +86,43 @@ def fit_map(
     k : int, optional
         Pairs of canonical columns; default: all.
 
+    Of "auto", which deals pairs to folds, fits each method to all folds but one, and looks the
+    sources of that one up among the targets (P@1; any target that a source has is right):
+
+    source_space : array of shape (N, d) or (b, N, d), optional
+        All rows of the source side: CSLS takes its radii over them. Default: the distinct sources
+        of the pairs.
+    target_space : array of shape (M, e) or (b, M, e), optional
+        All rows of the target side, which those of `target` are among: what is looked through.
+        Default: the distinct targets of the pairs, which makes it easier than it will be.
+    folds : int, default 5
+        At most one a unit. Pairs with equal source rows are one unit, never in two folds, ...
+    group : integers of shape (n,), optional
+        ... and so are pairs of one group: documents, lemmas, speakers.
+    methods : sequence of str or (str, dict), optional
+        What is tried, with options: ``["procrustes", ("ridge", {"alpha": 1.0})]``, in the order of
+        preference. Default: every method of the table that serves the arguments, from the plainest
+        to the freest; the ones that these pairs do not define are left out, and named.
+    retrieval : {"auto", "nn", "csls"}, default "auto"
+        By which P@1 methods are compared; "auto" takes the better of the two and says which.
+        "nn" is by far the fastest: CSLS needs the radii of the targets for every fit.
+    neighborhood : int, default 10
+        K of the radii; fewer where there are not as many rows.
+    max_rows : int or None, default 10,000
+        Bounds the search: rows of `source_space` and of `target_space` that are looked at, from the
+        first on (besides the right ones), and sources that are looked up. With fewer targets to
+        look through all methods seem better than they are; None takes all.
+    confidence : float, default 0.95
+        Level of the intervals in the table.
+    seed : int, default 0
+        Of the dealing.
+
     Returns
     -------
     LinearMap
-        In the type of the input, with ``metrics`` of the method.
+        In the type of the input, with ``metrics`` of the method. From "auto" ``selection`` is the
+        table (:class:`isomorph.align.Selection`; print it), kept when the map is saved, as
+        ``metrics["auto"]``.
 
     Raises
     ------
@@ -110,6 +144,15 @@ def fit_map(
     fewer pairs than dimensions "ols" gives the answer of the smallest norm, and "procrustes" the
     one nearest to the identity; "ridge" and "cca" leave out directions without evidence.
 
+    "auto" takes the first method of `methods` that is within one standard error of the best, and
+    within one point: a plainer map for nothing that could be told. What it says of the winner is
+    a little too good (the best of many), and all of it a little too bad (fits have fewer pairs than
+    the map that is given, which is fitted to all). One pass over the pairs serves the fits of all
+    folds from moments; "robust", "vecmap" and options that need rows take their own. Then for each
+    method and fold a search of the held-out sources, and with CSLS one pass of radii: O(methods
+    folds N M d), N and M at most `max_rows`. Peak memory: D^2 numbers for each fold, D = d + e, and
+    copies of the pairs of a fold, of the targets and their codes, and of the mapped sources.
+
     References
     ----------
     F. Paischer et al., "SITTA: a semantic image-text alignment for image captioning", 2023, for
@@ -123,6 +166,9 @@ def fit_map(
     >>> y = x @ rng.standard_normal((4, 3)) + 0.1 * rng.standard_normal((200, 3))
     >>> iso.fit_map(x, y, method="ridge", translate=True)
     LinearMap(4 -> 3, float64, method='ridge', residual=...)
+    >>> choice = iso.fit_map(x, y, method="auto", translate=True).selection
+    >>> choice.retrieval in ("nn", "csls") and choice.because.startswith(f"chosen: {choice.chosen}")
+    True
     """
     _checks.one_of("method", method, tuple(METHODS))
     how = METHODS[method]

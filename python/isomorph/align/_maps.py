@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isomorph import _arrays, runtime
 from isomorph._backends import Run
@@ -13,6 +13,9 @@ from isomorph._progress import Progress
 from isomorph._stacks import as_stack, reshape
 from isomorph.align import _files
 from isomorph.errors import DTypeError, NonFiniteError, ShapeError
+
+if TYPE_CHECKING:
+    from isomorph.align._selection import Selection
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +103,14 @@ class LinearMap:
     def stack(self) -> int | None:
         """How many maps, for a stack."""
         return int(self.matrix.shape[0]) if self.matrix.ndim == 3 else None
+
+    @property
+    def selection(self) -> Selection | None:
+        """How ``fit_map(method="auto")`` chose the method; None for other maps, and for stacks."""
+        from isomorph.align._selection import Selection
+
+        told = self.metrics.get("auto")
+        return Selection.from_dict(told) if isinstance(told, Mapping) else None
 
     def apply(
         self,

@@ -50,6 +50,20 @@ class Problem:
             progress=progress,
         )
 
+    def taking(self, pairs: Any) -> Problem:
+        """Give the problem of these pairs alone; `pairs` are NumPy's int64."""
+        xp = _arrays.Arguments(source=self.source).array_namespace()
+        rows = pairs
+        if not isinstance(self.source, np.ndarray):
+            rows = xp.asarray(pairs, device=self.source.device)
+        weights = self.weights
+        return replace(
+            self,
+            source=xp.take(self.source, rows, axis=0),
+            target=xp.take(self.target, rows, axis=0),
+            weights=None if weights is None else xp.take(weights, rows, axis=0),
+        )
+
     def moments(self, *, group: Any = None) -> Moments:
         """Take the moments of the rows."""
         moments = Moments(int(self.source.shape[1]), int(self.target.shape[1]))
@@ -202,6 +216,13 @@ def _vecmap(problem: Problem, **options: Any) -> LinearMap:
     )
 
 
+def _auto(problem: Problem, **options: Any) -> LinearMap:
+    # Retrieval and its statistics are loaded by whom they are asked for.
+    from isomorph.align import _auto as automatic
+
+    return automatic.fit(problem, **options)
+
+
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "procrustes": Method(_plain, ("scale",), stacks=True),
@@ -223,6 +244,22 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "dimensions",
             ),
         ),
+        "auto": Method(
+            _auto,
+            (
+                "source_space",
+                "target_space",
+                "group",
+                "folds",
+                "methods",
+                "retrieval",
+                "neighborhood",
+                "max_rows",
+                "confidence",
+                "seed",
+            ),
+            stacks=True,
+        ),
     }
 )
 
@@ -232,12 +269,22 @@ def stacked(maps: list[LinearMap]) -> LinearMap:
     first = maps[0]
     xp = _arrays.Arguments(matrix=first.matrix).array_namespace()
 
-    def joined(name: str) -> Any:
-        parts = [getattr(one, name) for one in maps]
-        return None if any(part is None for part in parts) else xp.stack(parts)
+    def joined(parts: list[Any]) -> Any:
+        if any(part is None or part.shape != parts[0].shape for part in parts):
+            return None
+        return xp.stack(parts)
 
-    metrics = {name: [one.metrics[name] for one in maps] for name in first.metrics}
-    means = joined("source_mean"), joined("target_mean")
+    def mean(name: str) -> Any:
+        parts = [getattr(one, name) for one in maps]
+        there = [part for part in parts if part is not None]
+        # Methods that were chosen each for itself: one may have means where another has none.
+        return joined(
+            [0 * there[0] if part is None else part for part in parts] if there else [None]
+        )
+
+    shared = [name for name in first.metrics if all(name in one.metrics for one in maps)]
+    metrics = {name: [one.metrics[name] for one in maps] for name in shared}
+    means = mean("source_mean"), mean("target_mean")
     device = {} if isinstance(first.matrix, np.ndarray) else {"device": first.matrix.device}
     scale = xp.asarray([one.scale for one in maps], dtype=xp.float64, **device)
     return LinearMap(
@@ -245,8 +292,8 @@ def stacked(maps: list[LinearMap]) -> LinearMap:
         *means,
         scale,
         orthogonal=all(one.orthogonal for one in maps),
-        method=first.method,
+        method="; ".join(dict.fromkeys(one.method for one in maps)),
         metrics=metrics,
         provenance=first.provenance,
-        singular_values=joined("singular_values"),
+        singular_values=joined([one.singular_values for one in maps]),
     )

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isomorph._text import table
 from isomorph.cli import _inputs
 from isomorph.cli._inputs import MAP
 from isomorph.cli._outputs import output_folder
-from isomorph.cli._terminal import Line, Terminal, Watch, table
+from isomorph.cli._terminal import Line, Terminal, Watch
 
 if TYPE_CHECKING:
     from isomorph.io import Embeddings

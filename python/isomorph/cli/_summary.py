@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isomorph.cli._terminal import Line, table
+from isomorph._text import table
+from isomorph.cli._terminal import Line
 from isomorph.report import wording
 from isomorph.report.wording import METHOD_NAMES, duration, file_size, interval, percent
 

@@ -6,8 +6,9 @@ import argparse
 import tempfile
 from typing import TYPE_CHECKING
 
+from isomorph._text import table
 from isomorph.cli import _inputs
-from isomorph.cli._terminal import Terminal, table
+from isomorph.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from isomorph.metrics import WordTranslation

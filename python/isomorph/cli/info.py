@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from isomorph._text import table
 from isomorph.cli import _inputs
-from isomorph.cli._terminal import Terminal, table
+from isomorph.cli._terminal import Terminal
 
 NAME = "info"
 HELP = "say what is in a file of vectors or in a map"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+from isomorph._text import table
 from isomorph.cli import _inputs
-from isomorph.cli._terminal import Terminal, table
+from isomorph.cli._terminal import Terminal
 
 NAME = "translate"
 HELP = "translate words with a map that 'align' has written"

@@ -11,6 +11,7 @@ from isomorph.metrics.intervals import (
     paired_difference,
     wilson,
 )
+from isomorph.metrics.paired import Compared, Comparison, PairedTest, compare, paired_test
 from isomorph.metrics.ranking import RankMetrics, rank_metrics
 from isomorph.metrics.retrieval import WordTranslation, word_translation
 from isomorph.metrics.streaming import retrieval_metrics
@@ -18,6 +19,8 @@ from isomorph.metrics.verdict import Fold, Verdict, csls_verdict
 
 __all__ = [
     "CONVENTIONS",
+    "Compared",
+    "Comparison",
     "Convention",
     "FileEvaluation",
     "Fold",
@@ -26,15 +29,18 @@ __all__ = [
     "Hubness",
     "Interval",
     "PairedDifference",
+    "PairedTest",
     "RankMetrics",
     "Verdict",
     "WordTranslation",
     "bootstrap_mean",
+    "compare",
     "csls_forecast",
     "csls_verdict",
     "evaluate_files",
     "hubness",
     "paired_difference",
+    "paired_test",
     "rank_metrics",
     "retrieval_metrics",
     "wilson",

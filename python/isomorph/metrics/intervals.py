@@ -34,7 +34,7 @@ class Interval(Unpackable):
         Its ends.
     confidence : float
         Its level, 0.95 for instance.
-    method : {"bootstrap", "wilson"}
+    method : {"bootstrap", "wilson", "tango"}
         Where it comes from.
     """
 
@@ -112,7 +112,7 @@ def bootstrap_mean(
     True
     """
     check_bootstrap(confidence, resamples, seed)
-    column = _values("values", values)
+    column = checked_values("values", values)
     means = resampled_means(column[:, None], resamples=resamples, seed=seed)[:, 0]
     return percentile_interval(means, confidence)
 
@@ -186,7 +186,7 @@ def paired_difference(
     >>> round(result.difference, 3), result.wins, result.losses, result.p_value
     (0.333, 2, 0, 0.5)
     """
-    a, b = _values("first", first), _values("second", second)
+    a, b = checked_values("first", first), checked_values("second", second)
     if len(a) != len(b):
         raise ShapeError(f"second: expected {len(a)} words as in first, got {len(b)}")
     differences = a - b
@@ -219,6 +219,21 @@ def resampled_means(values: NDArray[Any], *, resamples: int, seed: int) -> NDArr
             # Pairwise sums: the same bytes whatever BLAS and thread count.
             means[start : start + len(rows), column] = values[:, column][rows].mean(axis=1)
     return means
+
+
+def random_signs(values: NDArray[np.float64], *, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Give sums of `values` (n,) with random signs, n from 0 up: (resamples,)."""
+    n = len(values)
+    words = -(-n // 64)
+    sums = np.zeros(resamples)
+    generator = _generator(seed)
+    block = max(1, _BLOCK // max(64 * words, 1))
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        raw = generator.random_raw(rows * words).astype("<u8").view(np.uint8)
+        bits = np.unpackbits(raw.reshape(rows, 8 * words), axis=1, count=n, bitorder="little")
+        sums[start : start + rows] = np.where(bits == 1, values, -values).sum(axis=1)
+    return sums
 
 
 def percentile_interval(means: NDArray[np.float64], confidence: float) -> Interval:
@@ -269,7 +284,7 @@ def _level(confidence: float) -> float:
     return confidence
 
 
-def _values(name: str, values: Any) -> NDArray[np.float64]:
+def checked_values(name: str, values: Any) -> NDArray[np.float64]:
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise DTypeError(f"{name}: expected numbers, got {array.dtype}")

@@ -1,0 +1,285 @@
+"""The method that translates pairs best that it was not fitted on."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isomorph._checks import integer, one_of
+from isomorph._progress import reporting
+from isomorph.align._candidates import SPACES, Candidate, candidates
+from isomorph.align._holdout import Dealt, How, Rows, Search
+from isomorph.align._maps import LinearMap
+from isomorph.align._selection import Score, Selection, Tried
+from isomorph.errors import ShapeError
+
+if TYPE_CHECKING:
+    from isomorph.align._methods import Problem
+
+RETRIEVALS = ("auto", "nn", "csls")
+#: What may be given up for a plainer method, in P@1, however noisy the difference is.
+GIVEN_UP = 0.01
+
+
+def fit(
+    problem: Problem,
+    *,
+    source_space: Any = None,
+    target_space: Any = None,
+    group: Any = None,
+    folds: int = 5,
+    methods: Any = None,
+    retrieval: str = "auto",
+    neighborhood: int = 10,
+    max_rows: int | None = 10_000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> LinearMap:
+    """Try methods on folds of the pairs, and fit the best to all pairs.
+
+    A stack has a choice for each of its problems.
+    """
+    from isomorph.align._methods import stacked
+    from isomorph.metrics.intervals import check_bootstrap
+
+    one_of("retrieval", retrieval, RETRIEVALS)
+    check_bootstrap(confidence, 1, seed)
+    how = How(
+        integer("folds", folds, 2),
+        retrieval,
+        integer("neighborhood", neighborhood, 1),
+        None if max_rows is None else integer("max_rows", max_rows, 1),
+        confidence,
+        seed,
+    )
+    spaces = (source_space, target_space)
+    if len(problem.source.shape) == 2:
+        return _one(problem, spaces, group, methods, how)
+    b = int(problem.source.shape[0])
+    if b == 0:
+        raise ShapeError(
+            f"source: expected at least one problem, got shape {tuple(problem.source.shape)}"
+        )
+    for name, space in zip(SPACES, spaces, strict=True):
+        if space is not None and (len(space.shape) != 3 or space.shape[0] != b):
+            raise ShapeError(
+                f"{name}: expected shape ({b}, rows, columns) for {b} problems, got "
+                f"{tuple(space.shape)}"
+            )
+    return stacked(
+        [
+            _one(
+                problem.one(i, b),
+                tuple(None if space is None else space[i, ...] for space in spaces),
+                group,
+                methods,
+                how,
+            )
+            for i in range(b)
+        ]
+    )
+
+
+def _one(
+    problem: Problem, spaces: tuple[Any, ...], group: Any, methods: Any, how: How
+) -> LinearMap:
+    listed, left_out = candidates(methods, problem, (spaces[0], spaces[1]))
+    problem, group = _counted(problem, group)
+    rows = Rows(problem, spaces)
+    dealt = rows.deal(group, how)
+    search = Search(rows, dealt, how)
+    problem = dataclasses.replace(problem, check_finite=False)
+    quiet = dataclasses.replace(problem, progress=None)
+    steps = len(listed) * dealt.count + 1
+    with reporting(problem.progress, "choosing a method") as report:
+        told = None if report is None else lambda done: report(done, steps)
+        tried, failed = _on_folds(listed, quiet, spaces, dealt, search, told, strict=bool(methods))
+        if not tried:
+            raise next(iter(failed.values()))
+        left_out |= {label: str(error) for label, error in failed.items()}
+        selection = _choose(tried, search, left_out, how)
+        chosen = next(one.candidate for one in tried if one.candidate.label == selection.chosen)
+        made = chosen.fit(quiet, None, dealt.pairs, spaces)
+        if report is not None:
+            report(steps, steps)
+    return dataclasses.replace(
+        made,
+        method=f"auto: {made.method}",
+        metrics={**made.metrics, "auto": selection.as_dict()},
+    )
+
+
+def _counted(problem: Problem, group: Any) -> tuple[Problem, Any]:
+    """Leave out pairs that count for nothing, and give each pair's group as int64."""
+    from isomorph._moments._inputs import labels_of
+    from isomorph.metrics._host import to_numpy
+
+    n = int(problem.source.shape[0])
+    if group is not None:
+        group = labels_of(group, n)
+        if isinstance(group, int):
+            raise ShapeError(f"group: expected shape ({n},), one a pair, got one number")
+    if problem.weights is None:
+        return problem, group
+    counts = np.nonzero(to_numpy(problem.weights) > 0)[0]
+    if len(counts) == n:
+        return problem, group
+    return problem.taking(counts), None if group is None else group[counts]
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What a candidate found so far."""
+
+    candidate: Candidate
+    hits: dict[str, NDArray[np.bool_]]
+    seconds: float = 0.0
+
+
+def _on_folds(
+    listed: list[Candidate],
+    problem: Problem,
+    spaces: tuple[Any, ...],
+    dealt: Dealt,
+    search: Search,
+    told: Callable[[int], object] | None,
+    *,
+    strict: bool,
+) -> tuple[list[_Trial], dict[str, ValueError]]:
+    """Fit all candidates without each fold, and look its sources up; and who could not be fitted.
+
+    All that moments serve share those of a fold, with their decompositions.
+    """
+    trials = [_Trial(one, search.misses()) for one in listed]
+    failed: dict[str, ValueError] = {}
+    moments = None
+    if any(one.summed for one in listed):
+        moments = problem.moments(group=dealt.groups)
+    for fold in range(dealt.count):
+        training = np.nonzero(dealt.pairs != fold)[0]
+        part, others = problem.taking(training), None
+        if moments is not None:
+            others = moments._like(
+                {g: sums for g, sums in moments._groups.items() if g % dealt.count != fold}
+            )
+        for number, trial in enumerate(trials):
+            if told is not None:
+                told(fold * len(listed) + number)
+            if trial.candidate.label in failed:
+                continue
+            start = time.perf_counter()
+            try:
+                fitted = trial.candidate.fit(part, others, dealt.groups[training], spaces)
+            except ValueError as error:
+                if strict:
+                    raise
+                # These pairs do not define the method; a user who named it would be told so.
+                failed[trial.candidate.label] = error
+                continue
+            search.fill(trial.hits, fitted, fold)
+            trial.seconds += time.perf_counter() - start
+    return [trial for trial in trials if trial.candidate.label not in failed], failed
+
+
+def _choose(
+    found: list[_Trial],
+    search: Search,
+    left_out: dict[str, str],
+    how: How,
+) -> Selection:
+    """Choose for each retrieval, then between them, and say what was seen."""
+    from isomorph.metrics.intervals import wilson
+    from isomorph.metrics.paired import holm, paired_test
+
+    columns = {name: [trial.hits[name] for trial in found] for name in search.retrievals}
+    picked = {name: _first_that_does(column) for name, column in columns.items()}
+    retrieval = how.retrieval
+    if retrieval == "auto":
+        retrieval = max(picked, key=lambda name: float(columns[name][picked[name]].mean()))
+    winner = picked[retrieval]
+    labels = [trial.candidate.label for trial in found]
+    scores: list[dict[str, Score]] = [{} for _ in found]
+    for name, column in columns.items():
+        tests = [paired_test(hits, column[winner], confidence=how.confidence) for hits in column]
+        others = [i for i in range(len(found)) if i != winner]
+        adjusted = dict(zip(others, holm([tests[i].p_value for i in others]), strict=True))
+        for i, (hits, test) in enumerate(zip(column, tests, strict=True)):
+            low, high = wilson(int(hits.sum()), len(hits), confidence=how.confidence)
+            scores[i][name] = Score(
+                float(hits.mean()),
+                (low, high),
+                search.by_fold(hits),
+                test.difference,
+                (test.interval.low, test.interval.high) if i != winner else (0.0, 0.0),
+                test.p_value,
+                adjusted.get(i, 1.0),
+            )
+    tried = tuple(
+        Tried(
+            trial.candidate.label,
+            trial.candidate.method,
+            trial.candidate.options,
+            score,
+            trial.seconds,
+        )
+        for trial, score in zip(found, scores, strict=True)
+    )
+    return Selection(
+        labels[winner],
+        retrieval,
+        _because(tried, winner, retrieval),
+        {name: labels[i] for name, i in picked.items()},
+        tried,
+        left_out,
+        len(tried[0].scores["nn"].folds),
+        search.queries,
+        search.candidates,
+        how.confidence,
+        how.seed,
+    )
+
+
+def _first_that_does(column: list[NDArray[np.bool_]]) -> int:
+    """Give the first of those within a standard error of the best, and within GIVEN_UP."""
+    best = int(np.argmax([hits.mean() for hits in column]))
+    for i, hits in enumerate(column):
+        lost = column[best].astype(np.float64) - hits
+        error = float(lost.std()) / len(lost) ** 0.5
+        if lost.mean() <= min(error, GIVEN_UP):
+            return i
+    return best
+
+
+def _because(tried: tuple[Tried, ...], winner: int, retrieval: str) -> str:
+    def figure(i: int) -> float:
+        return tried[i].scores[retrieval].precision
+
+    chosen = tried[winner]
+    low, high = chosen.scores[retrieval].interval
+    said = (
+        f"chosen: {chosen.label}, with {retrieval.upper()}, because P@1 is "
+        f"{100 * figure(winner):.1f} % [{100 * low:.1f}, {100 * high:.1f}] on sources that were "
+        "left out"
+    )
+    others = sorted((i for i in range(len(tried)) if i != winner), key=lambda i: -figure(i))
+    if not others:
+        return f"{said}; no other method was tried."
+    second = tried[others[0]]
+    score = second.scores[retrieval]
+    points = 100 * score.difference
+    if points > 0:
+        return (
+            f"{said}; {second.label} has {points:.2f} points more, which is within a standard "
+            f"error, and {chosen.label} is the plainer map."
+        )
+    low, high = score.difference_interval
+    return (
+        f"{said}; the next is {second.label} with {points:+.2f} points [{100 * low:+.1f}, "
+        f"{100 * high:+.1f}], p = {score.adjusted:.2g}."
+    )
