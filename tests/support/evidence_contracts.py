@@ -74,7 +74,7 @@ EVIDENCE = (
             ({"retrieval": "dot"}, ValueError, "retrieval: expected one of auto, nn, csls"),
             ({"methods": "ols"}, DTypeError, "methods: expected names"),
             ({"group": 3}, ShapeError, "group: expected shape"),
-            ({"seed": -1}, ValueError, "seed: expected an integer from 0"),
+            ({"seed": -1}, ValueError, "seed: expected 0 to"),
         ),
     ),
     _fit("spaces", _SPACES),

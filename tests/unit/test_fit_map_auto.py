@@ -88,8 +88,8 @@ def test_a_turn_is_found_to_be_one_and_a_stretch_is_not(rng):
     x = rng.standard_normal((300, 8))
     turn = np.linalg.qr(rng.standard_normal((8, 8)))[0]
     noise = rng.standard_normal((300, 8))
-    made = iso.fit_map(x, x @ turn + 0.4 * noise, **AUTO)
-    assert made.selection.chosen in ("procrustes", "robust")
+    made = iso.fit_map(x, x @ turn + 0.4 * noise, **AUTO, methods=["procrustes", "cca", "ols"])
+    assert made.selection.chosen == "procrustes"
     stretched = x @ (turn * np.geomspace(0.05, 20, 8)) @ np.linalg.qr(noise[:8])[0]
     made = iso.fit_map(x, stretched + 0.01 * noise, **AUTO)
     assert made.selection.chosen in ("ols", "ridge", "cca")
@@ -279,7 +279,7 @@ def test_a_stack_chooses_for_each_problem(rng):
         ({"neighborhood": 0}, ValueError, "neighborhood: expected an integer of 1 or more"),
         ({"max_rows": 0}, ValueError, "max_rows: expected an integer of 1 or more"),
         ({"confidence": 1.0}, ValueError, "confidence: expected a level between 0 and 1"),
-        ({"seed": -1}, ValueError, "seed: expected an integer from 0"),
+        ({"seed": -1}, ValueError, "seed: expected 0 to"),
         ({"methods": "ols"}, DTypeError, "methods: expected names"),
         ({"methods": [3]}, DTypeError, "methods: expected names"),
         ({"methods": []}, ValueError, "methods: expected at least one"),

@@ -8,12 +8,12 @@ from typing import Any
 
 from isomorph import _arrays, _core, runtime
 from isomorph._backends import Run
+from isomorph._checks import integer, number
 from isomorph._moments._sums import tools_of
 from isomorph._progress import Progress, reporting
 from isomorph.align import LinearMap, fit_maps
 from isomorph.align._methods import renamed
 from isomorph.errors import ConvergenceWarning, DictionaryError
-from isomorph.learning._options import number, whole
 from isomorph.linalg import Moments
 from isomorph.many_spaces import _inputs
 from isomorph.many_spaces._common_space import CommonSpace
@@ -142,7 +142,7 @@ def generalized_procrustes(
     True
     """
     names, arguments = _inputs.vectors_of(spaces)
-    rounds = whole("max_iterations", max_iterations, 1)
+    rounds = integer("max_iterations", max_iterations, 1)
     least = number("tol", tol, above=-1.0)
     if least < 0:
         raise ValueError(f"tol: expected 0 or more, got {tol!r}")
