@@ -142,7 +142,7 @@ def generalized_procrustes(
     True
     """
     names, arguments = _inputs.vectors_of(spaces)
-    rounds = integer("max_iterations", max_iterations, 1)
+    rounds = integer("max_iterations", max_iterations, 1, 2**32 - 2)
     least = number("tol", tol, above=-1.0)
     if least < 0:
         raise ValueError(f"tol: expected 0 or more, got {tol!r}")
