@@ -78,8 +78,8 @@ def _like(x: Any, values: np.ndarray) -> Any:
 
 _REFUSALS: Refused = (
     ({"pivot": "ru"}, ValueError, "pivot: expected one of en, fr, fi, got 'ru'"),
-    ({"max_iterations": 0}, ValueError, "max_iterations: expected 1 to"),
-    ({"max_iterations": True}, ValueError, "max_iterations: expected 1 to"),
+    ({"max_iterations": 0}, ValueError, "max_iterations: expected an integer of 1 or more"),
+    ({"max_iterations": True}, ValueError, "max_iterations: expected an integer of 1 or more"),
     ({"max_iterations": 1.5}, DTypeError, "max_iterations: expected an integer"),
     ({"tol": float("nan")}, ValueError, "tol: expected a finite number"),
     ({"tol": "small"}, DTypeError, "tol: expected a number"),

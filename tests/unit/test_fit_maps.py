@@ -26,7 +26,9 @@ def test_each_map_has_the_bytes_of_its_own_fit(method, threads, rng):
     for key, (x, y) in problems.items():
         expected = iso.fit_map(x, y, method=method)
         assert fitted[key].matrix.tobytes() == expected.matrix.tobytes()
-        assert fitted[key].metrics == expected.metrics
+        if method != "auto":
+            # The table of the automatic choice has seconds in it.
+            assert fitted[key].metrics == expected.metrics
 
 
 def test_a_sequence_gives_a_list_and_weights_come_with_their_problem(rng):

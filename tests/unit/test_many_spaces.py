@@ -321,7 +321,7 @@ PAIR = (np.arange(3), np.arange(3))
         ({1: X, 2: X}, {}, DTypeError, "spaces: expected names, got 1"),
         ([X, X[:5]], {}, ShapeError, r"spaces\.1: expected 7 rows as in spaces\.0"),
         ([X, X], {"pivot": "en"}, ValueError, "pivot: expected one of 0, 1, got 'en'"),
-        ([X, X], {"max_iterations": 0}, ValueError, "max_iterations: expected 1 to"),
+        ([X, X], {"max_iterations": 0}, ValueError, "max_iterations: expected an integer of 1"),
         ([X, X], {"tol": -1e-9}, ValueError, "tol: expected"),
         ([X, X], {"concepts": [np.arange(7)] * 2, "pairs": {}}, ValueError, "pairs: expected conc"),
         ([X, X], {"concepts": [np.arange(7)]}, ValueError, "concepts: expected one for each"),

@@ -142,10 +142,8 @@ def generalized_procrustes(
     True
     """
     names, arguments = _inputs.vectors_of(spaces)
-    rounds = integer("max_iterations", max_iterations, 1, 2**32 - 2)
-    least = number("tol", tol, above=-1.0)
-    if least < 0:
-        raise ValueError(f"tol: expected 0 or more, got {tol!r}")
+    rounds = integer("max_iterations", max_iterations, 1)
+    least = number("tol", tol, least=0)
     if pivot is not None and pivot not in names:
         raise ValueError(f"pivot: expected one of {', '.join(names)}, got {pivot!r}")
     if concepts is not None and pairs is not None:
