@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from isomorph.induction import induce_dictionary
     from isomorph.late_interaction import maxsim, maxsim_topk
-    from isomorph.learning import refine, self_learn
+    from isomorph.learning import contrast, refine, self_learn
     from isomorph.many_spaces import CommonSpace, generalized_procrustes
     from isomorph.mining import mine_bitext
     from isomorph.negatives import HardNegatives, hard_negatives
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: Functions that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
     "CommonSpace": "many_spaces",
+    "contrast": "learning",
     "dissim_local": "hubness_reduction",
     "generalized_procrustes": "many_spaces",
     "HardNegatives": "negatives",
@@ -58,6 +59,7 @@ __all__ = [
     "Neighbors",
     "Pairs",
     "align",
+    "contrast",
     "csls",
     "csls_both",
     "csls_radii",

@@ -68,6 +68,21 @@ def test_refinement_from_a_dictionary_the_other_way_round(run, languages, tmp_pa
     assert iso.Alignment.load(tmp_path / "out/map.safetensors").map.method == "refine"
 
 
+def test_contrast_from_a_dictionary(run, languages, tmp_path) -> None:
+    few = tmp_path / "few.txt"
+    few.write_text("".join(f"a{i}\tb{i}\n" for i in range(60)))
+    options = ("--method", "contrast", "--start", few, "--max-iterations", "4")
+    done = run(*learn(languages, tmp_path / "out", "--test", languages[2], *options))
+    assert done.status == 0, done.err
+    assert iso.Alignment.load(tmp_path / "out/map.safetensors").map.method == "contrast"
+    figures = json.loads((tmp_path / "out/metrics.json").read_text(encoding="utf-8"))
+    assert figures["settings"]["steps"] == 4
+    assert figures["translation"]["nn"]["precision"]["1"] > 0.9
+    lines = (tmp_path / "out/log.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["held_out"] is True
+    assert "held-out words" in done.out
+
+
 def test_the_map_serves_the_other_commands(run, languages, tmp_path) -> None:
     out = tmp_path / "out"
     run(*learn(languages, out))
@@ -110,6 +125,8 @@ def test_an_unfinished_run_is_not_overwritten_by_chance(run, languages, tmp_path
         (("--final", "best"), "final: expected one of"),
         (("--chain", "turn"), "chain: expected steps"),
         (("--method", "muse"), "seed_pairs: expected a dictionary"),
+        (("--method", "contrast"), "seed_pairs: expected a dictionary"),
+        (("--method", "contrast", "--direction", "union"), "--direction: expected none"),
     ],
 )
 def test_what_cannot_start_leaves_nothing_behind(run, languages, tmp_path, options, message):

@@ -14,6 +14,7 @@ import numpy as np
 import isomorph as iso
 from isomorph.errors import DTypeError, MemoryBudgetError
 from support.contracts import Argument, Contract
+from support.contrast_contracts import CONTRAST
 from support.evidence_contracts import EVIDENCE, EVIDENCE_WITHOUT_ARRAYS
 from support.learning_contracts import LEARNING
 from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAYS
@@ -654,6 +655,7 @@ CONTRACTS: tuple[Contract, ...] = (
     + MAPS
     + LEARNING
     + MANY_SPACES
+    + CONTRAST
     + METRICS
     + EVIDENCE
 )

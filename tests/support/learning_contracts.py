@@ -25,11 +25,11 @@ def _side(turn: np.ndarray) -> Any:
     )
 
 
-_LANGUAGES = {
+LANGUAGES = {
     "source": Argument((41, COLUMNS), draw=_side(np.eye(COLUMNS))),
     "target": Argument((37, COLUMNS), draw=_side(_TURN)),
 }
-_SEEDS = (np.arange(30), np.arange(30))
+SEEDS = (np.arange(30), np.arange(30))
 
 _LEARNING_REFUSALS: Refused = (
     ({"direction": "both"}, ValueError, "direction: expected one of union, forward"),
@@ -41,7 +41,7 @@ _LEARNING_REFUSALS: Refused = (
 )
 
 
-def _learned(source, target, seed_pairs=_SEEDS, patience=2, **options):
+def _learned(source, target, seed_pairs=SEEDS, patience=2, **options):
     return iso.self_learn(
         source,
         target,
@@ -54,7 +54,7 @@ def _learned(source, target, seed_pairs=_SEEDS, patience=2, **options):
 def _learning(name: str, call: Any, variant: str, refused: Refused) -> Contract:
     return Contract(
         name,
-        _LANGUAGES,
+        LANGUAGES,
         call,
         variant=variant,
         takes_progress=True,
@@ -89,7 +89,7 @@ LEARNING = (
     _learning("self_learn", functools.partial(_learned, seed_pairs=None), "no dictionary", ()),
     _learning(
         "refine",
-        functools.partial(iso.refine, seed_pairs=_SEEDS),
+        functools.partial(iso.refine, seed_pairs=SEEDS),
         "",
         (
             *_LEARNING_REFUSALS,

@@ -133,6 +133,18 @@ def _learn(
         if options.method == "muse":
             rounds = 5 if options.max_iterations is None else options.max_iterations
             return iso.refine(source, target, start, iterations=rounds, **chosen)
+        if options.method == "contrast":
+            if options.direction is not None:
+                raise ValueError("--direction: expected none with --method contrast")
+            return iso.contrast(
+                source,
+                target,
+                start,
+                setting=options.setting,
+                steps=options.max_iterations,
+                seed=options.seed,
+                **chosen,
+            )
         return iso.self_learn(
             source,
             target,
@@ -200,6 +212,7 @@ def _facts(
             "iterations": learned.iterations,
             "converged": learned.converged,
             "objective": learned.objective,
+            "measured": dict(learned.alignment.map.metrics),
             "pairs": len(learned.pairs),
             "translation": {name: described(result) for name, result in translation.items()},
             "settings": learned.settings,
@@ -258,6 +271,15 @@ def _lines(
         )
     elif judged is not None:
         rows.append(["agreement", f"undetermined: {judged.mutual:,} pairs are too few"])
+    measured = learned.alignment.map.metrics
+    if "accuracy" in measured:
+        before, after = (percent(measured[name]) for name in ("first_accuracy", "accuracy"))
+        rows.append(
+            [
+                "held-out words",
+                f"{before} % right at first, {after} % after {measured['step']} steps",
+            ]
+        )
     for method, result in translation.items():
         cells = ", ".join(f"P@{k} {percent(v)}" for k, v in result.precision.items())
         rows.append([METHOD_NAMES[method], cells])

@@ -27,6 +27,7 @@ examples:
   isomorph learn en.vec fi.vec --start few.txt --test en-fi.test.txt -o en-fi
   isomorph learn en.vec fi.vec --start identical -o en-fi --resume
   isomorph learn sample:en sample:fr --start sample:en-fr.train --method muse -o out
+  isomorph learn en.vec si.vec --start en-si.txt --method contrast -o en-si
 
 The map is read by 'isomorph translate' and 'isomorph evaluate', as that of 'isomorph align'.
 """
@@ -68,10 +69,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to learn")
     group.add_argument(
         "--method",
-        choices=("vecmap", "muse"),
+        choices=("vecmap", "muse", "contrast"),
         default="vecmap",
         help="vecmap: many iterations, with dropout (default); muse: a few, on pairs that choose "
-        "each other",
+        "each other; contrast: from a dictionary, against what is near but wrong",
     )
     group.add_argument(
         "--chain",
@@ -89,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--direction",
         choices=("union", "forward", "backward", "intersection"),
-        help="who chooses (default: union; muse: intersection)",
+        help="who chooses (default: union; muse: intersection; contrast has its own rule)",
     )
     group.add_argument(
         "--neighborhood",
@@ -102,7 +103,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-iterations",
         type=_inputs.positive,
         metavar="N",
-        help="end after N iterations (default: when nothing improves; muse: 5)",
+        help="end after N iterations (default: when nothing improves; muse: 5), or, contrast, "
+        "after N steps of a loop (default: as --setting says)",
     )
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed (default: 0)")
     vecmap = parser.add_argument_group("for --method vecmap")
@@ -126,6 +128,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODE",
         help="mode of the last map: supervised (default), aaai2018, emnlp2016, orthogonal, "
         "unconstrained",
+    )
+    contrast = parser.add_argument_group("for --method contrast")
+    contrast.add_argument(
+        "--setting",
+        choices=("default", "5k", "1k"),
+        default="default",
+        help="constants: our own (default), or the original's for dictionaries of that size",
     )
     _inputs.add_common(parser)
 

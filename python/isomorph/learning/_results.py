@@ -38,6 +38,39 @@ class Iteration:
     improved: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ContrastRound:
+    """One round of :func:`isomorph.contrast`: the maps at one step, before the next steps.
+
+    Attributes
+    ----------
+    number : int
+        From 1.
+    held_out : bool
+        Whether part of the seed was held out to choose where to end; if not, the maps that are
+        returned were being learned.
+    loop, step : int
+        From 0: how often pairs were induced, and how many steps were taken since.
+    objective : float
+        Minus the contrastive loss of the pairs.
+    accuracy : float or None
+        Share of held-out source words whose nearest target is right, the mean of cosine and CSLS.
+    pairs : int
+        Of the dictionary that was learned from.
+    improved : bool
+        Whether the accuracy was the best so far.
+    """
+
+    number: int
+    held_out: bool
+    loop: int
+    step: int
+    objective: float
+    accuracy: float | None
+    pairs: int
+    improved: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SelfLearned(Unpackable):
     """What was learned; unpacks as ``alignment, pairs = self_learn(...)``.
@@ -52,7 +85,7 @@ class SelfLearned(Unpackable):
         Whether there is an alignment in it at all: its ``verdict`` is ``"aligned"`` or
         ``"failed"``, or ``"undetermined"`` where there is too little to tell. None where nothing
         was induced.
-    history : tuple of Iteration
+    history : tuple of Iteration, or of ContrastRound
         Every iteration, those before an interruption too.
     converged : bool
         Whether the rule ended the iterations, not `max_iterations`.
@@ -63,7 +96,7 @@ class SelfLearned(Unpackable):
     alignment: Alignment
     pairs: Pairs
     agreement: Agreement | None
-    history: tuple[Iteration, ...]
+    history: tuple[Iteration, ...] | tuple[ContrastRound, ...]
     converged: bool
     settings: Mapping[str, Any]
     _unpacks: ClassVar[tuple[str, ...]] = ("alignment", "pairs")
