@@ -18,6 +18,7 @@ from support.contrast_contracts import CONTRAST
 from support.evidence_contracts import EVIDENCE, EVIDENCE_WITHOUT_ARRAYS
 from support.learning_contracts import LEARNING
 from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAYS
+from support.rcsls_contracts import RCSLS
 
 #: An odd number of columns, more than one canonical chunk of 8, and no multiple of any SIMD width.
 COLUMNS = 19
@@ -656,6 +657,7 @@ CONTRACTS: tuple[Contract, ...] = (
     + LEARNING
     + MANY_SPACES
     + CONTRAST
+    + RCSLS
     + METRICS
     + EVIDENCE
 )

@@ -40,6 +40,7 @@ def fit_map(
                                                                                 folds, group, seed
     "cca"          into the canonical space and back out of the target's        k
     "vecmap"       :func:`isomorph.align.vecmap`, the target left as it is      as there
+    "rcsls"        by descent on the criterion of CSLS retrieval itself         see below
     "auto"         that of these methods which translates left-out pairs best   see below
     =============  ===========================================================  ===================
 
@@ -56,7 +57,7 @@ def fit_map(
         all 1. Not for "vecmap"; but for the first three methods, 0 or between 1e-30 and 1e30.
     translate : bool, default False
         Subtract the weighted means :math:`\bar x, \bar y`; without it both are 0. "cca" always
-        does, "vecmap" never.
+        does, "vecmap" and "rcsls" never.
     check_finite : bool, default True
         Refuse NaN and infinities with a scan before the work.
     threads : int, optional
@@ -85,6 +86,33 @@ def fit_map(
         Of the dealing.
     k : int, optional
         Pairs of canonical columns; default: all.
+
+    Of "rcsls":
+
+    source_space : array of shape (N, d) or (b, N, d), optional
+        All rows of the source side, most frequent first. Default: the rows of the pairs.
+    target_space : array of shape (M, e) or (b, M, e), optional
+        All rows of the target side.
+    neighborhood : int, default 10
+        K.
+    negatives : int, default 200,000
+        Neighbours are sought among so many first rows of each space.
+    spectral : bool, default False
+        Keep all singular values at most 1, where otherwise the norm of W is kept.
+    reg : float, default 0
+        Add reg |W|^2 / 2 to the objective and let the norm of W go. Whatever `reg` is, the W of the
+        smallest objective differs by a factor only.
+    iterations : int, optional
+        At most so many. Default: 50; with `parity` 10 (after which one more step is taken).
+    tolerance : float, default 0.01
+        Stop where a step lowers the objective by no more than this part of it.
+    start : array of shape (d, e) or LinearMap, optional
+        Where to begin. Default: the "procrustes" map of the pairs.
+    parity : bool, default False
+        Take the steps of the program that the authors published instead of searching their length:
+        see Notes.
+    learning_rate : float, default 1
+        Of the first step, with `parity`.
 
     Of "auto", which deals pairs to folds, fits each method to all folds but one, and looks the
     sources of that one up among the targets (P@1; any target that a source has is right):
@@ -136,13 +164,45 @@ def fit_map(
         A method that does not exist, an option that the method does not take or that is out of
         range; weights that are negative or all zero; rows that do not define what was asked for.
 
+    Warns
+    -----
+    ConvergenceWarning
+        "rcsls" was still falling after its last iteration.
+
     Notes
     -----
-    All but "procrustes" and its two other names, and "vecmap", are d x d work from one pass of
-    :class:`isomorph.linalg.Moments`, O(n (d + e)^2 + (d + e)^3): use that class where the pairs do
-    not fit in memory, or for several fits of the same pairs. "robust" takes one pass a round. With
-    fewer pairs than dimensions "ols" gives the answer of the smallest norm, and "procrustes" the
-    one nearest to the identity; "ridge" and "cca" leave out directions without evidence.
+    All but "procrustes" and its two other names, "vecmap" and "rcsls", are d x d work from one pass
+    of :class:`isomorph.linalg.Moments`, O(n (d + e)^2 + (d + e)^3): use that class where the pairs
+    do not fit in memory, or for several fits of the same pairs. "robust" takes one pass a round.
+    With fewer pairs than dimensions "ols" gives the answer of the smallest norm, and "procrustes"
+    the one nearest to the identity; "ridge" and "cca" leave out directions without evidence.
+
+    "rcsls" minimises, for rows of unit length and so in terms of cosines,
+
+    .. math:: f(W) = \frac{1}{\sum_i w_i} \sum_i w_i \Big[ -2\, x_i W y_i^T
+              + \frac1K \sum_{z \in N_K(x_i W)} x_i W z^T
+              + \frac1K \sum_{v \in N_K(y_i)} v W y_i^T \Big],
+
+    the neighbours of :math:`x_i W` among the rows z of the target space, those of :math:`y_i` among
+    the mapped rows vW of the source space, both by dot product: give unit rows. f is the largest of
+    linear functions, so convex, and f(cW) = c f(W), so only the direction of W counts: steps are
+    along the gradient with the neighbours held, back to the norm of the start (or to singular
+    values of at most 1), of a length that lowers f by a quarter of what the slope promises at
+    least. ``metrics`` has ``objective`` and ``objectives`` (at the start and after each step),
+    ``iterations``, ``evaluations``, ``step`` (the last), and ``stopped``: "tolerance" (then
+    ``converged``), "no descent" or "iterations", with a ConvergenceWarning. Mapped rows have no
+    unit length.
+
+    An evaluation of f takes two searches of at most n rows, O(n (M + N) d), against rows that are
+    prepared once: since vWy' = v(yW')', no row of a space is ever mapped. Repeated rows are looked
+    up once. Peak memory beyond the input: the codes of both spaces, d + 24 bytes a row, the
+    distinct rows of the pairs twice, 20 K bytes a pair, and what :func:`isomorph.topk` takes.
+
+    With `parity` the steps are :math:`W - \lambda (\nabla f + \mathrm{reg}\,W)` of the rate
+    :math:`\lambda`, which is halved where f is above its lowest value so far; below 1e-4 they end
+    (``stopped`` is "learning rate"). The published program means to go back then as well, and does
+    not: it only leaves the singular values unclipped that once. ``objectives`` are, as it prints
+    them, those before each step. It computes in float64: give float64 for its figures.
 
     "auto" takes the first method of `methods` that is within one standard error of the best, and
     within one point: a plainer map for nothing that could be told. What it says of the winner is
@@ -156,7 +216,8 @@ def fit_map(
     References
     ----------
     F. Paischer et al., "SITTA: a semantic image-text alignment for image captioning", 2023, for
-    "robust"; the others are named where they are defined.
+    "robust"; A. Joulin et al., "Loss in translation: learning bilingual word mapping with a
+    retrieval criterion", EMNLP 2018, for "rcsls"; the others are named where they are defined.
 
     Examples
     --------

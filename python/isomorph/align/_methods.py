@@ -13,7 +13,7 @@ from isomorph import _arrays, _checks
 from isomorph._moments._fits import where_spread
 from isomorph._moments._maps import map_of
 from isomorph._progress import Progress
-from isomorph.align import _leave_one_out, _robust
+from isomorph.align import _leave_one_out, _rcsls, _robust
 from isomorph.align._maps import LinearMap
 from isomorph.align._procrustes import procrustes
 from isomorph.align._vecmap import vecmap
@@ -243,6 +243,23 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "target_dewhiten",
                 "dimensions",
             ),
+        ),
+        "rcsls": Method(
+            _rcsls.fit,
+            (
+                "source_space",
+                "target_space",
+                "neighborhood",
+                "negatives",
+                "spectral",
+                "reg",
+                "iterations",
+                "tolerance",
+                "start",
+                "parity",
+                "learning_rate",
+            ),
+            stacks=True,
         ),
         "auto": Method(
             _auto,
