@@ -261,13 +261,19 @@ def align_vocabularies(
                     target_radii=radii[1],
                     **run,
                 )
-    retrieval = _Retrieval(x, mapped, y, radii, run)
     with timed("hubness"):
-        first = np.arange(min(hubness_rows, len(x)))
-        hubs = {
-            method: metrics.hubness(found.indices, len(y), words=target.words)
-            for method, found in retrieval(first, min(10, len(y))).items()
-        }
+        hubs = metrics.hubness_by_method(
+            x,
+            mapped,
+            y,
+            min(10, len(y)),
+            rows=hubness_rows,
+            source_radii=radii[0],
+            target_radii=radii[1],
+            words=target.words,
+            **run,
+        )
+    retrieval = _Retrieval(x, mapped, y, radii, run)
     with timed("sample words"):
         shown = _sample_words(
             test if test is not None else train, samples, source, target, retrieval
@@ -278,7 +284,7 @@ def align_vocabularies(
         translation=translation,
         verdict=decision,
         hubness=hubs,
-        hubness_rows=len(first),
+        hubness_rows=min(hubness_rows, len(x)),
         singular_values=fitted.singular_values,
         samples=shown,
         rows=(len(x), len(y)),

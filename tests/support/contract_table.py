@@ -17,7 +17,7 @@ from support.contracts import Argument, Contract
 from support.contrast_contracts import CONTRAST
 from support.evidence_contracts import EVIDENCE, EVIDENCE_WITHOUT_ARRAYS
 from support.learning_contracts import LEARNING
-from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAYS
+from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAYS, SHAPES
 from support.rcsls_contracts import RCSLS
 
 #: An odd number of columns, more than one canonical chunk of 8, and no multiple of any SIMD width.
@@ -658,6 +658,7 @@ CONTRACTS: tuple[Contract, ...] = (
     + MANY_SPACES
     + CONTRAST
     + RCSLS
+    + SHAPES
     + METRICS
     + EVIDENCE
 )

@@ -130,9 +130,64 @@ MANY_SPACES = (
     ),
 )
 
+_SIDES = {"source": Argument((37, 7)), "target": Argument((41, 5))}
+_SAME = {"source": Argument((37, 7)), "mapped": Argument((37, 5)), "target": Argument((41, 5))}
+_SPECTRA = tuple(
+    f"{side}_{values}"
+    for side in ("source", "target")
+    for values in ("singular_values", "eigenvalues")
+)
+
+
+def _isometry(source: Any, target: Any, **options: Any) -> Any:
+    rows = np.arange(30)
+    return iso.metrics.isometry(
+        source, target, (rows, rows), **{"resamples": 20, "neighbors": 4, **options}
+    )
+
+
+def _hubness(source: Any, mapped: Any, target: Any, k: int = 3, **options: Any) -> Any:
+    return iso.metrics.hubness_by_method(source, mapped, target, k, neighborhood=4, **options)
+
+
+#: What tells before a map is fitted, and after.
+SHAPES = (
+    Contract(
+        "metrics.isometry",
+        _SIDES,
+        _isometry,
+        takes_progress=True,
+        typed=("nothing",),
+        on_host=_SPECTRA,
+        # Neighbours that are as near but for rounding may change places in the graph.
+        unique=_SPECTRA[::2],
+        refused=(
+            ({"rows": 1}, ValueError, "rows: expected an integer of 2 or more"),
+            ({"neighbors": 0}, ValueError, "neighbors: expected an integer of 1 or more"),
+            ({"words": 2.5}, DTypeError, "words: expected an integer"),
+            ({"chain": "turn"}, ValueError, "chain: expected steps of unit"),
+            ({"resamples": 0}, ValueError, "resamples: expected an integer of 1 or more"),
+        ),
+    ),
+    Contract(
+        "metrics.hubness_by_method",
+        _SAME,
+        _hubness,
+        selects=True,
+        takes_progress=True,
+        same_columns=(),
+        on_host=("counts",),
+        refused=(
+            ({"k": 0}, ValueError, "k: expected 1 to 41"),
+            ({"rows": 0}, ValueError, "rows: expected an integer of 1 or more"),
+        ),
+    ),
+)
+
 _HUB = "takes names or a file; tests/unit/test_many_spaces.py"
 MANY_SPACES_WITHOUT_ARRAYS = {
     "CommonSpace.between": _HUB,
     "CommonSpace.load": _HUB,
     "CommonSpace.save": _HUB,
+    "Isometry.as_dict": "a result tells about itself; tests/unit",
 }

@@ -112,3 +112,28 @@ def test_bad_arguments_are_named(
 ) -> None:
     with pytest.raises(error, match=message):
         hubness(indices, n, **options)
+
+
+def test_before_and_after_in_one_call(rng):
+    x, y = rng.standard_normal((60, 5)), rng.standard_normal((40, 5))
+    mapped = x @ rng.standard_normal((5, 5))
+    found = iso.metrics.hubness_by_method(x, mapped, y, 3, rows=30, neighborhood=4)
+    assert list(found) == ["before", "nn", "csls"]
+    radii = iso.csls_radii(mapped, y, neighborhood=4)
+    expected = {
+        "before": iso.topk(x[:30], y, 3),
+        "nn": iso.topk(mapped[:30], y, 3),
+        "csls": iso.csls(mapped[:30], y, 3, source_radii=radii[0][:30], target_radii=radii[1]),
+    }
+    for method, neighbors in expected.items():
+        counts = iso.metrics.hubness(neighbors, 40).counts
+        np.testing.assert_array_equal(found[method].counts, counts)
+    given = {"source_radii": radii[0], "target_radii": radii[1]}
+    again = iso.metrics.hubness_by_method(x, mapped, y, 3, rows=30, **given)
+    np.testing.assert_array_equal(again["csls"].counts, found["csls"].counts)
+    narrow = iso.metrics.hubness_by_method(x[:, :4], mapped, y, 3, rows=None, words=["w"] * 40)
+    assert list(narrow) == ["nn", "csls"]
+    assert narrow["nn"].queries == 60
+    assert narrow["nn"].hubs[0].word == "w"
+    with pytest.raises(errors.ShapeError, match="mapped: expected 60 rows as in source"):
+        iso.metrics.hubness_by_method(x, mapped[:5], y)

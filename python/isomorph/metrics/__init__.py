@@ -3,7 +3,7 @@
 from isomorph.metrics.conventions import CONVENTIONS, Convention
 from isomorph.metrics.files import FileEvaluation, evaluate_files
 from isomorph.metrics.forecast import Forecast, csls_forecast
-from isomorph.metrics.hubness import Hub, Hubness, hubness
+from isomorph.metrics.hubness import Hub, Hubness, hubness, hubness_by_method
 from isomorph.metrics.intervals import (
     Interval,
     PairedDifference,
@@ -11,6 +11,7 @@ from isomorph.metrics.intervals import (
     paired_difference,
     wilson,
 )
+from isomorph.metrics.isometry import Isometry, isometry
 from isomorph.metrics.paired import Compared, Comparison, PairedTest, compare, paired_test
 from isomorph.metrics.ranking import RankMetrics, rank_metrics
 from isomorph.metrics.retrieval import WordTranslation, word_translation
@@ -28,6 +29,7 @@ __all__ = [
     "Hub",
     "Hubness",
     "Interval",
+    "Isometry",
     "PairedDifference",
     "PairedTest",
     "RankMetrics",
@@ -39,6 +41,8 @@ __all__ = [
     "csls_verdict",
     "evaluate_files",
     "hubness",
+    "hubness_by_method",
+    "isometry",
     "paired_difference",
     "paired_test",
     "rank_metrics",

@@ -236,6 +236,15 @@ def random_signs(values: NDArray[np.float64], *, resamples: int, seed: int) -> N
     return sums
 
 
+def resampled_counts(n: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Give how often each of n things is in each resample: (resamples, n), for quadratic forms."""
+    counts = np.empty((resamples, n), dtype=np.float64)
+    for start, rows in _resampled_rows(n, resamples, seed):
+        for i, drawn in enumerate(rows, start):
+            counts[i] = np.bincount(drawn, minlength=n)
+    return counts
+
+
 def percentile_interval(means: NDArray[np.float64], confidence: float) -> Interval:
     """Give the central interval of resampled means."""
     tail = (1 - _level(confidence)) / 2
