@@ -6,6 +6,8 @@ import math
 import operator
 from typing import Any
 
+import numpy as np
+
 from isomorph.errors import DTypeError
 
 
@@ -46,7 +48,7 @@ def number(
     except (TypeError, ValueError):
         raise DTypeError(f"{name}: expected a number, got {value!r}") from None
     inside = least <= found <= most and above < found < below
-    if isinstance(value, bool | str) or not math.isfinite(found) or not inside:
+    if isinstance(value, bool | np.bool_ | str) or not math.isfinite(found) or not inside:
         limits = [
             *([f"of at least {least:g}"] if least > -math.inf else []),
             *([f"above {above:g}"] if above > -math.inf else []),

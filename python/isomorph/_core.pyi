@@ -38,6 +38,7 @@ __all__ = [
     "prepare_index",
     "procrustes",
     "procrustes_from_moments",
+    "procrustes_of_rows",
     "read_npy",
     "read_safetensors",
     "read_text",
@@ -62,7 +63,7 @@ _Progress: TypeAlias = Callable[[int, int], object] | None
 _Parts: TypeAlias = dict[str, _Array]
 _Index: TypeAlias = tuple[str, tuple[int, int], _Parts, tuple[float, float]] | None
 _Selection: TypeAlias = tuple[_Array, _Array]
-_Choice: TypeAlias = tuple[_Array, _Array, _Array]
+_Choice: TypeAlias = tuple[_Array, _Array, _Array, _Array]
 _Moments: TypeAlias = tuple[_Array, _Array, _Array, _Array]
 
 def accumulate_moments(
@@ -226,6 +227,9 @@ def procrustes_from_moments(
     rotation_only: bool,
     threads: int,
 ) -> dict[str, _Array]: ...
+def procrustes_of_rows(
+    x: _Array, z: _Array, source: _Array, target: _Array, threads: int
+) -> _Array: ...
 def read_npy(path: _Path, *, limit: int | None, progress: _Progress) -> _Array: ...
 def read_safetensors(
     path: _Path, progress: _Progress = None, names: list[str] | None = None

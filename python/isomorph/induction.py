@@ -136,20 +136,69 @@ def induce_dictionary(
     >>> pairs.source.tolist(), pairs.target.tolist()
     ([0, 1, 2], [2, 0, 1])
     """
+    selection = max_rank, threshold, min_size, max_size, unique
+    pairs, _ = _induced(
+        (source, target),
+        (direction, method, neighborhood),
+        (keep, seed, step),
+        selection,
+        (check_finite, threads, progress),
+    )
+    return pairs
+
+
+def induce_with_largest(
+    source: Any,
+    target: Any,
+    *,
+    direction: str,
+    method: str,
+    neighborhood: int,
+    keep: float,
+    seed: int,
+    step: int,
+    threads: int,
+) -> tuple[Pairs, list[Any]]:
+    """Induce, and give the largest cosine of each row for each of the sides that choose.
+
+    What a search knows anyway; dropped pairs count, a row that is not finite has ``-inf``.
+    """
+    return _induced(
+        (source, target),
+        (direction, method, neighborhood),
+        (keep, seed, step),
+        (None, None, 0, None, False),
+        (False, threads, None),
+        largest=True,
+    )
+
+
+def _induced(
+    sides: tuple[Any, Any],
+    how: tuple[str, str, int],
+    drawn: tuple[float, int, int],
+    selection: tuple[int | None, float | None, int, int | None, bool],
+    running: tuple[bool, int | None, Progress],
+    *,
+    largest: bool = False,
+) -> tuple[Pairs, list[Any]]:
+    direction, method, neighborhood = how
     _checks.one_of("direction", direction, tuple(_DIRECTIONS))
     _checks.one_of("method", method, ("csls", "nn"))
-    arguments = _arrays.Arguments(source=source, target=target)
+    arguments = _arrays.Arguments(source=sides[0], target=sides[1])
     arguments.require_not_empty()
     arguments.require_same_columns("source", "target")
     if method == "nn":
         neighborhood = 0
     fewest = min(arguments.shapes["source"][0], arguments.shapes["target"][0])
     neighborhood = _checks.integer("neighborhood", neighborhood, 0, fewest)
+    keep, seed, step = drawn
     dropout = Dropout(
         _checks.number("keep", keep, above=0, most=1),
         _checks.integer("seed", seed, 0, 2**64 - 1),
         _checks.integer("step", step, 0, 2**32 - 1),
     )
+    max_rank, threshold, min_size, max_size, unique = selection
     chosen = _Chosen(
         max_rank=_count("max_rank", max_rank),
         threshold=None if threshold is None else _checks.number("threshold", threshold),
@@ -157,17 +206,27 @@ def induce_dictionary(
         max_size=_count("max_size", max_size),
         xp=arguments.array_namespace(),
     )
+    check_finite, threads, progress = running
     run = Run(runtime.resolve_threads(threads), progress)
     ready = arguments.ready(check_finite=check_finite)
     x, y = ready.arrays
-    forward, backward = ready.backend.induce(
-        x, y, neighborhood, _DIRECTIONS[direction], dropout, chosen.needs_second, run
+    choices = ready.backend.induce(
+        x,
+        y,
+        neighborhood,
+        _DIRECTIONS[direction],
+        dropout,
+        second=chosen.needs_second,
+        largest=largest,
+        run=run,
     )
     # Without radii the core compares twice the cosine.
     halved = neighborhood == 0
-    there = None if forward is None else chosen.of(forward, halved=halved)
-    back = None if backward is None else chosen.of(backward, halved=halved)
-    return chosen.combined(there, back, direction, unique=bool(unique))
+    there, back = (
+        None if choice is None else chosen.of(choice, halved=halved) for choice in choices
+    )
+    pairs = chosen.combined(there, back, direction, unique=bool(unique))
+    return pairs, [choice.largest for choice in choices if choice is not None]
 
 
 class _Chosen:
@@ -193,7 +252,7 @@ class _Chosen:
     def of(self, choice: Choice, *, halved: bool) -> tuple[Any, Any, Any]:
         """Give the partner of each row, its score, and whether the pair stays."""
         xp = self.xp
-        partners, scores, seconds = choice
+        partners, scores, seconds = choice.partners, choice.scores, choice.seconds
         if halved:
             scores, seconds = scores / 2, seconds / 2
         stays = partners >= 0

@@ -63,7 +63,7 @@ def test_refinement_from_a_dictionary_the_other_way_round(run, languages, tmp_pa
     backwards = tmp_path / "few.txt"
     backwards.write_text("".join(f"b{i}\ta{i}\n" for i in range(12)))
     options = ("--method", "muse", "--start", backwards, "--reverse")
-    done = run(*learn(languages, tmp_path / "out", *options))
+    done = run("learn", *languages[:2], "-o", tmp_path / "out", *options)
     assert done.status == 0, done.err
     assert iso.Alignment.load(tmp_path / "out/map.safetensors").map.method == "refine"
 
@@ -72,7 +72,8 @@ def test_contrast_from_a_dictionary(run, languages, tmp_path) -> None:
     few = tmp_path / "few.txt"
     few.write_text("".join(f"a{i}\tb{i}\n" for i in range(60)))
     options = ("--method", "contrast", "--start", few, "--max-iterations", "4")
-    done = run(*learn(languages, tmp_path / "out", "--test", languages[2], *options))
+    out = tmp_path / "out"
+    done = run("learn", *languages[:2], "-o", out, "--test", languages[2], *options)
     assert done.status == 0, done.err
     assert iso.Alignment.load(tmp_path / "out/map.safetensors").map.method == "contrast"
     figures = json.loads((tmp_path / "out/metrics.json").read_text(encoding="utf-8"))
@@ -124,9 +125,6 @@ def test_an_unfinished_run_is_not_overwritten_by_chance(run, languages, tmp_path
         (("--start", "nowhere.txt"), "nowhere.txt: no such file"),
         (("--final", "best"), "final: expected one of"),
         (("--chain", "turn"), "chain: expected steps"),
-        (("--method", "muse"), "seed_pairs: expected a dictionary"),
-        (("--method", "contrast"), "seed_pairs: expected a dictionary"),
-        (("--method", "contrast", "--direction", "union"), "--direction: expected none"),
     ],
 )
 def test_what_cannot_start_leaves_nothing_behind(run, languages, tmp_path, options, message):
@@ -134,6 +132,64 @@ def test_what_cannot_start_leaves_nothing_behind(run, languages, tmp_path, optio
     assert done.status == 1
     assert message in done.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("muse", (), "--method muse needs --start: a dictionary, identical or numerals"),
+        ("contrast", (), "--method contrast needs --start: a dictionary, identical or numerals"),
+        ("muse", ("--seed", "1", "--final", "orthogonal"), "no --final, no --seed"),
+        ("muse", ("--keep", "0.5"), "--method muse has no --keep"),
+        ("contrast", ("--patience", "3"), "--method contrast has no --patience"),
+        ("contrast", ("--direction", "union"), "--method contrast has no --direction"),
+        ("vecmap", ("--setting", "5k"), "--method vecmap has no --setting"),
+    ],
+)
+def test_what_a_method_has_no_use_for_is_refused_at_once(run, tmp_path, method, options, message):
+    out = tmp_path / "out"
+    start = ("--start", "identical") if options else ()
+    done = run("learn", "no.vec", "nor.vec", "-o", out, "--method", method, *start, *options)
+    assert (done.status, done.out) == (2, "")
+    assert message in done.err
+    assert not out.exists()
+
+
+def test_a_run_need_not_be_judged(run, languages, tmp_path) -> None:
+    out = tmp_path / "out"
+    assert run(*learn(languages, out, "--no-verdict")).status == 0
+    assert json.loads((out / "metrics.json").read_text("utf-8"))["agreement"] is None
+
+
+def test_a_checkpoint_that_is_refused_is_not_praised(run, languages, tmp_path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "checkpoint.safetensors").write_bytes(b"hours of work")
+    done = run(*learn(languages, out, "--resume"))
+    assert done.status == 1
+    assert "checkpoint.safetensors" in done.err
+    assert "holds the run" not in done.err
+    # A slip of the pen does not cost the old run, either.
+    assert run(*learn(languages, out, "--restart", "--chain", "turn")).status == 1
+    assert run(*learn(languages, out, "--restart", "--start", "no.txt")).status == 1
+    assert (out / "checkpoint.safetensors").read_bytes() == b"hours of work"
+
+
+def test_a_restart_that_is_interrupted_keeps_nothing_of_the_old_run(
+    run, languages, tmp_path, monkeypatch
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "checkpoint.safetensors").write_bytes(b"of another run")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(iso, "self_learn", interrupted)
+    done = run(*learn(languages, out, "--restart"))
+    assert done.status == 130
+    assert "holds the run" not in done.err
+    assert not (out / "checkpoint.safetensors").exists()
 
 
 def test_ctrl_c_keeps_the_run_and_resume_ends_with_the_same_bytes(

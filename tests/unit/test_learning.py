@@ -215,13 +215,6 @@ def test_a_resumed_refinement_has_the_same_bytes(sides, stop, tmp_path):
     assert content(iso.refine(*sides, SEED, resume=True, **options)) == content(whole)
 
 
-def test_without_resume_a_checkpoint_is_begun_anew(sides, tmp_path):
-    options = {"seed_pairs": SEED, "checkpoint": tmp_path / "run", "max_iterations": 2}
-    iso.self_learn(*sides, seed=1, **options)
-    iso.self_learn(*sides, seed=2, **options)
-    assert iso.self_learn(*sides, seed=2, resume=True, **options).iterations == 2
-
-
 def test_resume_without_a_file_starts(sides, tmp_path):
     options = {"checkpoint": tmp_path / "run", "resume": True, "max_iterations": 2}
     assert iso.self_learn(*sides, seed_pairs=SEED, **options).iterations == 2

@@ -32,9 +32,19 @@ class Dropout:
     step: int
 
 
-#: What each row of a side chose: int64 indices, scores, and the scores of the second best (-inf
-#: where there is none, or where it was not asked for).
-Choice = tuple[Any, Any, Any]
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What each row of a side chose.
+
+    int64 indices (-1 for none), their scores, the scores of the second best (-inf where there is
+    none, or where it was not asked for), and the row's largest cosine, dropped pairs included (-inf
+    where there is none; perhaps None where it was not asked for).
+    """
+
+    partners: Any
+    scores: Any
+    seconds: Any
+    largest: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +117,9 @@ class Backend(Protocol):
         neighborhood: int,
         directions: str,
         dropout: Dropout,
+        *,
         second: bool,
+        largest: bool,
         run: Run,
     ) -> tuple[Choice | None, Choice | None]:
         """Give what each row of source and of target chose by CSLS (0: by twice the cosine).
@@ -204,6 +216,10 @@ class Backend(Protocol):
         run: Run,
     ) -> Fitted:
         """Fit source (b, n, d) to target (b, n, e); weights are float64 (b, n), or None."""
+        ...
+
+    def procrustes_of_rows(self, x: Any, z: Any, source: Any, target: Any, run: Run) -> Any:
+        """Give the float64 matrix (d, e) of the fit of rows of x to rows of z, NumPy's int64."""
         ...
 
     def apply_affine(

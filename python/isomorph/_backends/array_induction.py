@@ -30,7 +30,9 @@ class ArrayInduction(ArrayNeighbors):
         neighborhood: int,
         directions: str,
         dropout: Dropout,
+        *,
         second: bool,
+        largest: bool,
         run: Run,
     ) -> tuple[Choice | None, Choice | None]:
         """See the protocol."""
@@ -46,17 +48,20 @@ class ArrayInduction(ArrayNeighbors):
         forward = backward = None
         if directions != "backward":
             thinned = self._thinned(score, radii[0], dropout, 0)
-            forward = self._choose(thinned, source, target, second, run)
+            forward = self._choose(thinned, source, target, second, largest, run)
         if directions != "forward":
             thinned = self._thinned(score, radii[1], dropout, 1)
-            backward = self._choose(_transposed(xp, thinned), target, source, second, run)
+            backward = self._choose(_transposed(xp, thinned), target, source, second, largest, run)
         return forward, backward
 
-    def _choose(self, score: Score, left: Any, right: Any, second: bool, run: Run) -> Choice:
+    def _choose(
+        self, score: Score, left: Any, right: Any, second: bool, largest: bool, run: Run
+    ) -> Choice:
         k = 2 if second and right.shape[0] > 1 else 1
         scores, indices = self._select(score, left, right, k, run)
         seconds = scores[:, 1] if k == 2 else self.xp.full_like(scores[:, 0], -float("inf"))
-        return indices[:, 0], scores[:, 0], seconds
+        cosines = self.topk(left, right, 1, "cosine", False, run)[0][:, 0] if largest else None
+        return Choice(indices[:, 0], scores[:, 0], seconds, cosines)
 
     def _thinned(self, score: Score, radius: Any, dropout: Dropout, stream: int) -> Score:
         """Give dropped pairs the score of the value 0, which is minus the own `radius`."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from isomorph._backends import Fitted, Run
-from isomorph._backends.array_neighbors import _quiet
+from isomorph._backends.array_neighbors import _device, _quiet
 
 #: Deviations from the mean up to this part of it are rounding: 16 eps.
 EQUAL_ROWS = 16 * 2.0**-52
@@ -123,6 +123,14 @@ class ArrayLinalg:
                 )
             )
         return Fitted(*(self.xp.stack(parts) for parts in zip(*fits, strict=True)))
+
+    def procrustes_of_rows(self, x: Any, z: Any, source: Any, target: Any, run: Run) -> Any:
+        """See the protocol."""
+        left, right = (
+            self.xp.take(side, self.xp.asarray(rows, device=_device(side)), axis=0)
+            for side, rows in ((x, source), (z, target))
+        )
+        return self._procrustes(left, right, None, False, False, False)[0]
 
     def _procrustes(
         self, source: Any, target: Any, w: Any, scale: bool, translate: bool, rotation_only: bool

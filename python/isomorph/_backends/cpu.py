@@ -109,12 +109,14 @@ class CpuBackend(CpuLinalg, CpuMoments, CpuHubness):
         neighborhood: int,
         directions: str,
         dropout: Dropout,
+        *,
         second: bool,
+        largest: bool,  # noqa: ARG002 - it is known anyway
         run: Run,
     ) -> tuple[Choice | None, Choice | None]:
         """See the protocol."""
         with reporting(run.progress, "induction") as report:
-            return _core.induce(
+            forward, backward = _core.induce(
                 source,
                 target,
                 neighborhood,
@@ -126,6 +128,10 @@ class CpuBackend(CpuLinalg, CpuMoments, CpuHubness):
                 run.threads,
                 report,
             )
+        return (
+            None if forward is None else Choice(*forward),
+            None if backward is None else Choice(*backward),
+        )
 
     def csls_from_rows(
         self, source: Any, target: Any, k: int, neighborhood: int, both: bool, run: Run

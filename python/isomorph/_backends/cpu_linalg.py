@@ -59,6 +59,10 @@ class CpuLinalg:
             )
         return Fitted(**parts)
 
+    def procrustes_of_rows(self, x: Any, z: Any, source: Any, target: Any, run: Run) -> Any:
+        """See the protocol."""
+        return _core.procrustes_of_rows(x, z, source, target, run.threads)
+
     def apply_affine(
         self,
         x: Any,

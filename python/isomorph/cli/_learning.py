@@ -28,11 +28,21 @@ LOG, CHECKPOINT = "log.jsonl", "checkpoint.safetensors"
 #: Raised when a name changes its meaning or goes.
 FORMAT = "isomorph.learn/1"
 _STARTS = ("identical", "numerals", "unsupervised")
-OK, FAILED = 0, 1
+OK, FAILED, USAGE = 0, 1, 2
+#: Options that only some methods have, and which; where they are not given the library's hold.
+_OWN = {
+    "vecmap": ("direction", "seed", "keep", "patience", "final"),
+    "muse": ("direction",),
+    "contrast": ("seed", "setting"),
+}
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Learn, write the results, print them; the exit status says whether it came to anything."""
+    if (wrong := _misuse(options)) is not None:
+        terminal.problem(f"error: {wrong}")
+        return USAGE
+    _check_early(options)
     output = Path.cwd() / options.output
     checkpoint = output / CHECKPOINT
     if checkpoint.exists() and not (options.resume or options.restart):
@@ -49,6 +59,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         start = _start(options, source, target)
         # Also read before hours of work, not after.
         test = None if options.test is None else _pairs(options.test, options, source, target)
+        if options.restart:
+            checkpoint.unlink(missing_ok=True)
         with _unfinished(output, terminal):
             learned = _learn(options, source, target, start, output, watch)
             translation = {} if test is None else _measure(learned, source, target, test, watch)
@@ -64,30 +76,64 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         terminal.lines(_lines(learned, translation, (source, target), options, seconds))
     from isomorph.learning._options import doubt
 
-    if (said := doubt(learned.agreement)) is not None:
-        terminal.problem(said.replace("seed=", "--seed").replace("seed_pairs=", "--start DICT"))
+    ways_out = "--start DICT" if options.start in _STARTS else "another dictionary for --start"
+    if options.method == "vecmap":
+        ways_out = f"another --seed, or {ways_out}"
+    if (said := doubt(learned.agreement, ways_out)) is not None:
+        terminal.problem(said)
     judged = learned.agreement
     return FAILED if judged is not None and judged.verdict == "failed" else OK
+
+
+def _misuse(options: argparse.Namespace) -> str | None:
+    """Say what the method cannot do with the options, before anything is read."""
+    if options.method != "vecmap" and options.start == "unsupervised":
+        return f"--method {options.method} needs --start: a dictionary, identical or numerals"
+    elsewhere = sorted(
+        {name for names in _OWN.values() for name in names} - {*_OWN[options.method]}
+    )
+    given = [f"--{name}" for name in elsewhere if getattr(options, name) is not None]
+    return f"--method {options.method} has no {', no '.join(given)}" if given else None
+
+
+def _check_early(options: argparse.Namespace) -> None:
+    """Let a slip of the pen show before files are read, and before an old run goes."""
+    from isomorph import transforms
+    from isomorph.learning._options import final_mode
+
+    transforms.Chain.parse(options.chain)
+    if options.final is not None:
+        final_mode(options.final)
 
 
 @contextlib.contextmanager
 def _unfinished(output: Path, terminal: Terminal) -> Iterator[None]:
     """Make the folder that log and checkpoint go to; say what is in it if the block does not end.
 
-    Of a run that ends before its first iteration nothing stays.
+    Of a run that ends before it has begun nothing stays; a checkpoint that is refused is not ours.
     """
-    there = output.is_dir()
+    there, before = output.is_dir(), _written(output / CHECKPOINT)
     output.mkdir(parents=True, exist_ok=True)
     try:
         yield
-    except BaseException:
-        if (output / CHECKPOINT).exists():
+    except BaseException as error:
+        now = _written(output / CHECKPOINT)
+        if now is not None and (now != before or not isinstance(error, Exception)):
             terminal.problem(f"{output / CHECKPOINT} holds the run; --resume goes on with it")
         elif not there:
             (output / LOG).unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 output.rmdir()
         raise
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    """Tell one writing of a file from another; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def _start(options: argparse.Namespace, source: Embeddings, target: Embeddings) -> Any:
@@ -121,11 +167,13 @@ def _learn(
         "neighborhood": options.neighborhood,
         "checkpoint": output / CHECKPOINT,
         "resume": options.resume,
+        "judge": not options.no_verdict,
         "log": output / LOG,
         "progress": watch.progress,
     }
-    if options.direction is not None:
-        chosen["direction"] = options.direction
+    for name in _OWN[options.method]:
+        if (value := getattr(options, name)) is not None:
+            chosen[name] = value
     watch.stage("learning")
     with warnings.catch_warnings():
         # Said in the words of the command line.
@@ -134,26 +182,12 @@ def _learn(
             rounds = 5 if options.max_iterations is None else options.max_iterations
             return iso.refine(source, target, start, iterations=rounds, **chosen)
         if options.method == "contrast":
-            if options.direction is not None:
-                raise ValueError("--direction: expected none with --method contrast")
-            return iso.contrast(
-                source,
-                target,
-                start,
-                setting=options.setting,
-                steps=options.max_iterations,
-                seed=options.seed,
-                **chosen,
-            )
+            return iso.contrast(source, target, start, steps=options.max_iterations, **chosen)
         return iso.self_learn(
             source,
             target,
             seed_pairs=start,
-            keep=options.keep,
-            patience=options.patience,
             max_iterations=options.max_iterations,
-            final=options.final,
-            seed=options.seed,
             **chosen,
         )
 

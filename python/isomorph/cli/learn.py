@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="unsupervised",
         metavar="DICT",
         help="a dictionary, or one of: identical (words that both sides have), numerals, "
-        "unsupervised (default)",
+        "unsupervised (default; for --method vecmap only)",
     )
     parser.add_argument("--test", metavar="DICT", help="dictionary to measure on")
     parser.add_argument(
@@ -88,6 +88,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="words of each side among which pairs are induced (default: 20,000)",
     )
     group.add_argument(
+        "--no-verdict",
+        action="store_true",
+        help="do not judge at the end whether the two spaces came together",
+    )
+    group.add_argument(
         "--direction",
         choices=("union", "forward", "backward", "intersection"),
         help="who chooses (default: union; muse: intersection; contrast has its own rule)",
@@ -106,25 +111,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end after N iterations (default: when nothing improves; muse: 5), or, contrast, "
         "after N steps of a loop (default: as --setting says)",
     )
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="seed (default: 0)")
+    group.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="seed of what is drawn: by vecmap pairs, by contrast the words held out (default: 0)",
+    )
     vecmap = parser.add_argument_group("for --method vecmap")
     vecmap.add_argument(
         "--keep",
         type=probability,
-        default=0.1,
         metavar="P",
         help="probability, at first, with which a pair of words takes part (default: 0.1)",
     )
     vecmap.add_argument(
         "--patience",
         type=_inputs.positive,
-        default=50,
         metavar="N",
         help="iterations without improvement before more pairs take part (default: 50)",
     )
     vecmap.add_argument(
         "--final",
-        default="supervised",
         metavar="MODE",
         help="mode of the last map: supervised (default), aaai2018, emnlp2016, orthogonal, "
         "unconstrained",
@@ -133,7 +140,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     contrast.add_argument(
         "--setting",
         choices=("default", "5k", "1k"),
-        default="default",
         help="constants: our own (default), or the original's for dictionaries of that size",
     )
     _inputs.add_common(parser)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,8 +62,18 @@ class Agreement:
     words: int
 
 
-def agreement(spaces: Spaces, by: LinearMap, neighborhood: int, seed: int) -> Agreement:
-    """Judge the orthogonal map that a run ended with."""
+#: How often :func:`agreement` tells that it goes on.
+STEPS = sum(iterations for _, iterations in _BY_CHANCE)
+
+
+def agreement(
+    spaces: Spaces,
+    by: LinearMap,
+    neighborhood: int,
+    seed: int,
+    step_done: Callable[[int], object],
+) -> Agreement:
+    """Judge the orthogonal map that a run ended with; `step_done` is told 1 to :data:`STEPS`."""
     x, z = spaces.first_x, spaces.first_z
     dimensions = min(int(x.shape[1]), int(z.shape[1]))
     words = max(_WORDS, _TIMES * dimensions)
@@ -80,7 +91,7 @@ def agreement(spaces: Spaces, by: LinearMap, neighborhood: int, seed: int) -> Ag
         for _ in range(iterations):
             step += 1
             drawn = induce_dictionary(
-                few.mapped(few.fit(pairs)),
+                few.mapped(few.turn(pairs)),
                 few.first_z,
                 neighborhood=neighborhood,
                 keep=keep,
@@ -90,7 +101,8 @@ def agreement(spaces: Spaces, by: LinearMap, neighborhood: int, seed: int) -> Ag
                 threads=few.threads,
             )
             pairs = to_numpy(drawn.source), to_numpy(drawn.target)
-    other = few.fit(pairs)
+            step_done(step)
+    other = few.turn(pairs)
     by_chance, _ = _found_again(few, other, neighborhood, seed)
     by_chance = 0.0 if by_chance is None else by_chance
     if _hits(few, other, *chosen) >= SAME * mutual:
@@ -123,7 +135,7 @@ def _found_again(
     hits = 0
     for fitted, asked in ((order[:half], order[half:]), (order[half:], order[:half])):
         fitted, asked = np.sort(fitted), np.sort(asked)
-        again = spaces.fit((source[fitted], target[fitted]))
+        again = spaces.turn((source[fitted], target[fitted]))
         hits += _hits(spaces, again, source[asked], target[asked])
     return hits / count, (source, target)
 

@@ -13,13 +13,14 @@ from isomorph._progress import Progress, reporting
 from isomorph.align import Alignment, LinearMap
 from isomorph.align._double import Double
 from isomorph.errors import ConvergenceWarning
+from isomorph.learning import _contrastive_state
 from isomorph.learning import _options as check
-from isomorph.learning._agreement import ALIGNED, agreement
+from isomorph.learning._agreement import ALIGNED, STEPS, agreement
+from isomorph.learning._checkpoint import RUNNING
 from isomorph.learning._contrastive_loss import Vectors
 from isomorph.learning._contrastive_run import Task
 from isomorph.learning._contrastive_settings import ContrastSetting, Options, chosen_setting
-from isomorph.learning._contrastive_state import RUNNING, ContrastJournal
-from isomorph.learning._journal import Log, fingerprint
+from isomorph.learning._journal import Journal, Log, fingerprint
 from isomorph.learning._results import SelfLearned
 from isomorph.learning._spaces import Spaces
 
@@ -46,6 +47,7 @@ def contrast(
     held_out: float = 0.2,
     stride: int = 10,
     seed: int = 0,
+    judge: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     log: Log = None,
@@ -99,9 +101,12 @@ def contrast(
         Steps between two measurements.
     seed : int, default 0
         Draws the words that are held out.
+    judge : bool, default True
+        As for :func:`isomorph.self_learn`.
     checkpoint : path, optional
-        A safetensors file in which the run is kept: written every `stride` steps, and when the run
-        is interrupted; each time whole or not at all.
+        A safetensors file in which the run is kept: written at the start, every `stride` steps, and
+        when the run is interrupted; each time whole or not at all. Unless resuming, there must be
+        no such file yet.
     resume : bool, default False
         Go on from `checkpoint` if it is there (else start). The result has the bytes of a run that
         was never interrupted.
@@ -135,7 +140,7 @@ def contrast(
     ------
     DictionaryError
         No seed pair.
-    ShapeError, DTypeError, NonFiniteError, FormatError
+    ShapeError, DTypeError, NonFiniteError, FormatError, FileExistsError
         As :func:`isomorph.self_learn`.
     ValueError
         An option out of its range; a checkpoint of other settings or vectors; a side of the pairs
@@ -200,7 +205,7 @@ def contrast(
         seed=check.whole("seed", seed, 0, 2**64 - 1),
     )
     first = check.whole_or_none("vocabulary", vocabulary, 1)
-    check.resumable(resume, checkpoint)
+    journal = Journal(checkpoint, resume=resume, every=1, log=log, file=_contrastive_state)
     seeds = check.seed_pairs(seed_pairs, words, arguments.shapes)
     if seeds is None:
         raise ValueError("seed_pairs: expected a dictionary to start from; self_learn needs none")
@@ -223,31 +228,36 @@ def contrast(
         **task_options.described(),
     }
     decisive = dict(settings)
-    if checkpoint is not None:
+    if journal.keeps:
         decisive["vectors"] = fingerprint(x, z, *seeds)
     after = _arrays.Arguments(source=x, target=z)
     prepared = after.ready(check_finite=False)
     computing = Vectors(x, z, Double(after, prepared, run), run)
     task = Task(spaces, computing, seeds, task_options)
-    journal = ContrastJournal(decisive, checkpoint, log, (int(x.shape[0]), int(z.shape[0])))
-    state: Any = (journal.resume() if resume else None) or task.begin()
+    state = journal.begin(decisive, (int(x.shape[0]), int(z.shape[0]))) or task.begin()
+    judged = None
     with reporting(progress, "steps") as report, journal.open(state):
+        tell = check.reporter(report, judge=bool(judge))
         while state.ended == RUNNING:
-            task.round(state, report)
+            task.round(state, tell)
             journal.after(state)
-        if report is not None:
-            report(task.total, task.total)
+        if judge:
+            by, hood = task.turned(state), task_options.neighborhood
+            judged = agreement(
+                spaces, by, hood, task_options.seed, lambda done: tell(task.total, task.total, done)
+            )
+        tell(task.total, task.total, STEPS)
     maps = [computing.double.ready.convert(m) for m in task.beside(state.maps)]
-    judged = agreement(spaces, task.turned(state), task_options.neighborhood, task_options.seed)
     provenance = {
         "isomorph": _core.build_info()["version"],
         "rows": len(state.pairs[0]),
         **settings,
-        "agreement": judged.verdict,
+        **({} if judged is None else {"agreement": judged.verdict}),
     }
     metrics = task.metrics(state)
     # Words that were held out say more than what the pairs say of each other.
-    if metrics.get("accuracy", 0.0) < ALIGNED and (doubt := check.doubt(judged)) is not None:
+    doubt = check.doubt(judged, "another dictionary as seed_pairs")
+    if doubt is not None and metrics.get("accuracy", 0.0) < ALIGNED:
         warnings.warn(doubt, ConvergenceWarning, stacklevel=2)
     both = [
         LinearMap(matrix, method="contrast", metrics=metrics, provenance=provenance)

@@ -13,9 +13,11 @@ from isomorph import _arrays, neighbors
 from isomorph.align import LinearMap
 from isomorph.align._vecmap import MODES, fit_pairs
 from isomorph.induction import induce_dictionary
+from isomorph.learning._checkpoint import CONVERGED
 from isomorph.learning._contrastive_loss import Negatives, Vectors, hard_negatives
 from isomorph.learning._contrastive_settings import Options
-from isomorph.learning._contrastive_state import CONVERGED, Matrix, Rows, State
+from isomorph.learning._contrastive_state import Matrix, Rows, State
+from isomorph.learning._options import Tell
 from isomorph.learning._results import ContrastRound
 from isomorph.learning._spaces import Spaces, first_rows
 from isomorph.metrics._host import distinct_in_order, take_rows, to_numpy
@@ -54,7 +56,7 @@ class Task:
         pairs = self.seeds if self.held is None else self.held.rest
         return State(pairs=pairs, maps=self._fit(pairs), choosing=choosing, best=last)
 
-    def round(self, state: State, report: Any) -> None:
+    def round(self, state: State, tell: Tell) -> None:
         """Measure the maps, and take the steps to the next measurement."""
         maps = self.beside(state.maps)
         learned = self._learned(state)
@@ -77,8 +79,7 @@ class Task:
         limit = self._limit(state)
         steps = min(self.options.stride, limit - state.step)
         for number in range(steps):
-            if report is not None:
-                report(self._done(state) + number, self.total)
+            tell(self._done(state) + number, self.total)
             if number:
                 if number % self.setting.refresh == 0:
                     negatives = self._negatives(maps, learned)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +12,13 @@ from numpy.typing import NDArray
 
 from isomorph import _core
 from isomorph.errors import FormatError
-from isomorph.learning._journal import Journal, Log
+from isomorph.learning._checkpoint import CONVERGED, RUNNING
 from isomorph.learning._results import ContrastRound
 
 Rows = NDArray[np.int64]
 Matrix = NDArray[np.float64]
 
 _KIND, _VERSION = "isomorph.Contrast", "1"
-RUNNING, CONVERGED = "running", "converged"
 
 
 @dataclass(slots=True)
@@ -44,6 +40,8 @@ class State:
     best_hits: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     ended: str = RUNNING
     history: list[ContrastRound] = field(default_factory=list)
+    #: What each round took: for the log, no part of the answer.
+    seconds: list[float] = field(default_factory=list)
 
     @property
     def number(self) -> int:
@@ -62,6 +60,7 @@ def write(path: str, settings: str, state: State) -> None:
         "best": state.best,
         "ended": state.ended,
         "history": [asdict(entry) for entry in state.history],
+        "seconds": state.seconds,
     }
     metadata = {
         "format": _KIND,
@@ -121,6 +120,8 @@ def _state(described: dict[str, Any], tensors: dict[str, Any], rows: tuple[int, 
     history = [ContrastRound(**entry) for entry in described["history"]]
     _require([e.number for e in history] == list(range(1, len(history) + 1)), "history")
     _require(all(math.isfinite(entry.objective) for entry in history), "history")
+    seconds = described["seconds"]
+    _require(len(seconds) == len(history) and all(s >= 0 for s in seconds), "seconds")
     return State(
         pairs=(source, target),
         maps=(maps[0], maps[1]),
@@ -132,39 +133,10 @@ def _state(described: dict[str, Any], tensors: dict[str, Any], rows: tuple[int, 
         best_hits=hits[1],
         ended=described["ended"],
         history=history,
+        seconds=seconds,
     )
 
 
 def _require(holds: bool, what: str) -> None:
     if not holds:
         raise ValueError(f"{what} is not what a run leaves")
-
-
-class ContrastJournal(Journal):
-    """The journal of a contrastive run."""
-
-    def __init__(
-        self,
-        settings: Mapping[str, Any],
-        checkpoint: str | os.PathLike[str] | None,
-        log: Log,
-        rows: tuple[int, int],
-    ) -> None:
-        super().__init__(settings, checkpoint, 1, log)
-        self._rows = rows
-
-    def resume(self) -> Any:
-        """Read the state, if there is a checkpoint; None if there is none yet."""
-        path = self._checkpoint
-        if path is None or not Path(path).exists():
-            return None
-        found, state = read(path, self._rows)
-        self._require_same(found)
-        self._written = state.number
-        return state
-
-    def _write(self, state: Any) -> None:
-        if self._checkpoint is None or (self._written == state.number and state.ended == RUNNING):
-            return
-        write(self._checkpoint, self._settings, state)
-        self._written = state.number

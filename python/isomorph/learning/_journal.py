@@ -1,134 +1,145 @@
-"""The state of a run: what a checkpoint holds, what a log is told, and how a run goes on."""
+"""What a run leaves as it goes: a checkpoint to go on from, and a log to read."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isomorph import _core
-from isomorph.errors import FormatError
-from isomorph.learning._results import Iteration
+from isomorph.learning._checkpoint import RUNNING
 
 Log = str | os.PathLike[str] | Callable[[dict[str, Any]], object] | None
-Rows = NDArray[np.int64]
-
-_KIND, _VERSION = "isomorph.SelfLearning", "1"
 
 
-@dataclass(slots=True)
-class State:
-    """Where a run stands between two iterations.
+class Kept(Protocol):
+    """What a journal needs of a state."""
 
-    Everything after it follows from this: no byte depends on whether a run was interrupted.
-    """
-
-    #: The dictionary that the next map is fitted on, and the best one so far where one is kept.
-    pairs: tuple[Rows, Rows]
-    keep: float = 1.0
-    #: The number of the last iteration that improved, or that changed `keep`.
-    improved: int = 0
-    best: float | None = None
-    best_pairs: tuple[Rows, Rows] | None = None
     #: "running", or why it ended.
-    ended: str = "running"
-    history: list[Iteration] = field(default_factory=list)
+    ended: str
+    history: list[Any]
+    #: What each iteration took: for the log, no part of the answer.
+    seconds: list[float]
 
     @property
     def number(self) -> int:
         """Iterations that are done."""
-        return len(self.history)
+        ...
+
+
+class File(Protocol):
+    """How a state is kept: a module with these two."""
+
+    def write(self, path: str, settings: str, state: Any) -> None:
+        """Replace the file, whole or not at all."""
+        ...
+
+    def read(self, path: str, rows: tuple[int, int]) -> tuple[dict[str, Any], Any]:
+        """Give the settings and the state of a run over so many rows of source and target."""
+        ...
 
 
 class Journal:
     """Writes checkpoint and log as a run goes on, and whatever stops it.
 
+    What would keep it from writing is found here, before the work.
+
     Parameters
     ----------
-    settings : mapping
-        All that decides the answer, the vectors (by their hash) included.
     checkpoint : path, optional
         Where the state is kept.
+    resume : bool
+        Whether a file that is there is gone on with; otherwise there must be none.
     every : int
         Iterations between two writings.
     log : path or callable, optional
         Where each iteration is told: a line of JSON, or a call with a dict.
+    file : module
+        Of the checkpoint.
     """
 
     def __init__(
         self,
-        settings: Mapping[str, Any],
         checkpoint: str | os.PathLike[str] | None,
+        *,
+        resume: bool,
         every: int,
         log: Log,
+        file: File,
     ) -> None:
-        self._settings = json.dumps(settings, sort_keys=True)
+        if resume and checkpoint is None:
+            raise ValueError("resume: expected a checkpoint= to go on from")
+        for name, path in (("checkpoint", checkpoint), ("log", log)):
+            if isinstance(path, str | os.PathLike):
+                _require_folder(name, Path(os.fspath(path)))
         self._checkpoint = None if checkpoint is None else os.fspath(checkpoint)
-        self._every, self._log = every, log
+        self._resume = bool(resume)
+        if self._checkpoint is not None and not resume and Path(self._checkpoint).exists():
+            raise FileExistsError(
+                errno.EEXIST,
+                "there is a run already; resume=True goes on with it, another checkpoint= leaves "
+                "it alone",
+                self._checkpoint,
+            )
+        self._every, self._log, self._file = every, log, file
+        self._settings = ""
         self._written: int | None = None
         self._stream: IO[str] | None = None
         self._since = time.perf_counter()
 
-    def resume(self) -> State | None:
-        """Read the state, if there is a checkpoint; None if there is none yet."""
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a checkpoint."""
+        return self._checkpoint is not None
+
+    def begin(self, settings: Mapping[str, Any], rows: tuple[int, int]) -> Any:
+        """Give the state to go on from, if there is one.
+
+        `settings` are all that decides the answer, the vectors (by their hash) included; `rows`,
+        how many there are of source and target.
+        """
+        self._settings = json.dumps(settings, sort_keys=True)
         path = self._checkpoint
-        if path is None or not Path(path).exists():
+        if path is None or not self._resume or not Path(path).exists():
             return None
-        tensors, metadata = _core.read_safetensors(path)
-        kind, version = metadata.get("format"), metadata.get("format_version", "")
-        if kind != _KIND:
-            raise FormatError(
-                f"{path}: expected a checkpoint of self-learning, got a file of "
-                f"{kind or 'something else'}"
-            )
-        if version != _VERSION:
-            raise FormatError(
-                f"{path}: expected format version {_VERSION}, got {version!r}; it was written by "
-                "a newer isomorph"
-            )
-        try:
-            found, state = json.loads(metadata["settings"]), json.loads(metadata["state"])
-            self._require_same(found)
-            history = [Iteration(**entry) for entry in state.pop("history")]
-            best = (tensors["best_source"], tensors["best_target"]) if state.pop("kept") else None
-            pairs = tensors["source"], tensors["target"]
-            answer = State(pairs=pairs, history=history, best_pairs=best, **state)
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, FormatError | _OtherRunError):
-                raise
-            raise FormatError(f"{path}: not a whole checkpoint: {error}") from error
-        self._written = answer.number
-        return answer
+        found, state = self._file.read(path, rows)
+        self._require_same(found)
+        self._written = state.number
+        return state
 
     def _require_same(self, found: Mapping[str, Any]) -> None:
         expected = json.loads(self._settings)
         for name in sorted({*expected, *found}):
             if found.get(name) != expected.get(name):
                 shown = (
-                    "" if name == "vectors" else f": {found.get(name)!r}, not {expected[name]!r}"
+                    ""
+                    if name == "vectors"
+                    else f": {found.get(name)!r}, not {expected.get(name)!r}"
                 )
-                raise _OtherRunError(
+                raise ValueError(
                     f"checkpoint: {self._checkpoint} is of a run with other {name}{shown}; give "
                     "what it was started with, or another checkpoint"
                 )
 
     @contextlib.contextmanager
-    def open(self, state: State) -> Iterator[None]:
-        """Keep the log open, and write the state when the block ends, however it ends."""
+    def open(self, state: Kept) -> Iterator[None]:
+        """Keep the log open, and write the state now and when the block ends, however it ends."""
+        if self._written is None:
+            # What keeps it from being written is better known now than after an hour.
+            self._write(state)
         if isinstance(self._log, str | os.PathLike):
             # A resumed run tells again what it has done: nothing is there twice, nothing missing.
             self._stream = Path(self._log).open("w", encoding="utf-8", newline="\n")  # noqa: SIM115
-            for entry in state.history:
-                self._tell(asdict(entry))
+            for entry, seconds in zip(state.history, state.seconds, strict=True):
+                self._tell({**asdict(entry), "seconds": seconds})
         self._since = time.perf_counter()
         try:
             yield
@@ -146,12 +157,13 @@ class Journal:
             if self._stream is not None:
                 self._stream.close()
 
-    def after(self, state: State) -> None:
+    def after(self, state: Kept) -> None:
         """Tell of the iteration that is done, and write the state if it is time."""
         now = time.perf_counter()
-        seconds, self._since = now - self._since, now
-        self._tell({**asdict(state.history[-1]), "seconds": round(seconds, 4)})
-        if self._checkpoint is not None and state.number % self._every == 0:
+        seconds, self._since = round(now - self._since, 4), now
+        state.seconds.append(seconds)
+        self._tell({**asdict(state.history[-1]), "seconds": seconds})
+        if state.number % self._every == 0:
             self._write(state)
 
     def _tell(self, entry: dict[str, Any]) -> None:
@@ -161,32 +173,22 @@ class Journal:
         elif callable(self._log):
             self._log(entry)
 
-    def _write(self, state: State) -> None:
-        if self._checkpoint is None or (self._written == state.number and state.ended == "running"):
+    def _write(self, state: Kept) -> None:
+        if self._checkpoint is None or (self._written == state.number and state.ended == RUNNING):
             return
-        tensors = dict(zip(("source", "target"), state.pairs, strict=True))
-        if state.best_pairs is not None:
-            tensors |= dict(zip(("best_source", "best_target"), state.best_pairs, strict=True))
-        described = {
-            "keep": state.keep,
-            "improved": state.improved,
-            "best": state.best,
-            "ended": state.ended,
-            "kept": state.best_pairs is not None,
-            "history": [asdict(entry) for entry in state.history],
-        }
-        metadata = {
-            "format": _KIND,
-            "format_version": _VERSION,
-            "settings": self._settings,
-            "state": json.dumps(described),
-        }
-        _core.write_safetensors(self._checkpoint, tensors, metadata)
+        # An interruption may have come between the iteration and its time.
+        state.seconds.extend([0.0] * (state.number - len(state.seconds)))
+        self._file.write(self._checkpoint, self._settings, state)
         self._written = state.number
 
 
-class _OtherRunError(ValueError):
-    """A checkpoint of other settings or vectors."""
+def _require_folder(name: str, path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(
+            errno.ENOENT, f"the folder of {name}= is not there", str(path.parent)
+        )
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, f"{name}= is a folder", str(path))
 
 
 def fingerprint(*arrays: Any) -> str:

@@ -14,9 +14,10 @@ from isomorph._progress import Progress, reporting
 from isomorph.align import Alignment
 from isomorph.errors import ConvergenceWarning
 from isomorph.induction import induce_dictionary
+from isomorph.learning import _agreement, _checkpoint
 from isomorph.learning import _options as check
-from isomorph.learning._agreement import agreement
-from isomorph.learning._journal import Journal, Log, State, fingerprint
+from isomorph.learning._checkpoint import State
+from isomorph.learning._journal import Journal, Log, fingerprint
 from isomorph.learning._results import Iteration, SelfLearned
 from isomorph.learning._spaces import Spaces
 from isomorph.metrics._host import take_rows, to_numpy
@@ -44,6 +45,7 @@ def refine(
     threshold: float | None = None,
     min_size: int = 0,
     max_size: int | None = None,
+    judge: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     log: Log = None,
@@ -71,13 +73,14 @@ def refine(
     chain : str, default "unit centre unit"
         Steps of :mod:`isomorph.transforms`; MUSE's own default is ``"none"``.
     iterations : int, default 5
-        Dictionaries that are induced; 0 for the map of the seed.
+        Dictionaries that are induced; 0 for the map of the seed. A run that is resumed may be given
+        more.
     vocabulary : int or None, default None
         Rows of each side that are searched; None for all.
     direction, method, neighborhood, max_rank, threshold, min_size, max_size
         As :func:`isomorph.induce_dictionary`: MUSE's ``dico_`` options, with its defaults for a
         given dictionary. ``direction="union"`` counts twice what both directions found.
-    checkpoint, resume, log, check_finite, threads, progress
+    judge, checkpoint, resume, log, check_finite, threads, progress
         As for :func:`isomorph.self_learn`; the checkpoint is written after every iteration.
 
     Returns
@@ -97,7 +100,7 @@ def refine(
     ------
     DictionaryError
         No seed pair, or none is left by the options.
-    ShapeError, DTypeError, NonFiniteError, FormatError, ValueError
+    ShapeError, DTypeError, NonFiniteError, FormatError, FileExistsError, ValueError
         As :func:`isomorph.self_learn`.
 
     Notes
@@ -135,7 +138,7 @@ def refine(
     }
     rounds = check.whole("iterations", iterations, 0)
     first = check.whole_or_none("vocabulary", vocabulary, 1)
-    check.resumable(resume, checkpoint)
+    journal = Journal(checkpoint, resume=resume, every=1, log=log, file=_checkpoint)
     seeds = check.seed_pairs(seed_pairs, words, arguments.shapes)
     if seeds is None:
         raise ValueError("seed_pairs: expected a dictionary to start from; self_learn needs none")
@@ -155,28 +158,42 @@ def refine(
         "vocabulary": first,
         **options,
     }
-    decisive = dict(settings)
-    if checkpoint is not None:
+    # How long a run goes on does not change what it does.
+    decisive = {name: value for name, value in settings.items() if name != "iterations"}
+    if journal.keeps:
         decisive["vectors"] = fingerprint(x, z, *seeds)
-    journal = Journal(decisive, checkpoint, 1, log)
-    state = (journal.resume() if resume else None) or State(pairs=seeds)
+    state = journal.begin(decisive, (int(x.shape[0]), int(z.shape[0]))) or State(pairs=seeds)
+    if state.number > rounds + 1:
+        raise ValueError(
+            f"iterations: expected at least the {state.number - 1} that are done in checkpoint=, "
+            f"got {rounds}"
+        )
+    judged = None
     with reporting(progress, "iterations") as report, journal.open(state):
-        while state.ended == "running":
-            if report is not None:
-                report(state.number, rounds + 1)
-            _step(spaces, state, options, last=state.number == rounds)
+        tell = check.reporter(report, judge=bool(judge))
+        while state.number <= rounds:
+            tell(state.number, rounds + 1)
+            _step(spaces, state, options)
             journal.after(state)
-        if report is not None:
-            report(rounds + 1, rounds + 1)
-    assert state.best_pairs is not None
-    best = spaces.fit(state.best_pairs)
-    judged = agreement(spaces, best, max(1, options["neighborhood"]), 0)
-    if (doubt := check.doubt(judged)) is not None:
+        state.ended = _checkpoint.CONVERGED
+        assert state.best_pairs is not None
+        best = spaces.fit(state.best_pairs)
+        if judge:
+            hood = max(1, options["neighborhood"])
+            judged = _agreement.agreement(
+                spaces, best, hood, 0, lambda done: tell(rounds + 1, rounds + 1, done)
+            )
+        tell(rounds + 1, rounds + 1, _agreement.STEPS)
+    if (doubt := check.doubt(judged, "another dictionary as seed_pairs")) is not None:
         warnings.warn(doubt, ConvergenceWarning, stacklevel=2)
     kept = replace(
         best,
         method="refine",
-        provenance={**best.provenance, **settings, "agreement": judged.verdict},
+        provenance={
+            **best.provenance,
+            **settings,
+            **({} if judged is None else {"agreement": judged.verdict}),
+        },
     )
     return SelfLearned(
         Alignment(source_chain, kept, target_chain),
@@ -188,24 +205,26 @@ def refine(
     )
 
 
-def _step(spaces: Spaces, state: State, options: dict[str, Any], *, last: bool) -> None:
-    """Fit on the pairs of the state, judge the map, and induce the next pairs with it."""
+def _step(spaces: Spaces, state: State, options: dict[str, Any]) -> None:
+    """Induce pairs with the map of the pairs that there are, but for the seed, and judge theirs."""
     used = state.pairs
-    mapped = spaces.mapped(spaces.fit(used))
-    objective = _mean_cosine(spaces, mapped, options)
-    pairs = used
-    if not last:
+    if state.number:
         induced = induce_dictionary(
-            mapped, spaces.first_z, check_finite=False, threads=spaces.threads, **options
+            spaces.mapped(spaces.turn(used)),
+            spaces.first_z,
+            check_finite=False,
+            threads=spaces.threads,
+            **options,
         )
-        pairs = to_numpy(induced.source), to_numpy(induced.target)
-        check.require_pairs(pairs, options["direction"])
-    better = state.best is None or objective > state.best
-    state.history.append(Iteration(state.number + 1, objective, len(used[0]), 1.0, better))
+        used = to_numpy(induced.source), to_numpy(induced.target)
+        check.require_pairs(used, options["direction"])
+    value = _mean_cosine(spaces, spaces.mapped(spaces.turn(used)), options)
+    better = state.best is None or value > state.best
+    # All at once, at the end: an interruption leaves the state of the iteration before.
+    state.history.append(Iteration(state.number + 1, value, len(used[0]), 1.0, better))
     if better:
-        state.best, state.best_pairs = objective, used
-    state.pairs = pairs
-    state.ended = "converged" if last else "running"
+        state.best, state.best_pairs = value, used
+    state.pairs, state.ended = used, _checkpoint.RUNNING
 
 
 def _mean_cosine(spaces: Spaces, mapped: Any, options: dict[str, Any]) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from isomorph._results import Pairs
 from isomorph.align._vecmap import MODES, VecMapMode
 from isomorph.errors import DictionaryError
 from isomorph.learning import _seeds
-from isomorph.learning._agreement import Agreement
+from isomorph.learning._agreement import STEPS, Agreement
+from isomorph.learning._checkpoint import LIMITED, RUNNING, State
 
 DIRECTIONS = ("union", "forward", "backward", "intersection")
 METHODS = ("csls", "nn")
@@ -63,10 +65,32 @@ def whole_or_none(name: str, value: Any, least: int) -> int | None:
     return None if value is None else whole(name, value, least)
 
 
-def resumable(resume: Any, checkpoint: Any) -> None:
-    """Require a checkpoint to resume from."""
-    if resume and checkpoint is None:
-        raise ValueError("resume: expected a checkpoint= to go on from")
+class Tell(Protocol):
+    """Tells how many iterations are done, of how many, and how much of the judgement."""
+
+    def __call__(self, done: int, total: int, judged: int = 0) -> None: ...
+
+
+def reporter(report: Callable[[int, int], object] | None, *, judge: bool) -> Tell:
+    """Count the steps of the judgement, where there is one, as iterations after the last."""
+    steps = STEPS if judge else 0
+
+    def tell(done: int, total: int, judged: int = 0) -> None:
+        if report is not None:
+            report(max(1, done + min(judged, steps)) if judged else done, max(1, total + steps))
+
+    return tell
+
+
+def go_on(state: State, most: int | None) -> None:
+    """Let a state that a limit ended run on to another."""
+    if most is not None and state.number > most:
+        raise ValueError(
+            f"max_iterations: expected at least the {state.number} that are done in checkpoint=, "
+            f"got {most}"
+        )
+    if state.ended == LIMITED and (most is None or state.number < most):
+        state.ended = RUNNING
 
 
 def require_pairs(pairs: tuple[Any, Any], direction: str) -> None:
@@ -88,8 +112,8 @@ def as_pairs(pairs: tuple[_seeds.Rows, _seeds.Rows], like: Any) -> Pairs:
     return Pairs(*(xp.asarray(rows, device=device) for rows in pairs))
 
 
-def doubt(judged: Agreement | None) -> str | None:
-    """Say that a run failed, or may have, and what to do; None where there is no doubt."""
+def doubt(judged: Agreement | None, ways_out: str) -> str | None:
+    """Say that a run failed, or may have, and to try `ways_out`; None where there is no doubt."""
     if judged is None or judged.found_again is None or judged.verdict == "aligned":
         return None
     found, chance = (100 * (share or 0.0) for share in (judged.found_again, judged.by_chance))
@@ -98,5 +122,5 @@ def doubt(judged: Agreement | None) -> str | None:
         f"self-learning {'failed' if failed else 'may have failed'}: a map of one half of the "
         f"pairs finds {found:.0f} % of the other half again, and one that was learned from "
         f"nothing {chance:.0f} %; {'most' if failed else 'many'} translations will be wrong. Try "
-        "another seed=, or seed_pairs="
+        f"{ways_out}"
     )

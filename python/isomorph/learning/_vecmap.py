@@ -14,13 +14,14 @@ from isomorph._progress import Progress, reporting
 from isomorph.align import Alignment
 from isomorph.align._vecmap import VecMapMode, fit_pairs
 from isomorph.errors import ConvergenceWarning
-from isomorph.induction import induce_dictionary
+from isomorph.induction import induce_with_largest
+from isomorph.learning import _agreement, _checkpoint
 from isomorph.learning import _options as check
-from isomorph.learning._agreement import agreement
-from isomorph.learning._journal import Journal, Log, State, fingerprint
+from isomorph.learning._checkpoint import State
+from isomorph.learning._journal import Journal, Log, fingerprint
 from isomorph.learning._results import Iteration, SelfLearned
 from isomorph.learning._seeds import UNSUPERVISED, from_spectra
-from isomorph.learning._spaces import Spaces
+from isomorph.learning._spaces import Spaces, objective
 from isomorph.metrics._host import take_rows, to_numpy
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def self_learn(
     max_iterations: int | None = None,
     final: str | VecMapMode = "supervised",
     seed: int = 0,
+    judge: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 10,
     resume: bool = False,
@@ -95,14 +97,19 @@ def self_learn(
     threshold : float, default 1e-6
         The least improvement of the objective.
     max_iterations : int, optional
-        End after so many, whatever the rule says; 0 fits `final` on the seed pairs.
+        End after so many, whatever the rule says; 0 fits `final` on the seed pairs. A run that is
+        resumed may be given another.
     final : str or VecMapMode, default "supervised"
         A mode of :func:`isomorph.align.vecmap` for the last fit.
     seed : int, default 0
         Of the draws.
+    judge : bool, default True
+        Whether the run is judged at the end, which costs about as much as 48 iterations over the
+        2,048 most frequent words; False leaves ``agreement`` None, and nothing warns.
     checkpoint : path, optional
-        A safetensors file in which the run is kept: written every `checkpoint_every` iterations,
-        at the end, and when the run is interrupted; each time whole or not at all.
+        A safetensors file in which the run is kept: written at the start, every `checkpoint_every`
+        iterations, at the end, and when the run is interrupted; each time whole or not at all.
+        Unless resuming, there must be no such file yet.
     checkpoint_every : int, default 10
         Iterations between two writings.
     resume : bool, default False
@@ -117,7 +124,7 @@ def self_learn(
         See :mod:`isomorph.runtime`. No byte of the answer depends on it.
     progress : bool or callable, optional
         True for a bar on standard error, or a callable of ``(done, total)``: iterations, and how
-        many there are if none improves any more.
+        many there are if none improves any more, those of the judgement included.
 
     Returns
     -------
@@ -137,9 +144,12 @@ def self_learn(
     DictionaryError
         No seed pair.
     FormatError
-        `checkpoint` holds something else, when resuming.
+        `checkpoint` holds something else, or is damaged, when resuming.
+    FileExistsError, FileNotFoundError
+        `checkpoint` is there without `resume`; the folder of `checkpoint` or `log` is not there.
     ValueError
-        An option out of its range; a checkpoint of other settings or vectors.
+        An option out of its range; a checkpoint of other settings or vectors, or of more than
+        `max_iterations`.
 
     Notes
     -----
@@ -150,12 +160,10 @@ def self_learn(
     after another, so single runs differ from its runs; and it compares products where this compares
     cosines, which are the same after a last step ``unit``.
 
-    Among more than 4,096 rows of a side the objective is over 2,048 of them, evenly spaced.
-
     Pairs are searched in the type of the vectors with canonical scores; sums over pairs and d x d
     factorisations are float64. An iteration costs O(n m d) for the search and O((n + m) d^2) for
     the rest. Peak memory beyond the vectors: a transformed copy of both sides, the mapped first
-    rows, the sums of partners, and that of the search; the unsupervised start has three matrices of
+    rows, and that of the search; the unsupervised start has three matrices of
     `initial_vocabulary` squared.
 
     Ctrl-C ends within an iteration; `checkpoint` then holds the iterations before it.
@@ -196,8 +204,8 @@ def self_learn(
     first = check.whole_or_none("vocabulary", vocabulary, 1)
     initial = check.whole("initial_vocabulary", initial_vocabulary, 1)
     seed = check.whole("seed", seed, 0, 2**64 - 1)
-    check.whole("checkpoint_every", checkpoint_every, 1)
-    check.resumable(resume, checkpoint)
+    every = check.whole("checkpoint_every", checkpoint_every, 1)
+    journal = Journal(checkpoint, resume=resume, every=every, log=log, file=_checkpoint)
     seeds = check.seed_pairs(seed_pairs, words, arguments.shapes)
     if seeds is None:
         arguments.require_same_columns("source", "target")
@@ -220,11 +228,11 @@ def self_learn(
         **options,
         **rule,
     }
-    decisive = dict(settings)
-    if checkpoint is not None:
+    # How long a run goes on does not change what it does.
+    decisive = {name: value for name, value in settings.items() if name != "max_iterations"}
+    if journal.keeps:
         decisive["vectors"] = fingerprint(x, z, *(seeds or ()))
-    journal = Journal(decisive, checkpoint, checkpoint_every, log)
-    state = journal.resume() if resume else None
+    state = journal.begin(decisive, (int(x.shape[0]), int(z.shape[0])))
     if state is None:
         if seeds is None:
             start = from_spectra(
@@ -232,12 +240,17 @@ def self_learn(
             )
             seeds = to_numpy(start.source), to_numpy(start.target)
         state = State(pairs=seeds, keep=rule["keep"])
-    with reporting(progress, "iterations") as report, journal.open(state):
-        _iterate(spaces, state, journal, options, rule, seed, report)
+    check.go_on(state, rule["max_iterations"])
     judged = None
-    if state.number:
-        last = spaces.fit(state.pairs)
-        judged = agreement(spaces, last, max(1, options["neighborhood"]), seed)
+    with reporting(progress, "iterations") as report, journal.open(state):
+        tell = check.reporter(report, judge=bool(judge))
+        _iterate(spaces, state, journal, options, rule, seed, tell)
+        if judge and state.number:
+            by, hood = spaces.turn(state.pairs), max(1, options["neighborhood"])
+            judged = _agreement.agreement(
+                spaces, by, hood, seed, lambda done: tell(state.number, state.number, done)
+            )
+        tell(state.number, state.number, _agreement.STEPS)
     pairs = [take_rows(side, rows) for side, rows in zip((x, z), state.pairs, strict=True)]
     both = _arrays.Arguments(source=pairs[0], target=pairs[1])
     maps = fit_pairs(
@@ -255,14 +268,14 @@ def self_learn(
             **({} if judged is None else {"agreement": judged.verdict}),
         },
     )
-    if (doubt := check.doubt(judged)) is not None:
+    if (doubt := check.doubt(judged, "another seed=, or seed_pairs=")) is not None:
         warnings.warn(doubt, ConvergenceWarning, stacklevel=2)
     return SelfLearned(
         Alignment(source_chain, maps.map, target_chain, maps.target_map),
         check.as_pairs(state.pairs, x),
         judged,
         tuple(state.history),
-        state.ended == "converged",
+        state.ended == _checkpoint.CONVERGED,
         {**settings, "final": dataclasses.asdict(mode)},
     )
 
@@ -274,45 +287,40 @@ def _iterate(
     options: dict[str, Any],
     rule: dict[str, Any],
     seed: int,
-    report: Any,
+    tell: check.Tell,
 ) -> None:
     """Run until the rule ends it, from wherever the state stands."""
-    while state.ended == "running":
+    while state.ended == _checkpoint.RUNNING:
         number = state.number + 1
         if rule["max_iterations"] is not None and number > rule["max_iterations"]:
-            state.ended = "max_iterations"
+            state.ended = _checkpoint.LIMITED
             break
         improved, keep = state.improved, state.keep
         if number - improved > rule["patience"]:
             if keep >= 1:
-                state.ended = "converged"
+                state.ended = _checkpoint.CONVERGED
                 break
             keep, improved = min(1.0, rule["keep_multiplier"] * keep), number
-        if report is not None:
-            report(state.number, _expected(number, improved, keep, rule))
-        mapped = spaces.mapped(spaces.fit(state.pairs))
-        objective = spaces.objective(mapped, options["direction"])
-        induced = induce_dictionary(
-            mapped,
+        tell(state.number, _expected(number, improved, keep, rule))
+        induced, largest = induce_with_largest(
+            spaces.mapped(spaces.turn(state.pairs)),
             spaces.first_z,
             keep=keep,
             seed=seed,
             step=number,
-            check_finite=False,
             threads=spaces.threads,
             **options,
         )
-        better = state.best is None or objective - state.best >= rule["threshold"]
+        value = objective(largest)
+        better = state.best is None or value - state.best >= rule["threshold"]
         pairs = to_numpy(induced.source), to_numpy(induced.target)
         check.require_pairs(pairs, options["direction"])
         # All at once, at the end: an interruption leaves the state of the iteration before.
-        state.history.append(Iteration(number, objective, len(pairs[0]), keep, better))
+        state.history.append(Iteration(number, value, len(pairs[0]), keep, better))
         state.pairs, state.keep = pairs, keep
         state.improved = number if better else improved
-        state.best = objective if better else state.best
+        state.best = value if better else state.best
         journal.after(state)
-    if report is not None:
-        report(max(1, state.number), max(1, state.number))
 
 
 def _expected(number: int, improved: int, keep: float, rule: dict[str, Any]) -> int:

@@ -45,6 +45,38 @@ pub fn procrustes<'py>(
     }
 }
 
+/// The matrix (d, e) of the orthogonal map of rows `source` of x to rows `target` of z, float64.
+#[pyfunction]
+pub fn procrustes_of_rows<'py>(
+    py: Python<'py>,
+    x: &Bound<'py, PyAny>,
+    z: &Bound<'py, PyAny>,
+    source: &Bound<'py, PyAny>,
+    target: &Bound<'py, PyAny>,
+    threads: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    fn run<T: Element + Scalar>(
+        py: Python<'_>,
+        (x, z): (&Borrowed<'_, T>, &Borrowed<'_, T>),
+        pairs: (&[i64], &[i64]),
+        threads: usize,
+    ) -> PyResult<(Vec<f64>, [usize; 2])> {
+        let sides = (x.matrix("source")?, z.matrix("target")?);
+        let matrix =
+            doorway::run(py, threads, None, |c| align::procrustes_of_rows(sides, pairs, c))?;
+        Ok((matrix, [sides.0.cols(), sides.1.cols()]))
+    }
+    let source = Borrowed::<i64>::expect(source, "source rows", "int64")?;
+    let target = Borrowed::<i64>::expect(target, "target rows", "int64")?;
+    let pairs = (source.values("source rows")?, target.values("target rows")?);
+    let (matrix, shape) = match (Floats::new(x, "source")?, Floats::new(z, "target")?) {
+        (Floats::F32(x), Floats::F32(z)) => run(py, (&x, &z), pairs, threads),
+        (Floats::F64(x), Floats::F64(z)) => run(py, (&x, &z), pairs, threads),
+        _ => Err(mixed_types()),
+    }?;
+    array(py, matrix, &shape)
+}
+
 struct Problem<'a> {
     weights: Option<&'a [f64]>,
     options: Options,

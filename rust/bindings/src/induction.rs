@@ -11,8 +11,8 @@ use crate::errors::Fault;
 use crate::index::forced_filter;
 
 type Any<'py> = Bound<'py, PyAny>;
-/// Indices, scores and second scores of the rows of one side.
-type Side<'py> = Option<(Any<'py>, Any<'py>, Any<'py>)>;
+/// Indices, scores, second scores and largest cosines of the rows of one side.
+type Side<'py> = Option<(Any<'py>, Any<'py>, Any<'py>, Any<'py>)>;
 
 /// What each row of the sides named by `directions` ("forward", "backward" or "both") chose.
 #[pyfunction]
@@ -58,11 +58,15 @@ pub fn induce<'py>(
     }
 }
 
-fn to_python<T: Element>(py: Python<'_>, chosen: Chosen<T>) -> (Any<'_>, Any<'_>, Any<'_>) {
+fn to_python<T: Element>(
+    py: Python<'_>,
+    chosen: Chosen<T>,
+) -> (Any<'_>, Any<'_>, Any<'_>, Any<'_>) {
     (
         chosen.indices.into_pyarray(py).into_any(),
         chosen.scores.into_pyarray(py).into_any(),
         chosen.seconds.into_pyarray(py).into_any(),
+        chosen.largest.into_pyarray(py).into_any(),
     )
 }
 

@@ -22,7 +22,9 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use super::align::{apply_affine, column_means, column_norms, procrustes, transform_rows};
+    use super::align::{
+        apply_affine, column_means, column_norms, procrustes, procrustes_of_rows, transform_rows,
+    };
     #[pymodule_export]
     use super::arrays::first_nonfinite_row;
     #[pymodule_export]

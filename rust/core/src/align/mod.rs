@@ -6,11 +6,13 @@
 mod apply;
 mod determinant;
 mod moments;
+mod partners;
 mod procrustes;
 mod transform;
 
 pub use apply::{Affine, apply_affine};
 pub use moments::{CrossMoments, Pairs, column_means, column_norms, cross_moments};
+pub use partners::procrustes_of_rows;
 pub use procrustes::{Fit, Options, Squares, procrustes, procrustes_from_moments};
 pub use transform::{RowOperation, transform_rows};
 

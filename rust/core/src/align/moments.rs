@@ -218,7 +218,7 @@ fn prepare_side<T: Scalar>(
 
 /// The power of two that keeps squares of the values in range; float32's squares fit float64 as
 /// they are. Rows of weight 0 do not count: an outlier there must not push the others below range.
-fn range_scale<T: Scalar>(
+pub(super) fn range_scale<T: Scalar>(
     matrix: MatRef<'_, T>,
     weights: Option<&[f64]>,
     name: &'static str,

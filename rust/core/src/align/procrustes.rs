@@ -168,7 +168,7 @@ pub fn procrustes_from_moments(
 }
 
 /// The answer from the moments; `projected` gives sum w |x R|^2, asked for only if d > e.
-fn solve(
+pub(super) fn solve(
     moments: &CrossMoments,
     options: Options,
     projected: impl FnOnce(&Mat<f64>) -> Result<f64>,

@@ -151,16 +151,14 @@ impl<'a> Codes<'a> {
         let mut bytes = filled(side.offset(bits), count * self.depth)?;
         let (width, length) = (side.width(), side.width() * self.depth);
         let own_width = self.side.width();
+        let shift = side.offset(bits).wrapping_sub(self.side.offset(bits));
         bytes.par_chunks_mut(length).zip(order.par_chunks(width)).for_each(|(panel, order)| {
             for (lane, &i) in order.iter().enumerate() {
                 let from = self.panel(i as usize / own_width).as_chunks::<CODE_GROUP>().0;
                 let from = from.iter().skip(i as usize % own_width).step_by(own_width);
                 let to = panel.as_chunks_mut::<CODE_GROUP>().0;
                 for (to, from) in to.iter_mut().skip(lane).step_by(width).zip(from) {
-                    let moved = |code: u8| {
-                        code.wrapping_sub(self.side.offset(bits)).wrapping_add(side.offset(bits))
-                    };
-                    *to = from.map(moved);
+                    *to = add_to_each(*from, shift);
                 }
             }
         });
@@ -237,6 +235,14 @@ impl<'a> Codes<'a> {
         };
         self.correction = self.bytes.par_chunks(width * depth).flat_map_iter(sums).collect();
     }
+}
+
+/// The codes of a group plus `shift`, all at once: the carries of the low seven bits stay in their
+/// byte, and the highest bit is a sum without one.
+const fn add_to_each(group: [u8; CODE_GROUP], shift: u8) -> [u8; CODE_GROUP] {
+    const LOW: u32 = 0x7f7f_7f7f;
+    let (codes, shift) = (u32::from_le_bytes(group), u32::from_le_bytes([shift; CODE_GROUP]));
+    (((codes & LOW) + (shift & LOW)) ^ ((codes ^ shift) & !LOW)).to_le_bytes()
 }
 
 /// Put one row in a lane of a panel; zeros without one.

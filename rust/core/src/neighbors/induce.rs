@@ -57,6 +57,8 @@ pub struct Chosen<T> {
     pub scores: Vec<T>,
     /// The score of the second best where it was asked for, `-inf` if there is none.
     pub seconds: Vec<T>,
+    /// The row's largest cosine, dropped pairs included; `-inf` if there is none.
+    pub largest: Vec<T>,
 }
 
 /// A score and a row of the other side.
@@ -104,27 +106,34 @@ pub fn induce<T: Element>(
         return Ok(answer);
     }
     let k = how.candidates(source.rows().min(target.rows()));
-    let (forward, backward, (r_source, r_target)) = if how.neighborhood == 0 {
+    let (forward, backward, (r_source, r_target), largest) = if how.neighborhood == 0 {
         let r = (filled(T::default(), source.rows())?, filled(T::default(), target.rows())?);
+        // Without radii the best score is twice the largest cosine.
+        let halves = |best: &Selection<T>| -> Vec<T> {
+            best.scores.iter().step_by(k).map(|s| T::from_f64(s.to_f64() / 2.0)).collect()
+        };
         if both {
             let found = search::csls_both(source, target, k, &r.0, &r.1, search, control)?;
-            (found.0, Some(found.1), r)
+            let largest = (halves(&found.0), halves(&found.1));
+            (found.0, Some(found.1), r, largest)
         } else {
-            (search::csls(source, target, k, &r.0, &r.1, search, control)?, None, r)
+            let found = search::csls(source, target, k, &r.0, &r.1, search, control)?;
+            let largest = (halves(&found), Vec::new());
+            (found, None, r, largest)
         }
     } else {
         // Backward alone needs both: the other way round by rows would subtract the radii in
         // another order.
         let hood = how.neighborhood;
         let found = search::csls_from_rows(source, target, k, hood, both, search, control)?;
-        (found.forward, found.backward, found.radii)
+        (found.forward, found.backward, found.radii, found.largest)
     };
     let forward = (how.directions != Directions::Backward).then_some(forward);
     let radii = Radii { left: &r_source, right: &r_target };
     let sides = Sides { source, target, radii, how, control };
     Ok((
-        forward.map(|lists| sides.settle(&lists, k, Stream::Forward)).transpose()?,
-        backward.map(|lists| sides.settle(&lists, k, Stream::Backward)).transpose()?,
+        forward.map(|lists| sides.settle(&lists, k, Stream::Forward, largest.0)).transpose()?,
+        backward.map(|lists| sides.settle(&lists, k, Stream::Backward, largest.1)).transpose()?,
     ))
 }
 
@@ -164,12 +173,17 @@ fn induce_in_one_pass<T: Element>(
         return Ok(None);
     };
     let (forward, backward, (r_source, r_target)) = (found.forward, found.backward, found.radii);
+    let largest = found.largest;
     let radii = Radii { left: &r_source, right: &r_target };
     let sides = Sides { source, target, radii, how, control };
     let forward = (how.directions != Directions::Backward).then_some(forward);
     Ok(Some((
-        forward.map(|lists| sides.settle_kept(&lists, k, Stream::Forward)).transpose()?,
-        backward.map(|lists| sides.settle_kept(&lists, k, Stream::Backward)).transpose()?,
+        forward
+            .map(|lists| sides.settle_kept(&lists, k, Stream::Forward, largest.0))
+            .transpose()?,
+        backward
+            .map(|lists| sides.settle_kept(&lists, k, Stream::Backward, largest.1))
+            .transpose()?,
     )))
 }
 
@@ -221,7 +235,13 @@ impl<T: Element> Best<T> {
 
 impl<T: Element> Sides<'_, T> {
     /// What each row chose, given its `k` best candidates.
-    fn settle(&self, lists: &Selection<T>, k: usize, stream: Stream) -> Result<Chosen<T>> {
+    fn settle(
+        &self,
+        lists: &Selection<T>,
+        k: usize,
+        stream: Stream,
+        largest: Vec<T>,
+    ) -> Result<Chosen<T>> {
         let n = lists.indices.len() / k;
         let mut best = filled(Best::none(), n)?;
         let unsettled: Vec<usize> = best
@@ -259,12 +279,18 @@ impl<T: Element> Sides<'_, T> {
                 best[row] = found;
             }
         }
-        chosen(best)
+        chosen(best, largest)
     }
 
     /// What each row chose, given the best `k` of what is kept, as many as are wanted: only dropped
     /// pairs are missing, and of these the first `k` do.
-    fn settle_kept(&self, lists: &Selection<T>, k: usize, stream: Stream) -> Result<Chosen<T>> {
+    fn settle_kept(
+        &self,
+        lists: &Selection<T>,
+        k: usize,
+        stream: Stream,
+        largest: Vec<T>,
+    ) -> Result<Chosen<T>> {
         let mut best = filled(Best::none(), lists.indices.len() / k)?;
         let others = self.others(stream).rows();
         best.par_chunks_mut(BLOCK).enumerate().try_for_each(|(block, best)| {
@@ -282,7 +308,7 @@ impl<T: Element> Sides<'_, T> {
             }
             Ok(())
         })?;
-        chosen(best)
+        chosen(best, largest)
     }
 
     /// The first `wanted` dropped pairs of a row.
@@ -408,9 +434,10 @@ impl<T: Element> Sides<'_, T> {
     }
 }
 
-fn chosen<T: Element>(best: Vec<Best<T>>) -> Result<Chosen<T>> {
+fn chosen<T: Element>(best: Vec<Best<T>>, largest: Vec<T>) -> Result<Chosen<T>> {
     let n = best.len();
-    let mut chosen = Chosen { indices: reserved(n)?, scores: reserved(n)?, seconds: reserved(n)? };
+    let (indices, scores, seconds) = (reserved(n)?, reserved(n)?, reserved(n)?);
+    let mut chosen = Chosen { indices, scores, seconds, largest };
     for Best { first, second } in best {
         let (score, index) =
             first.map_or((T::NEG_INFINITY, -1), |(score, index)| (score, i64::from(index)));

@@ -22,7 +22,7 @@ use super::reservoir::{Entry, Reservoirs};
 use super::sample::{SAMPLE, SAMPLE_RUN, Sample, place};
 use super::score::{Direction, Rows, Scorer};
 use super::select::{BothCodes, close_all_known, scan};
-use super::selection::means;
+use super::selection::{largest, means};
 use super::settle::{Again, Answer, Half, One};
 use crate::Result;
 use crate::memory::filled;
@@ -57,6 +57,8 @@ const fn candidates(k: usize, masked: bool) -> usize {
 pub(super) struct OnePass<T> {
     pub source_radii: Vec<T>,
     pub target_radii: Vec<T>,
+    /// The largest cosine of each source and of each target.
+    pub largest: (Vec<T>, Vec<T>),
     pub forward: Answer<T>,
     pub backward: Option<Answer<T>>,
 }
@@ -160,6 +162,7 @@ pub(super) fn one_pass<T: Element>(
     again.complete(&mut column_nearest, neighborhood, &column_starts, column_affine)?;
     let source_radii = means(&row_nearest, neighborhood);
     let target_radii = means(&column_nearest, neighborhood);
+    let largest = (largest(&row_nearest, neighborhood), largest(&column_nearest, neighborhood));
 
     let csls =
         |cosine: T, i: usize, j: usize| Scorer::csls(cosine, source_radii[i], target_radii[j]);
@@ -201,7 +204,7 @@ pub(super) fn one_pass<T: Element>(
         ..forward
     };
     let (forward, backward) = (forward.answer()?, both.then(|| backward.answer()).transpose()?);
-    Ok(OnePass { source_radii, target_radii, forward, backward })
+    Ok(OnePass { source_radii, target_radii, largest, forward, backward })
 }
 
 /// Which of a row's sample its thresholds start from.

@@ -7,7 +7,7 @@ use super::index::Indexes;
 use super::one_pass;
 use super::score::{Metric, Radii, Scorer};
 use super::select::{BothCodes, FilterChoice, SearchOptions, both_select, rows_select};
-use super::selection::{Selection, means, selection};
+use super::selection::{Selection, largest, means, selection};
 use crate::matrix::MatRef;
 use crate::runtime::Control;
 use crate::{Error, Result};
@@ -101,6 +101,8 @@ pub struct CslsAnswer<T> {
     pub backward: Option<Selection<T>>,
     /// Of the sources and the targets.
     pub radii: (Vec<T>, Vec<T>),
+    /// The largest cosine of each source and of each target.
+    pub largest: (Vec<T>, Vec<T>),
     /// The shares of sources and targets whose answer one pass proved, where there was only one;
     /// the share of targets is 0 where they were not asked for.
     pub proved: Option<(f64, f64)>,
@@ -133,6 +135,7 @@ pub fn csls_from_rows<T: Element>(
     let how = &if applies { SearchOptions { filter: FilterChoice::Float, ..*how } } else { *how };
     let (rows, columns) = both_select(&scorer, neighborhood, how, control)?;
     let radii = (means(&rows, neighborhood), means(&columns, neighborhood));
+    let largest = (largest(&rows, neighborhood), largest(&columns, neighborhood));
     drop((rows, columns));
     scorer.radii = Some(Radii { left: &radii.0, right: &radii.1 });
     let (forward, backward) = if both {
@@ -142,7 +145,7 @@ pub fn csls_from_rows<T: Element>(
         (rows_select(&scorer, k, false, how, control)?, None)
     };
     drop(scorer);
-    Ok(CslsAnswer { forward, backward, radii, proved: None })
+    Ok(CslsAnswer { forward, backward, radii, largest, proved: None })
 }
 
 /// [`csls_from_rows`] among those pairs that the masks of rows and columns let through, where one
@@ -187,6 +190,7 @@ fn in_one_pass<T: Element>(
         forward: selection(&found.forward.best, k, "source")?,
         backward: backward.map(|found| selection(&found.best, k, "target")).transpose()?,
         radii: (found.source_radii, found.target_radii),
+        largest: found.largest,
         proved: Some((
             share(found.forward.proved, n),
             share(backward.map_or(0, |found| found.proved), m),

@@ -55,6 +55,11 @@ pub(super) fn selection<T: Element>(
     Ok(selection)
 }
 
+/// Each row's largest score; `-inf` where there is none.
+pub(super) fn largest<T: Element>(best: &[Option<Entry<T>>], k: usize) -> Vec<T> {
+    best.chunks_exact(k).map(|row| row[0].map_or(T::NEG_INFINITY, |entry| entry.value)).collect()
+}
+
 /// The mean of each row's scores, from the largest down, over those that exist.
 pub(super) fn means<T: Element>(best: &[Option<Entry<T>>], k: usize) -> Vec<T> {
     let mean = |row: &[Option<Entry<T>>]| {
