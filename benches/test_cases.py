@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from isomorph.benchmark import all_cases, measure
+from isomorph.benchmark import all_cases
+from support.benchmarks import run
 
 NAMES = (
     "topk rows",
@@ -30,16 +31,4 @@ NAMES = (
 def test_case(name: str, benchmark: Any) -> None:
     size = "full" if benchmark.enabled else "smoke"
     for case in all_cases(size, only=name):
-        if benchmark.enabled:
-            result = measure(case, rounds=3)
-            benchmark.extra_info.update(
-                over_limit=result.over_limit,
-                limit=result.limit_name,
-                faster_than=result.speedups,
-                extra_bytes=result.extra_bytes,
-            )
-            benchmark.pedantic(case.ours, rounds=3)
-        else:
-            case.check(benchmark(case.ours))
-            for peer in case.peers.values():
-                peer()
+        run(case, benchmark)

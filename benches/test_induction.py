@@ -15,7 +15,8 @@ import pytest
 import isomorph as iso
 from described import SHARED, K, clusters, described_loop, mapped
 from isomorph import _core
-from isomorph.benchmark.measure import Case, measure
+from isomorph.benchmark.measure import Case
+from support.benchmarks import run
 
 
 @pytest.mark.timeout(3600)
@@ -57,17 +58,4 @@ def test_a_step(data: str, keep: float, benchmark: Any) -> None:
         lambda: 2.0 * len(x) * len(y) * 300 / _core.fma_peak(threads, 30_000_000),
         "one float32 pass at the FMA peak",
     )
-    if not benchmark.enabled:
-        case.check(benchmark(case.ours))
-        for peer in case.peers.values():
-            peer()
-        return
-    result = measure(case, rounds=3)
-    print(result)
-    benchmark.extra_info.update(
-        name=case.name,
-        over_limit=result.over_limit,
-        faster_than=result.speedups,
-        extra_bytes=result.extra_bytes,
-    )
-    benchmark.pedantic(case.ours, rounds=1)
+    run(case, benchmark)

@@ -16,27 +16,11 @@ import scipy.linalg
 import isomorph as iso
 from isomorph.benchmark.inputs import installed
 from isomorph.benchmark.linalg import STACKS, svd_case
-from isomorph.benchmark.measure import Call, Case, measure
+from isomorph.benchmark.measure import Call, Case
+from support.benchmarks import run
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 DTYPES = ("float32", "float64")
-
-
-def run(case: Case, benchmark: Any) -> None:
-    """Check once; measure interleaved with the peers, or just run everything."""
-    if not benchmark.enabled:
-        case.check(benchmark(case.ours))
-        for peer in case.peers.values():
-            peer()
-        return
-    result = measure(case, rounds=5)
-    benchmark.extra_info.update(
-        name=case.name, faster_than=result.speedups, extra_bytes=result.extra_bytes
-    )
-    print(f"\n{case.name}: {1e3 * result.seconds:.2f} ms")
-    for peer, speedup in result.speedups.items():
-        print(f"  {speedup:.2f} times faster than {peer}")
-    benchmark.pedantic(case.ours, rounds=1)
 
 
 def size_of(count: int, d: int, benchmark: Any) -> tuple[int, int]:
@@ -71,7 +55,7 @@ def test_svd(count: int, d: int, full_rank: bool, dtype: str, benchmark: Any) ->
     count, d = size_of(count, d, benchmark)
     a = stack_of(count, d, dtype, d if full_rank else max(1, d // 2))
     kind = "" if full_rank else ", half rank"
-    run(svd_case(a, f"svd {count:,} x {d} x {d}, {dtype}{kind}"), benchmark)
+    run(svd_case(a, f"svd {count:,} x {d} x {d}, {dtype}{kind}"), benchmark, rounds=5)
 
 
 def torch_linalg(a: Any) -> tuple[Any, Any] | None:
@@ -98,7 +82,7 @@ def test_svdvals(count: int, d: int, dtype: str, benchmark: Any) -> None:
     if torch := torch_linalg(a):
         peers["PyTorch"] = lambda: torch[0].svdvals(torch[1])
     name = f"svdvals {count:,} x {d} x {d}, {dtype}"
-    run(Case(name, lambda: iso.linalg.svdvals(a), peers, check), benchmark)
+    run(Case(name, lambda: iso.linalg.svdvals(a), peers, check), benchmark, rounds=5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -118,7 +102,7 @@ def test_eigh(count: int, d: int, dtype: str, benchmark: Any) -> None:
     if torch := torch_linalg(a):
         peers["PyTorch"] = lambda: torch[0].eigh(torch[1])
     name = f"eigh {count:,} x {d} x {d}, {dtype}"
-    run(Case(name, lambda: iso.linalg.eigh(a), peers, check), benchmark)
+    run(Case(name, lambda: iso.linalg.eigh(a), peers, check), benchmark, rounds=5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -138,7 +122,7 @@ def test_polar(count: int, d: int, dtype: str, benchmark: Any) -> None:
         "our svd": lambda: iso.linalg.svd(a),
     }
     name = f"polar {count:,} x {d} x {d}, {dtype}"
-    run(Case(name, lambda: iso.linalg.polar(a), peers, check), benchmark)
+    run(Case(name, lambda: iso.linalg.polar(a), peers, check), benchmark, rounds=5)
 
 
 def cross_covariances(pairs: int, dtype: str) -> Any:
@@ -170,7 +154,7 @@ def test_polar_of_real_cross_covariances(pairs: int, dtype: str, benchmark: Any)
 
     peers: dict[str, Call] = {"our svd": lambda: iso.linalg.svd(a)}
     name = f"polar of {len(a)} cross-covariances of {pairs:,} pairs, {dtype}"
-    run(Case(name, lambda: iso.linalg.polar(a), peers, check), benchmark)
+    run(Case(name, lambda: iso.linalg.polar(a), peers, check), benchmark, rounds=5)
 
 
 def test_procrustes_of_all_pairs_of_thirteen_languages(benchmark: Any) -> None:
@@ -197,7 +181,7 @@ def test_procrustes_of_all_pairs_of_thirteen_languages(benchmark: Any) -> None:
         "both": lambda: iso.linalg.polar(transposed @ y),
     }
     name = f"procrustes {len(x)} x {n:,} x {d}, float32"
-    run(Case(name, lambda: iso.procrustes(x, y), peers, check), benchmark)
+    run(Case(name, lambda: iso.procrustes(x, y), peers, check), benchmark, rounds=5)
 
 
 @pytest.mark.parametrize("n", [5_000, 200_000])
@@ -216,7 +200,7 @@ def test_procrustes(n: int, benchmark: Any) -> None:
 
     peers = {"SciPy": lambda: scipy.linalg.orthogonal_procrustes(x, y), "NumPy": numpy_peer}
     name = f"procrustes {n:,} x 300, float32"
-    run(Case(name, lambda: iso.procrustes(x, y), peers, check), benchmark)
+    run(Case(name, lambda: iso.procrustes(x, y), peers, check), benchmark, rounds=5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -232,4 +216,8 @@ def test_apply(dtype: str, benchmark: Any) -> None:
 
     peers = {"NumPy matmul": lambda: np.matmul(x, fit.matrix, out=out)}
     name = f"apply {n:,} x 300 to 300, {dtype}"
-    run(Case(name, lambda: fit.apply(x, out=out, check_finite=False), peers, check), benchmark)
+    run(
+        Case(name, lambda: fit.apply(x, out=out, check_finite=False), peers, check),
+        benchmark,
+        rounds=5,
+    )

@@ -15,27 +15,10 @@ import pytest
 
 import isomorph as iso
 from isomorph import _core
-from isomorph.benchmark.measure import Case, measure
+from isomorph.benchmark.measure import Case
+from support.benchmarks import run
 
 DIMENSION = 300
-
-
-def run(case: Case, benchmark: Any) -> None:
-    """Check once; measure interleaved with the peers and the limit, or just run everything."""
-    if not benchmark.enabled:
-        case.check(benchmark(case.ours))
-        for peer in case.peers.values():
-            peer()
-        return
-    result = measure(case, rounds=3)
-    benchmark.extra_info.update(
-        name=case.name,
-        faster_than=result.speedups,
-        over_limit=result.over_limit,
-        limit=result.limit_name,
-        extra_bytes=result.extra_bytes,
-    )
-    benchmark.pedantic(case.ours, rounds=3)
 
 
 def sides(n: int) -> tuple[Any, Any]:

@@ -15,7 +15,8 @@ import pytest
 
 import isomorph as iso
 from isomorph import _core
-from isomorph.benchmark.measure import Case, measure
+from isomorph.benchmark.measure import Case
+from support.benchmarks import run
 
 #: Columns of both sides.
 D = 1024
@@ -71,23 +72,6 @@ def all_fits(x: Any, y: Any, group: Any) -> Any:
         moments.cka(unbiased=True),
         moments.ridge_path(translate=True),
     )
-
-
-def run(case: Case, benchmark: Any) -> None:
-    """Check once; measure interleaved with limit and peers, or just run everything."""
-    if not benchmark.enabled:
-        case.check(benchmark(case.ours))
-        for peer in case.peers.values():
-            peer()
-        return
-    result = measure(case, rounds=3)
-    benchmark.extra_info.update(
-        name=case.name, over_limit=result.over_limit, faster_than=result.speedups
-    )
-    print(f"\n{case.name}: {result.seconds:.2f} s, {result.over_limit:.2f} x {case.limit_name}")
-    for peer, speedup in result.speedups.items():
-        print(f"  {speedup:.2f} times faster than {peer}")
-    benchmark.pedantic(case.ours, rounds=1)
 
 
 def size(benchmark: Any) -> tuple[int, int]:
