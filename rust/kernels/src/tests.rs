@@ -1,7 +1,10 @@
 //! Every operation, on every instruction set of this CPU, against plain oracles.
 
 use crate::portable::sum_of_lanes;
-use crate::{CodeColumns, CodeRows, CodeWidth, Criterion, Element, Hits, Isa, Side, code_tile};
+use crate::{
+    CodeColumns, CodeRows, CodeWidth, Criterion, Element, Hits, Isa, MAX_SLIVERS, SLIVER, Side,
+    add_outer_products, code_tile,
+};
 
 /// Deterministic values in (-1, 1), of many magnitudes and both signs.
 fn values<T: Element>(n: usize, seed: u64) -> Vec<T> {
@@ -230,4 +233,53 @@ fn the_peak_counts_what_it_runs() {
         let (operations, value) = crate::fma_chains(isa, 1000);
         assert!(operations >= 1000 * 12 * 8 && value.is_finite(), "{}", isa.name());
     }
+}
+
+#[test]
+fn outer_products_add_up() {
+    for isa in Isa::available() {
+        for depth in [0, 1, 2, 7, 64, 257] {
+            for slivers in 1..=MAX_SLIVERS {
+                let left = values::<f64>(depth * SLIVER, 3 + depth as u64);
+                let right: Vec<Vec<f64>> = (0..slivers)
+                    .map(|s| values::<f64>(depth * SLIVER, 77 + (depth * 3 + s) as u64))
+                    .collect();
+                let right: Vec<&[f64]> = right.iter().map(Vec::as_slice).collect();
+                let (columns, stride) = (slivers * SLIVER, slivers * SLIVER + 3);
+                let before = values::<f64>((SLIVER - 1) * stride + columns, 5);
+                let mut after = before.clone();
+                add_outer_products(isa, &left, &right, &mut after, stride);
+                for (place, (new, old)) in after.iter().zip(&before).enumerate() {
+                    let (i, j) = (place / stride, place % stride);
+                    if j >= columns {
+                        assert_eq!(new, old, "what lies between rows is nobody's");
+                        continue;
+                    }
+                    let pairs = (0..depth)
+                        .map(|k| left[k * SLIVER + i] * right[j / SLIVER][k * SLIVER + j % SLIVER]);
+                    let (sum, size) = pairs.fold((0.0, 0.0), |(s, a), p| (s + p, a + p.abs()));
+                    let bound = 2.0 * (depth + 2) as f64 * f64::EPSILON * (size + old.abs());
+                    assert!((new - old - sum).abs() <= bound, "{depth} {slivers} {i} {j}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn fused_outer_products_have_the_same_bits() {
+    let depth = 300;
+    let left = values::<f64>(depth * SLIVER, 1);
+    let right: Vec<Vec<f64>> = (0..3).map(|s| values::<f64>(depth * SLIVER, 10 + s)).collect();
+    let right: Vec<&[f64]> = right.iter().map(Vec::as_slice).collect();
+    let sums: Vec<Vec<u64>> = [Isa::avx2(), Isa::avx512()]
+        .into_iter()
+        .flatten()
+        .map(|isa| {
+            let mut to = vec![0.0; SLIVER * 3 * SLIVER];
+            add_outer_products(isa, &left, &right, &mut to, 3 * SLIVER);
+            to.iter().map(|x| x.to_bits()).collect()
+        })
+        .collect();
+    assert!(sums.windows(2).all(|pair| pair[0] == pair[1]));
 }

@@ -1,9 +1,9 @@
 //! Eigenvalues and eigenvectors of a stack of symmetric matrices, certified.
 //!
-//! As in [`super::factor`]: the fast routine (faer: tridiagonalisation, then divide and conquer or
-//! the QR iteration), a step of Cholesky QR where its vectors need it, Rayleigh quotients from A V,
-//! and the residual `A V - V L`, which sends a wrong answer to the next method. The last one is
-//! Jacobi's.
+//! As in [`super::factor`]: the fast routine (tridiagonalisation, then inverse iteration in lanes, or
+//! faer's divide and conquer or QR iteration), a step of Cholesky QR where its vectors need it,
+//! Rayleigh quotients from A V, and the residual `A V - V L`, which sends a wrong answer to the next
+//! method. The last one is Jacobi's.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{
@@ -13,16 +13,45 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Auto, Mat, Par, Spec};
 use rayon::prelude::*;
 
-use super::careful::{DIVIDE_FROM, GOOD, Method, WRONG};
+use super::careful::{DIVIDE_FROM, GOOD, Method as Refuge, WRONG};
 use super::load::tiles;
 use super::orthonormal::{straighten, target};
 use super::svd::in_stack;
+use super::symmetric::Eigenvectors;
 use super::{PowerOfTwo, Scalar, Stack, jacobi, load, zero_matrix, zeros};
 use crate::runtime::Control;
 use crate::{Error, Result};
 
 /// Matrices up to this many values together are one task.
 const TASK: usize = 4096;
+
+/// From this size on inverse iteration is tried first.
+const INVERSE_FROM: usize = 32;
+
+/// What is tried, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    InverseIteration,
+    Careful(Refuge),
+}
+
+const METHODS: [Method; 4] = [
+    Method::InverseIteration,
+    Method::Careful(Refuge::DivideAndConquer),
+    Method::Careful(Refuge::QrIteration),
+    Method::Careful(Refuge::Jacobi),
+];
+
+impl Method {
+    /// The least size that it is tried at.
+    const fn least(self) -> usize {
+        match self {
+            Self::InverseIteration => INVERSE_FROM,
+            Self::Careful(Refuge::DivideAndConquer) => DIVIDE_FROM,
+            Self::Careful(_) => 0,
+        }
+    }
+}
 
 /// `a = v * diag(values) * v'` for each matrix: values (count, d) ascending, vectors (count, d, d)
 /// with the eigenvectors in columns, row-major.
@@ -41,7 +70,7 @@ pub struct Eigh<T> {
 ///
 /// `|V'V - I|` and `|A - V L V'| / |A|` are below 8 e sqrt(d) (A: the symmetric matrix that has this
 /// lower triangle). Signs are as they are computed. O(count d^3) operations; memory beyond the
-/// result: per thread about 6 d^2 numbers of float64.
+/// result: per thread about 9 d^2 numbers of float64.
 ///
 /// # Errors
 /// [`Error::Shape`] for matrices that are not square, [`Error::Value`] for one that is not
@@ -113,6 +142,7 @@ struct Eigen {
     unscale: PowerOfTwo,
     gram: Mat<f64>,
     scratch: Mat<f64>,
+    inverse: Option<Eigenvectors<f64>>,
     memory: MemBuffer,
 }
 
@@ -120,12 +150,12 @@ impl Eigen {
     fn new(d: usize) -> Result<Self> {
         let too_large = || Error::Memory {
             what: "the eigenvectors",
-            needed: 8 * 6 * (d as u128).pow(2),
+            needed: 8 * 9 * (d as u128).pow(2),
             hint: "reduce the dimension first",
         };
         let matrix = || zero_matrix(d, d).ok_or_else(too_large);
         let request =
-            requirement(d, Method::DivideAndConquer).or(requirement(d, Method::QrIteration));
+            requirement(d, Refuge::DivideAndConquer).or(requirement(d, Refuge::QrIteration));
         Ok(Self {
             a: matrix()?,
             values: vec![0.0; d],
@@ -134,6 +164,7 @@ impl Eigen {
             unscale: PowerOfTwo::new(0),
             gram: matrix()?,
             scratch: matrix()?,
+            inverse: if d < INVERSE_FROM { None } else { Some(Eigenvectors::new(d)?) },
             memory: MemBuffer::try_new(request).map_err(|_| too_large())?,
         })
     }
@@ -171,8 +202,8 @@ impl Eigen {
         // What float64 leaves is far below float32's rounding.
         let good = if T::EPSILON > f64::EPSILON { WRONG } else { GOOD };
         let mut best: Option<(f64, Method)> = None;
-        for method in [Method::DivideAndConquer, Method::QrIteration, Method::Jacobi] {
-            if method == Method::DivideAndConquer && d < DIVIDE_FROM {
+        for method in METHODS {
+            if d < method.least() {
                 continue;
             }
             let residual = self.answer::<T>(method);
@@ -209,10 +240,18 @@ impl Eigen {
     }
 
     fn attempt(&mut self, method: Method) -> bool {
-        if method == Method::Jacobi {
-            self.scratch.copy_from(&self.a);
-            return jacobi::symmetric(&mut self.scratch, &mut self.values, &mut self.vectors);
-        }
+        let refuge = match method {
+            Method::InverseIteration => {
+                let (a, vectors) = (self.a.as_ref(), self.vectors.as_mut().reverse_cols_mut());
+                let inverse = self.inverse.as_mut();
+                return inverse.is_some_and(|found| found.by_inverse_iteration(a, vectors));
+            }
+            Method::Careful(Refuge::Jacobi) => {
+                self.scratch.copy_from(&self.a);
+                return jacobi::symmetric(&mut self.scratch, &mut self.values, &mut self.vectors);
+            }
+            Method::Careful(refuge) => refuge,
+        };
         let values = faer::ColMut::from_slice_mut(&mut self.values).as_diagonal_mut();
         self_adjoint_evd(
             self.a.as_ref(),
@@ -220,7 +259,7 @@ impl Eigen {
             Some(self.vectors.as_mut()),
             Par::Seq,
             MemStack::new(&mut self.memory),
-            parameters(method),
+            parameters(refuge),
         )
         .is_ok()
     }
@@ -268,17 +307,17 @@ impl Eigen {
     }
 }
 
-fn parameters(method: Method) -> Spec<SelfAdjointEvdParams, f64> {
+fn parameters(refuge: Refuge) -> Spec<SelfAdjointEvdParams, f64> {
     let mut parameters = <SelfAdjointEvdParams as Auto<f64>>::auto();
-    if method != Method::DivideAndConquer {
+    if refuge != Refuge::DivideAndConquer {
         parameters.recursion_threshold = usize::MAX;
     }
     Spec::new(parameters)
 }
 
-fn requirement(d: usize, method: Method) -> faer::dyn_stack::StackReq {
+fn requirement(d: usize, refuge: Refuge) -> faer::dyn_stack::StackReq {
     let vectors = ComputeEigenvectors::Yes;
-    self_adjoint_evd_scratch::<f64>(d, vectors, Par::Seq, parameters(method))
+    self_adjoint_evd_scratch::<f64>(d, vectors, Par::Seq, parameters(refuge))
 }
 
 #[cfg(test)]

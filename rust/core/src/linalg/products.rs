@@ -74,32 +74,17 @@ pub fn multiply<T: Scalar + Default>(left: Rows<'_, T>, right: Rows<'_, T>) -> R
 
 /// The lower triangle of `x' x`.
 pub(super) fn lower_product<T: Scalar>(dst: MatMut<'_, T>, x: MatRef<'_, T>) {
-    accumulate_lower(BLOCK, dst, Accum::Replace, x);
-}
-
-/// The lower triangle of `dst (+)= x' x`, by tasks of `block` columns at most.
-pub(crate) fn accumulate_lower<T: Scalar>(
-    block: usize,
-    dst: MatMut<'_, T>,
-    accumulate: Accum,
-    x: MatRef<'_, T>,
-) {
     if dst.ncols() <= BLOCK {
         let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-        let (left, one) = (x.transpose(), T::one());
-        return triangular::matmul(dst, lower, accumulate, left, full, x, full, one, Par::Seq);
+        let (left, one, new) = (x.transpose(), T::one(), Accum::Replace);
+        return triangular::matmul(dst, lower, new, left, full, x, full, one, Par::Seq);
     }
     let cut = halfway(dst.ncols());
     let (top, _, bottom, corner) = dst.split_at_mut(cut, cut);
     let (left, right) = x.split_at_col(cut);
     rayon::join(
-        || product_by(block, bottom, accumulate, right.transpose(), left, 1.0),
-        || {
-            rayon::join(
-                || accumulate_lower(block, top, accumulate, left),
-                || accumulate_lower(block, corner, accumulate, right),
-            )
-        },
+        || product(bottom, Accum::Replace, right.transpose(), left, 1.0),
+        || rayon::join(|| lower_product(top, left), || lower_product(corner, right)),
     );
 }
 

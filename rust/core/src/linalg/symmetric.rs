@@ -140,8 +140,9 @@ impl<T: Scalar> Eigenvectors<T> {
 /// largest value next to 1, in columns of `height` values.
 fn copy_whole<T: Scalar>(lower: MatRef<'_, T>, to: &mut [T], height: usize) {
     let n = lower.nrows();
-    // Of a Gram matrix the largest value is on the diagonal.
-    let largest = (0..n).fold(0.0, |m, i| f64::max(m, lower[(i, i)].widen().abs()));
+    let largest = (0..n)
+        .flat_map(|j| &orthonormal::column(lower, j)[j..])
+        .fold(0.0, |m, x| f64::max(m, x.widen().abs()));
     let [half, rest] = PowerOfTwo::normalising(largest).factors().map(T::round);
     for (j, column) in to.chunks_exact_mut(height).enumerate() {
         for (to, from) in column[j..].iter_mut().zip(&orthonormal::column(lower, j)[j..]) {

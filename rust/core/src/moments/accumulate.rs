@@ -1,30 +1,13 @@
 //! Rows in.
 
-use faer::{Accum, MatMut, MatRef as Dense};
 use rayon::prelude::*;
 
+use super::panel::{PANEL, Panel};
 use super::{BLOCK, Sums, higher, move_mean};
-use crate::linalg::products::accumulate_lower;
 use crate::linalg::{PowerOfTwo, Scalar};
 use crate::matrix::MatRef;
 use crate::runtime::Control;
 use crate::{Error, Result};
-
-/// Rows that are widened at a time.
-const PANEL: usize = 512;
-
-/// Numbers between two rows of a panel: a stride that is a power of two would bring a column's
-/// values into few sets of the cache.
-const GAP: usize = 8;
-
-/// Columns of the product that one task computes: as many as pay for what it packs, and no more than
-/// leave the cores enough tasks. From the shape alone, as bytes are.
-fn columns_of_a_task(width: usize) -> usize {
-    (width / 4).clamp(128, 512)
-}
-
-/// Rows of a panel that one task widens.
-const ROWS: usize = 16;
 
 /// Pairs of rows to be added.
 #[derive(Clone, Copy, Debug)]
@@ -47,11 +30,11 @@ impl<T: Scalar> Rows<'_, T> {
     }
 
     /// The number of the row at `place`; checked before.
-    fn at(&self, place: usize) -> usize {
+    pub(super) fn at(&self, place: usize) -> usize {
         self.order.map_or(place, |order| usize::try_from(order[place]).unwrap_or(0))
     }
 
-    fn weight(&self, row: usize) -> f64 {
+    pub(super) fn weight(&self, row: usize) -> f64 {
         self.weights.map_or(1.0, |w| w[row])
     }
 
@@ -78,7 +61,7 @@ impl<T: Scalar> Rows<'_, T> {
 }
 
 /// Add `rows` to `sums`. O(n D^2): n D (D + 1) operations of the half of a symmetric product.
-/// Memory: a panel of 512 x D float64.
+/// Memory: a panel of 256 x D float64.
 ///
 /// Cut into several calls at multiples of 4,096 rows the bytes are the same.
 ///
@@ -94,7 +77,7 @@ pub fn accumulate<T: Scalar>(
     rows.check(sums)?;
     let (n, width) = (rows.count(), sums.width());
     control.start(n.div_ceil(BLOCK) as u64);
-    let mut panel = vec![0.0; (PANEL + 1) * (width + GAP)];
+    let mut panel = Panel::new(sums.split, width)?;
     for start in (0..n).step_by(BLOCK) {
         block(sums, &rows, start..(start + BLOCK).min(n), &mut panel, control)?;
         control.advance(1);
@@ -108,10 +91,9 @@ fn block<T: Scalar>(
     sums: &mut Sums<'_>,
     rows: &Rows<'_, T>,
     places: std::ops::Range<usize>,
-    panel: &mut [f64],
+    panel: &mut Panel,
     control: &Control,
 ) -> Result<()> {
-    let (width, stride) = (sums.width(), sums.width() + GAP);
     let weight: f64 = places.clone().map(|place| rows.weight(rows.at(place))).sum();
     if weight == 0.0 {
         return Ok(());
@@ -132,30 +114,19 @@ fn block<T: Scalar>(
     if before > 0.0 && !sums.norms.is_empty() {
         higher::shift(sums, before, &offset);
     }
-    let mut kept = 0;
-    if before > 0.0 {
-        let root = before.sqrt();
-        panel.iter_mut().zip(&offset).for_each(|(to, x)| *to = root * x);
-        kept = 1;
-    }
+    // What was there before, as one more row.
+    panel.restart((before > 0.0).then(|| (before.sqrt(), &*offset)));
     for first in places.clone().step_by(PANEL) {
         control.check()?;
         let count = PANEL.min(places.end - first);
-        let loaded = kept * stride..(kept + count) * stride;
-        load(sums, rows, first, &mut panel[loaded.clone()]);
+        panel.load(sums, rows, first, count);
         if !sums.norms.is_empty() {
             let weights: Vec<f64> =
                 (first..first + count).map(|place| rows.weight(rows.at(place))).collect();
-            higher::add(sums, &panel[loaded], stride, &weights);
+            higher::add(sums, panel, &weights);
         }
-        accumulate_lower(
-            columns_of_a_task(width),
-            // The upper triangle of what is row-major is the lower one of what is column-major.
-            MatMut::from_column_major_slice_mut(sums.second, width, width),
-            Accum::Add,
-            Dense::from_row_major_slice_with_stride(panel, kept + count, width, stride),
-        );
-        kept = 0;
+        panel.add_products(sums.second);
+        panel.restart(None);
     }
     Ok(())
 }
@@ -200,34 +171,6 @@ fn offsets<T: Scalar>(
     }
     result.iter_mut().for_each(|sum| *sum /= weight);
     result
-}
-
-/// Rows from place `first` on, widened, scaled, about the mean, times the roots of their weights;
-/// each followed by a gap.
-fn load<T: Scalar>(sums: &Sums<'_>, rows: &Rows<'_, T>, first: usize, panel: &mut [f64]) {
-    let (width, split) = (sums.width(), sums.split);
-    let (high, low) = sums.mean.split_at(width);
-    let stride = width + GAP;
-    panel.par_chunks_mut(ROWS * stride).enumerate().for_each(|(chunk, panel)| {
-        for (offset, to) in panel.chunks_exact_mut(stride).enumerate() {
-            let to = &mut to[..width];
-            let row = rows.at(first + chunk * ROWS + offset);
-            let w = rows.weight(row);
-            if w == 0.0 {
-                to.fill(0.0);
-                continue;
-            }
-            let root = w.sqrt();
-            let (left, right) = to.split_at_mut(split);
-            let sides = [(left, rows.x.row(row), 0), (right, rows.y.row(row), split)];
-            for (scale, (to, values, begin)) in rows.scales.iter().zip(sides) {
-                let means = high[begin..].iter().zip(&low[begin..]);
-                for ((to, x), (high, low)) in to.iter_mut().zip(values).zip(means) {
-                    *to = root * ((scale.apply(x.widen()) - high) - low);
-                }
-            }
-        }
-    });
 }
 
 /// The first row with a value that is not finite.

@@ -1,44 +1,25 @@
 //! The norm-weighted sums, which move with the mean.
 
-use rayon::prelude::*;
-
 use super::Sums;
+use super::panel::Panel;
 
-/// Columns of the third-order sums that one task adds up.
-const COLUMNS: usize = 256;
-
-/// Add the rows of `panel`, one every `stride` numbers, which are about the mean and multiplied by
-/// the roots of their weights.
-pub(super) fn add(sums: &mut Sums<'_>, panel: &[f64], stride: usize, weights: &[f64]) {
-    let (width, split) = (sums.width(), sums.split);
-    let squares: Vec<[f64; 2]> = panel
-        .par_chunks_exact(stride)
-        .map(|row| {
-            let (x, y) = row[..width].split_at(split);
-            [square(x), square(y)]
-        })
-        .collect();
+/// Add the last rows of `panel`, which are about the mean and multiplied by the roots of their
+/// weights.
+pub(super) fn add(sums: &mut Sums<'_>, panel: &Panel, weights: &[f64]) {
+    let squares = panel.squares(weights.len());
     // With r = sqrt(w): w |x|^2 z = (|r x|^2 / r) (r z).
     let over = |w: f64| if w > 0.0 { 1.0 / w.sqrt() } else { 0.0 };
-    let factors: Vec<f64> = weights.iter().map(|w| over(*w)).collect();
-    let (third, fourth) = sums.norms.split_at_mut(2 * width);
-    for ([a, b], factor) in squares.iter().zip(&factors) {
-        let [a, b] = [a * factor, b * factor];
+    let scaled: Vec<[f64; 2]> =
+        squares.iter().zip(weights).map(|(pair, w)| pair.map(|square| square * over(*w))).collect();
+    let (third, fourth) = sums.norms.split_at_mut(2 * (sums.mean.len() / 2));
+    for [a, b] in &scaled {
         fourth[0] += a * a;
         fourth[1] += a * b;
         fourth[2] += b * b;
     }
-    for (side, third) in third.chunks_exact_mut(width).enumerate() {
-        third.par_chunks_mut(COLUMNS).enumerate().for_each(|(chunk, third)| {
-            let columns = chunk * COLUMNS..chunk * COLUMNS + third.len();
-            let rows = panel.chunks_exact(stride).zip(squares.iter().zip(&factors));
-            for (row, (squares, factor)) in rows {
-                let coefficient = squares[side] * factor;
-                for (sum, z) in third.iter_mut().zip(&row[columns.clone()]) {
-                    *sum += coefficient * z;
-                }
-            }
-        });
+    for (side, third) in third.chunks_exact_mut(sums.mean.len() / 2).enumerate() {
+        let factors: Vec<f64> = scaled.iter().map(|pair| pair[side]).collect();
+        panel.add_weighted(&factors, third);
     }
 }
 

@@ -15,6 +15,7 @@
 mod accumulate;
 mod higher;
 mod merge;
+mod panel;
 
 pub use accumulate::{Rows, accumulate};
 pub use merge::merge;

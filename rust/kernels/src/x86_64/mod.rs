@@ -6,5 +6,6 @@ pub mod avx512;
 pub mod jacobi;
 pub mod lanes;
 pub mod late;
+pub mod outer;
 pub mod reduction;
 pub mod tridiagonal;
