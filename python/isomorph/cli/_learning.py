@@ -74,15 +74,15 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         terminal.data(figures)
     else:
         terminal.lines(_lines(learned, translation, (source, target), options, seconds))
-    from isomorph.learning._options import doubt
+    from isomorph.learning._options import doubt, failed
 
     ways_out = "--start DICT" if options.start in _STARTS else "another dictionary for --start"
     if options.method == "vecmap":
         ways_out = f"another --seed, or {ways_out}"
-    if (said := doubt(learned.agreement, ways_out)) is not None:
+    metrics = learned.alignment.map.metrics
+    if (said := doubt(learned.agreement, ways_out, metrics)) is not None:
         terminal.problem(said)
-    judged = learned.agreement
-    return FAILED if judged is not None and judged.verdict == "failed" else OK
+    return FAILED if failed(learned.agreement, metrics) else OK
 
 
 def _misuse(options: argparse.Namespace) -> str | None:

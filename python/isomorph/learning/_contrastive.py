@@ -15,7 +15,7 @@ from isomorph.align._double import Double
 from isomorph.errors import ConvergenceWarning
 from isomorph.learning import _contrastive_state
 from isomorph.learning import _options as check
-from isomorph.learning._agreement import ALIGNED, STEPS, agreement
+from isomorph.learning._agreement import STEPS, agreement
 from isomorph.learning._checkpoint import RUNNING
 from isomorph.learning._contrastive_loss import Vectors
 from isomorph.learning._contrastive_run import Task
@@ -102,7 +102,7 @@ def contrast(
     seed : int, default 0
         Draws the words that are held out.
     judge : bool, default True
-        As for :func:`isomorph.self_learn`.
+        As for :func:`isomorph.self_learn`, where no words are held out, which say more.
     checkpoint : path, optional
         A safetensors file in which the run is kept: written at the start, every `stride` steps, and
         when the run is interrupted; each time whole or not at all. Unless resuming, there must be
@@ -126,15 +126,15 @@ def contrast(
         ``alignment`` with ``map`` and ``target_map`` into one space of min(d, e) dimensions;
         ``pairs`` that it was learned from; ``history``, of
         :class:`isomorph.learning.ContrastRound`, first the run with held-out words;
-        ``agreement``, ``settings``. In ``alignment.map.metrics``: ``loop`` and ``step``, where the
-        run ended, and ``first_accuracy`` and ``accuracy`` of held-out words.
+        ``settings``; ``agreement`` where no words were held out, else None. In
+        ``alignment.map.metrics``: ``loop`` and ``step``, where the run ended, and
+        ``first_accuracy`` and ``accuracy`` of held-out words.
 
     Warns
     -----
     ConvergenceWarning
-        Less than 35 % of the held-out words are translated right, and the words that choose each
-        other bear each other out hardly more than those of a run that starts by lot. See
-        :class:`isomorph.learning.Agreement`.
+        Less than 5 % of the held-out words are translated right; or, without held-out words, what
+        :class:`isomorph.learning.Agreement` says.
 
     Raises
     ------
@@ -237,11 +237,13 @@ def contrast(
     state = journal.begin(decisive, (int(x.shape[0]), int(z.shape[0]))) or task.begin()
     judged = None
     with reporting(progress, "steps") as report, journal.open(state):
-        tell = check.reporter(report, judge=bool(judge))
+        # Words that were held out say more than what the pairs say of each other.
+        judging = bool(judge) and task.held is None
+        tell = check.reporter(report, judge=judging)
         while state.ended == RUNNING:
             task.round(state, tell)
             journal.after(state)
-        if judge:
+        if judging:
             by, hood = task.turned(state), task_options.neighborhood
             judged = agreement(
                 spaces, by, hood, task_options.seed, lambda done: tell(task.total, task.total, done)
@@ -255,9 +257,8 @@ def contrast(
         **({} if judged is None else {"agreement": judged.verdict}),
     }
     metrics = task.metrics(state)
-    # Words that were held out say more than what the pairs say of each other.
-    doubt = check.doubt(judged, "another dictionary as seed_pairs")
-    if doubt is not None and metrics.get("accuracy", 0.0) < ALIGNED:
+    doubt = check.doubt(judged, "another dictionary as seed_pairs", metrics)
+    if doubt is not None:
         warnings.warn(doubt, ConvergenceWarning, stacklevel=2)
     both = [
         LinearMap(matrix, method="contrast", metrics=metrics, provenance=provenance)

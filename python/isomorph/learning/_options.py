@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,9 @@ from isomorph.learning._checkpoint import LIMITED, RUNNING, State
 
 DIRECTIONS = ("union", "forward", "backward", "intersection")
 METHODS = ("csls", "nn")
+#: Of held-out words, what is translated right at least where vectors and dictionary fit.
+_POOR = 0.05
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def sides(source: Any, target: Any) -> tuple[dict[str, Any], tuple[Any, Any] | None]:
@@ -112,15 +116,29 @@ def as_pairs(pairs: tuple[_seeds.Rows, _seeds.Rows], like: Any) -> Pairs:
     return Pairs(*(xp.asarray(rows, device=device) for rows in pairs))
 
 
-def doubt(judged: Agreement | None, ways_out: str) -> str | None:
+def failed(judged: Agreement | None, metrics: Mapping[str, Any]) -> bool:
+    """Tell whether a run failed: by its pairs or, of contrast, by the words that were held out."""
+    if judged is not None:
+        return judged.verdict == "failed"
+    return bool(metrics.get("accuracy", 1.0) < _POOR)
+
+
+def doubt(
+    judged: Agreement | None, ways_out: str, metrics: Mapping[str, Any] = _NOTHING
+) -> str | None:
     """Say that a run failed, or may have, and to try `ways_out`; None where there is no doubt."""
+    if judged is None and failed(judged, metrics):
+        return (
+            f"contrast failed: {100 * metrics['accuracy']:.1f} % of the held-out words of the "
+            f"dictionary are translated right; most translations will be wrong. Try {ways_out}"
+        )
     if judged is None or judged.found_again is None or judged.verdict == "aligned":
         return None
     found, chance = (100 * (share or 0.0) for share in (judged.found_again, judged.by_chance))
-    failed = judged.verdict == "failed"
+    lost = judged.verdict == "failed"
     return (
-        f"self-learning {'failed' if failed else 'may have failed'}: a map of one half of the "
+        f"self-learning {'failed' if lost else 'may have failed'}: a map of one half of the "
         f"pairs finds {found:.0f} % of the other half again, and one that was learned from "
-        f"nothing {chance:.0f} %; {'most' if failed else 'many'} translations will be wrong. Try "
+        f"nothing {chance:.0f} %; {'most' if lost else 'many'} translations will be wrong. Try "
         f"{ways_out}"
     )

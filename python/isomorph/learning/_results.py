@@ -84,7 +84,7 @@ class SelfLearned(Unpackable):
     agreement : Agreement or None
         Whether there is an alignment in it at all: its ``verdict`` is ``"aligned"`` or
         ``"failed"``, or ``"undetermined"`` where there is too little to tell. None where nothing
-        was induced.
+        was induced, or where held-out words were measured.
     history : tuple of Iteration, or of ContrastRound
         Every iteration, those before an interruption too.
     converged : bool
@@ -113,7 +113,9 @@ class SelfLearned(Unpackable):
 
     def __repr__(self) -> str:
         last = "" if self.objective is None else f", objective {self.objective:.4f}"
-        verdict = "not judged" if self.agreement is None else self.agreement.verdict
+        accuracy = self.alignment.map.metrics.get("accuracy")
+        verdict = "not judged" if accuracy is None else f"held-out accuracy {accuracy:.3f}"
+        verdict = verdict if self.agreement is None else self.agreement.verdict
         return (
             f"SelfLearned({verdict}: {self.iterations} iterations{last}, "
             f"{len(self.pairs):,} pairs, {self.alignment.map!r})"
