@@ -88,7 +88,7 @@ def test_contrast_from_a_wrong_dictionary_says_so_and_exits_1(run, languages, tm
     wrong = tmp_path / "wrong.txt"
     wrong.write_text("".join(f"a{i}\tb{(7 * i + 3) % 150}\n" for i in range(150)))
     options = ("--method", "contrast", "--start", wrong, "--max-iterations", "2")
-    done = run(*learn(languages, tmp_path / "out", *options))
+    done = run("learn", *languages[:2], "-o", tmp_path / "out", *options)
     assert done.status == 1
     assert "of the held-out words of the dictionary are translated right" in done.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == OUTPUTS
