@@ -26,7 +26,7 @@ from isomorph.transforms import Chain
 __all__ = ["Isometry", "isometry"]
 
 #: Relational similarity from which spaces count as alike, and below which as different.
-ALIKE, DIFFERENT = 0.4, 0.2
+ALIKE, DIFFERENT = 0.4, 0.22
 #: Eigenvalue distance, as part of that to spaces without structure, from which they are different.
 NO_COMMON_SHAPE = 0.3
 
@@ -51,7 +51,7 @@ class Isometry:
         Sum of squared differences of the largest eigenvalues of the two graph Laplacians.
     eigenvalue_share : float
         The same as part of what it is, on average of both sides, to a space of random directions: 0
-        for an isometry, about 1 where one side has no more shape than that.
+        for an isometry, about 2 where one side has no more shape than that and the other has.
     gromov_hausdorff : float
         Bottleneck distance of the scales at which components join.
     gromov_hausdorff_share : float
@@ -217,12 +217,13 @@ def isometry(
     Notes
     -----
     **The verdict.** With pairs: "alike" if the interval of the relational similarity is above 0.4,
-    "different" if it is below 0.2, "partly alike" if its low end is between the two, else
+    "different" if it is below 0.22, "partly alike" if its low end is between the two, else
     "undetermined". Without: "different" if the eigenvalue share is above 0.3.
     These limits rest on seven pairs of real spaces and their controls, listed with the accuracy of
-    their maps in the documentation (how-to/are-my-spaces-alike): relational similarity put them in
-    the order of their accuracy, the other figures did not. They are no substitute for held-out
-    pairs (:func:`csls_verdict`, :func:`word_translation`), which measure what one wants to know.
+    their maps in the documentation (how-to/are-my-spaces-alike): relational similarity ordered them
+    by accuracy but for two neighbours, the other figures did not. They are no substitute for
+    held-out pairs (:func:`csls_verdict`, :func:`word_translation`), which measure what one wants to
+    know.
 
     Cost: O(n d^2) for singular values, O(rows^3) for eigenvalues (some 3 s of one core a side for
     2,000 rows), O(resamples words^2). Memory: a copy of both sides, some six matrices of rows x
