@@ -10,6 +10,8 @@ from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 
 if TYPE_CHECKING:
     from isomorph import io, metrics, vocab
+    from isomorph._applying import Applied, apply_file
+    from isomorph._bridge import Bridge, bridge
     from isomorph.hubness_reduction import (
         dissim_local,
         inverted_softmax,
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 _ELSEWHERE = {
     "CommonSpace": "many_spaces",
     "contrast": "learning",
+    "Applied": "_applying",
+    "apply_file": "_applying",
+    "Bridge": "_bridge",
+    "bridge": "_bridge",
     "dissim_local": "hubness_reduction",
     "generalized_procrustes": "many_spaces",
     "HardNegatives": "negatives",
@@ -51,6 +57,8 @@ __version__: str = _core.build_info()["version"]
 __all__ = [
     "CSLS",
     "Alignment",
+    "Applied",
+    "Bridge",
     "CommonSpace",
     "Coverage",
     "HardNegatives",
@@ -59,6 +67,8 @@ __all__ = [
     "Neighbors",
     "Pairs",
     "align",
+    "apply_file",
+    "bridge",
     "contrast",
     "csls",
     "csls_both",

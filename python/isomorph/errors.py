@@ -47,3 +47,25 @@ class InternalError(IsomorphError, RuntimeError):
 
 class ConvergenceWarning(UserWarning):
     """An iteration stopped at its limit, before it met its tolerance."""
+
+
+class PairingError(IsomorphError, ValueError):
+    """Rows that are said to belong together do not: in another order, or of other things."""
+
+
+class RetentionError(IsomorphError, ValueError):
+    """A bridge between two models keeps less than was asked for.
+
+    Attributes
+    ----------
+    bridge : Bridge
+        The bridge all the same.
+    """
+
+    def __init__(self, message: str, bridge: object = None) -> None:
+        super().__init__(message)
+        self.bridge = bridge
+
+
+class PairingWarning(UserWarning):
+    """Some of the rows that are said to belong together seem not to."""

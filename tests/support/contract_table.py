@@ -13,6 +13,7 @@ import numpy as np
 
 import isomorph as iso
 from isomorph.errors import DTypeError, MemoryBudgetError
+from support.bridge_contracts import BRIDGES, BRIDGES_WITHOUT_ARRAYS
 from support.contracts import Argument, Contract
 from support.contrast_contracts import CONTRAST
 from support.evidence_contracts import EVIDENCE, EVIDENCE_WITHOUT_ARRAYS
@@ -659,6 +660,7 @@ CONTRACTS: tuple[Contract, ...] = (
     + CONTRAST
     + RCSLS
     + SHAPES
+    + BRIDGES
     + METRICS
     + EVIDENCE
 )
@@ -672,6 +674,7 @@ _MOMENTS = "works on sums that were accumulated; tests/unit, tests/properties an
 WITHOUT_ARRAYS = {
     **MANY_SPACES_WITHOUT_ARRAYS,
     **EVIDENCE_WITHOUT_ARRAYS,
+    **BRIDGES_WITHOUT_ARRAYS,
     **{
         f"Moments.{name}": _MOMENTS
         for name in (

@@ -13,10 +13,11 @@ from isomorph.errors import FormatError, IsomorphError
 from isomorph.transforms import FittedChain
 
 if TYPE_CHECKING:
+    from isomorph._bridge import Bridge
     from isomorph.align._alignment import Alignment
     from isomorph.align._maps import LinearMap
 
-MAP, ALIGNMENT = "isomorph.LinearMap", "isomorph.Alignment"
+MAP, ALIGNMENT, BRIDGE = "isomorph.LinearMap", "isomorph.Alignment", "isomorph.Bridge"
 #: Raised when a reader of today would misread the file: 2 has a map of the target, too.
 VERSION = 2
 
@@ -81,6 +82,31 @@ def load_alignment(path: str | os.PathLike[str]) -> Alignment:
         back = _build(path, _under(tensors, "target_map"), described)
     with _NamingErrors(path):
         return Alignment(chains[0], map, chains[1], back)
+
+
+def save_bridge(bridge: Bridge, path: str | os.PathLike[str]) -> None:
+    """Write a bridge: its map, and what was found."""
+    tensors, description = _describe(bridge.map)
+    _write(path, BRIDGE, tensors, {"map": description, "bridge": bridge.as_dict()})
+
+
+def load_bridge(path: str | os.PathLike[str]) -> Bridge:
+    """Read a bridge."""
+    from isomorph._bridge import Bridge
+
+    tensors, metadata = _read(path, (BRIDGE,))
+    map = _build(path, tensors, _json(path, metadata, "map"))  # noqa: A001
+    with _NamingErrors(path):
+        return Bridge._from_dict(map, _json(path, metadata, "bridge"))
+
+
+def load_any(path: str | os.PathLike[str]) -> LinearMap | Alignment | Bridge:
+    """Read whatever map a file has."""
+    kind = _core.safetensors_header(os.fspath(path))[1].get("format")
+    _require_kind(path, kind, (MAP, ALIGNMENT, BRIDGE))
+    if kind == BRIDGE:
+        return load_bridge(path)
+    return load_alignment(path) if kind == ALIGNMENT else load_map(path)
 
 
 def _describe(map: LinearMap) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: A002
@@ -185,17 +211,21 @@ def _read(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     tensors, metadata = _core.read_safetensors(os.fspath(path))
     kind, version = metadata.get("format"), metadata.get("format_version", "")
-    if kind not in kinds:
-        raise FormatError(
-            f"{os.fspath(path)}: expected a file of {' or '.join(kinds)}, got "
-            f"{kind or 'a safetensors file without a format in its metadata'}"
-        )
+    _require_kind(path, kind, kinds)
     if not version.isdigit() or int(version) > VERSION:
         raise FormatError(
             f"{os.fspath(path)}: expected format version {VERSION} or older, got {version!r}; "
             "it was written by a newer isomorph"
         )
     return tensors, metadata
+
+
+def _require_kind(path: str | os.PathLike[str], kind: str | None, kinds: tuple[str, ...]) -> None:
+    if kind not in kinds:
+        raise FormatError(
+            f"{os.fspath(path)}: expected a file of {' or '.join(kinds)}, got "
+            f"{kind or 'a safetensors file without a format in its metadata'}"
+        )
 
 
 def _json(path: str | os.PathLike[str], metadata: dict[str, str], name: str) -> dict[str, Any]:

@@ -148,7 +148,7 @@ class LinearMap:
         :math:`s(x - \bar x)` is computed in float64 and rounded to the type of `x`, the product and
         the sum are computed in that type: error at most
         :math:`(d + 2)\,\mathrm{eps} \sum |s(x - \bar x)||W|`. O(n d e). Memory beyond the result:
-        1,024 rows per thread.
+        1,024 rows per thread. Of NumPy arrays a row has the same bytes whatever rows are beside it.
         """
         both = _arrays.Arguments(ndim=(2, 3), x=x, matrix=self.matrix)
         shape = both.shapes["x"]

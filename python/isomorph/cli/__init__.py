@@ -16,7 +16,18 @@ import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-from isomorph.cli import align, bench, convert, demo, evaluate, info, learn, translate
+from isomorph.cli import (
+    align,
+    apply,
+    bench,
+    bridge,
+    convert,
+    demo,
+    evaluate,
+    info,
+    learn,
+    translate,
+)
 from isomorph.cli._terminal import Terminal, prepare_streams
 
 __all__ = ["build_parser", "main"]
@@ -24,9 +35,17 @@ __all__ = ["build_parser", "main"]
 OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 #: Options whose values the library checks, under the same names.
-_CHECKED_BY_THE_LIBRARY = ("folds", "limit", "neighborhood", "seed", "threads")
+_CHECKED_BY_THE_LIBRARY = (
+    "folds",
+    "limit",
+    "memory",
+    "min_retention",
+    "neighborhood",
+    "seed",
+    "threads",
+)
 
-_COMMANDS = (demo, align, learn, translate, evaluate, convert, info, bench)
+_COMMANDS = (demo, align, learn, translate, evaluate, bridge, apply, convert, info, bench)
 
 _DESCRIPTION = """\
 Align two embedding spaces, translate words across them, and measure honestly how well it works.
@@ -145,7 +164,7 @@ def describe(error: Exception) -> str:
     expected = (IsomorphError, OSError, ValueError, MemoryError, ImportError)
     if isinstance(error, expected) and not isinstance(error, InternalError):
         name, colon, rest = str(error).partition(": ")
-        option = f"--{name}" if name in _CHECKED_BY_THE_LIBRARY else name
+        option = f"--{name.replace('_', '-')}" if name in _CHECKED_BY_THE_LIBRARY else name
         return f"error: {option}{colon}{rest}"
     return (
         f"internal error: {type(error).__name__}: {error}\n"

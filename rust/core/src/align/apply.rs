@@ -28,7 +28,7 @@ pub struct Affine<'a, T> {
 ///
 /// The difference from the mean and its scaling are computed in float64 and rounded once to T; the
 /// product and the target mean are added in T: |error| <= (d + 2) eps sum |scale (x - m)| |w|.
-/// O(n d e); memory: 1,024 rows per thread.
+/// A row has the same bytes whatever rows are beside it. O(n d e); memory: 1,024 rows per thread.
 ///
 /// # Errors
 /// [`Error::Shape`] when anything does not fit, [`Error::Cancelled`].
@@ -90,6 +90,14 @@ impl<T: Scalar + Default> One<'_, T> {
     fn block(&self, rows: &[T], out: &mut [T], buffer: &mut Vec<T>) {
         let (d, e) = self.matrix.shape();
         let count = out.len() / e;
+        if count == 1 {
+            // The product of a single row sums in an order of its own: no byte of a row may depend
+            // on how many others there are.
+            let mut both = vec![T::default(); 2 * e];
+            self.block(&[rows, rows].concat(), &mut both, buffer);
+            out.copy_from_slice(&both[..e]);
+            return;
+        }
         let mut accumulate = Accum::Replace;
         if let Some(mean) = self.target_mean {
             for row in out.chunks_exact_mut(e) {

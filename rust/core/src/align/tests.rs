@@ -262,6 +262,32 @@ fn maps_are_applied_as_the_formula_says() {
 }
 
 #[test]
+fn a_row_has_the_same_bytes_whatever_is_beside_it() {
+    let mut random = Random::new(11);
+    for (d, e) in [(3, 5), (19, 1), (1, 19), (64, 48)] {
+        let n = 1025;
+        let (x, w) = (normal(&mut random, n * d), normal(&mut random, d * e));
+        let (m, t) = (normal(&mut random, d), normal(&mut random, e));
+        let map = Affine {
+            matrix: Stack::new(&w, 1, d, e).unwrap(),
+            source_mean: Some(&m),
+            target_mean: Some(&t),
+            scale: &[0.7],
+        };
+        let applied = |first: usize, count: usize| {
+            let mut out = vec![f64::NAN; count * e];
+            let rows = Stack::new(&x[first * d..(first + count) * d], 1, count, d).unwrap();
+            apply_affine(rows, map, &mut out, &Control::default()).unwrap();
+            out
+        };
+        let all = applied(0, n);
+        for (first, count) in [(0, 1), (5, 1), (1024, 1), (3, 2), (0, 1024), (7, 1001)] {
+            assert_eq!(applied(first, count), all[first * e..(first + count) * e], "{d} x {e}");
+        }
+    }
+}
+
+#[test]
 fn rows_become_unit_at_every_size() {
     let x = [3.0, 4.0, 0.0, 0.0, 3e300, 4e300, 3e-320, 4e-320, -1e-200, 0.0];
     let mut out = [f64::NAN; 10];
