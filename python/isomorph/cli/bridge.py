@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isomorph._text import table
 from isomorph.cli import _inputs
-from isomorph.cli._terminal import Line, Terminal, table
+from isomorph.cli._terminal import Line, Terminal
 
 if TYPE_CHECKING:
     from isomorph import Bridge
