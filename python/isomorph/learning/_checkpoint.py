@@ -21,12 +21,36 @@ _KIND, _VERSION = "isomorph.SelfLearning", "1"
 RUNNING, CONVERGED, LIMITED = "running", "converged", "max_iterations"
 
 
-@dataclass(slots=True)
-class State:
-    """Where a run stands between two iterations.
+@dataclass(kw_only=True)
+class Stage:
+    """Where a run stands between two iterations, whatever it does in one.
 
     Everything after it follows from this: no byte depends on whether a run was interrupted.
     """
+
+    #: "running", or why it ended.
+    ended: str = RUNNING
+    #: Of each iteration, what is told of it.
+    history: list[Any] = field(default_factory=list)
+    #: What each iteration took: for the log, no part of the answer.
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        """Iterations that are done."""
+        return len(self.history)
+
+    def advance(self, entry: Any, **changes: Any) -> None:
+        """Take in an iteration that is done.
+
+        All in one step of the interpreter: an interruption finds what was before it, or after it.
+        """
+        self.__dict__.update(changes, history=[*self.history, entry])
+
+
+@dataclass(kw_only=True)
+class State(Stage):
+    """Where self-learning or a refinement stands."""
 
     #: The dictionary that the next map is fitted on, and the best one so far where one is kept.
     pairs: tuple[Rows, Rows]
@@ -35,16 +59,6 @@ class State:
     improved: int = 0
     best: float | None = None
     best_pairs: tuple[Rows, Rows] | None = None
-    #: "running", or why it ended.
-    ended: str = RUNNING
-    history: list[Iteration] = field(default_factory=list)
-    #: What each iteration took: for the log, no part of the answer.
-    seconds: list[float] = field(default_factory=list)
-
-    @property
-    def number(self) -> int:
-        """Iterations that are done."""
-        return len(self.history)
 
 
 def write(path: str, settings: str, state: State) -> None:

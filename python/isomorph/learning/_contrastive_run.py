@@ -85,7 +85,6 @@ class Task:
                     negatives = self._negatives(maps, learned)
                 loss, *gradients = self._loss(maps, learned, negatives)
             maps = self._stepped(maps, gradients, state.step + number)
-        # All at once, at the end: an interruption leaves the state of the round before.
         after = self._next(state, maps, hits, improved) if not steps else {}
         if steps:
             after = {"maps": self._home(maps), "step": state.step + steps}
@@ -94,9 +93,7 @@ class Task:
         if hits is not None:
             after |= {"best_hits": hits} if improved else {}
             after |= {"first_hits": hits} if not state.history else {}
-        state.history.append(entry)
-        for name, value in after.items():
-            setattr(state, name, value)
+        state.advance(entry, **after)
 
     def metrics(self, state: State) -> dict[str, Any]:
         """Say where the run ended, and what held-out words say of it."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from isomorph import _core
 from isomorph.errors import FormatError
-from isomorph.learning._checkpoint import CONVERGED, RUNNING
+from isomorph.learning._checkpoint import CONVERGED, RUNNING, Stage
 from isomorph.learning._results import ContrastRound
 
 Rows = NDArray[np.int64]
@@ -21,8 +21,8 @@ Matrix = NDArray[np.float64]
 _KIND, _VERSION = "isomorph.Contrast", "1"
 
 
-@dataclass(slots=True)
-class State:
+@dataclass(kw_only=True)
+class State(Stage):
     """Where a run stands between two rounds: all that comes after follows from this."""
 
     #: What the maps of this loop were first fitted on: the seed, and what was induced after it.
@@ -38,15 +38,6 @@ class State:
     #: For each held-out word the share of hits, of the first maps and of the best.
     first_hits: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     best_hits: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    ended: str = RUNNING
-    history: list[ContrastRound] = field(default_factory=list)
-    #: What each round took: for the log, no part of the answer.
-    seconds: list[float] = field(default_factory=list)
-
-    @property
-    def number(self) -> int:
-        """Rounds that are done."""
-        return len(self.history)
 
 
 def write(path: str, settings: str, state: State) -> None:

@@ -15,24 +15,9 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from isomorph.learning._checkpoint import RUNNING
+from isomorph.learning._checkpoint import RUNNING, Stage
 
 Log = str | os.PathLike[str] | Callable[[dict[str, Any]], object] | None
-
-
-class Kept(Protocol):
-    """What a journal needs of a state."""
-
-    #: "running", or why it ended.
-    ended: str
-    history: list[Any]
-    #: What each iteration took: for the log, no part of the answer.
-    seconds: list[float]
-
-    @property
-    def number(self) -> int:
-        """Iterations that are done."""
-        ...
 
 
 class File(Protocol):
@@ -130,7 +115,7 @@ class Journal:
                 )
 
     @contextlib.contextmanager
-    def open(self, state: Kept) -> Iterator[None]:
+    def open(self, state: Stage) -> Iterator[None]:
         """Keep the log open, and write the state now and when the block ends, however it ends."""
         if self._written is None:
             # What keeps it from being written is better known now than after an hour.
@@ -157,7 +142,7 @@ class Journal:
             if self._stream is not None:
                 self._stream.close()
 
-    def after(self, state: Kept) -> None:
+    def after(self, state: Stage) -> None:
         """Tell of the iteration that is done, and write the state if it is time."""
         now = time.perf_counter()
         seconds, self._since = round(now - self._since, 4), now
@@ -173,7 +158,7 @@ class Journal:
         elif callable(self._log):
             self._log(entry)
 
-    def _write(self, state: Kept) -> None:
+    def _write(self, state: Stage) -> None:
         if self._checkpoint is None or (self._written == state.number and state.ended == RUNNING):
             return
         # An interruption may have come between the iteration and its time.

@@ -220,11 +220,9 @@ def _step(spaces: Spaces, state: State, options: dict[str, Any]) -> None:
         check.require_pairs(used, options["direction"])
     value = _mean_cosine(spaces, spaces.mapped(spaces.turn(used)), options)
     better = state.best is None or value > state.best
-    # All at once, at the end: an interruption leaves the state of the iteration before.
-    state.history.append(Iteration(state.number + 1, value, len(used[0]), 1.0, better))
-    if better:
-        state.best, state.best_pairs = value, used
-    state.pairs, state.ended = used, _checkpoint.RUNNING
+    best = {"best": value, "best_pairs": used} if better else {}
+    entry = Iteration(state.number + 1, value, len(used[0]), 1.0, better)
+    state.advance(entry, pairs=used, ended=_checkpoint.RUNNING, **best)
 
 
 def _mean_cosine(spaces: Spaces, mapped: Any, options: dict[str, Any]) -> float:

@@ -315,11 +315,13 @@ def _iterate(
         better = state.best is None or value - state.best >= rule["threshold"]
         pairs = to_numpy(induced.source), to_numpy(induced.target)
         check.require_pairs(pairs, options["direction"])
-        # All at once, at the end: an interruption leaves the state of the iteration before.
-        state.history.append(Iteration(number, value, len(pairs[0]), keep, better))
-        state.pairs, state.keep = pairs, keep
-        state.improved = number if better else improved
-        state.best = value if better else state.best
+        state.advance(
+            Iteration(number, value, len(pairs[0]), keep, better),
+            pairs=pairs,
+            keep=keep,
+            improved=number if better else improved,
+            best=value if better else state.best,
+        )
         journal.after(state)
 
 
