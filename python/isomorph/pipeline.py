@@ -21,9 +21,10 @@ from isomorph._results import Coverage, Pairs
 from isomorph.errors import DictionaryError
 
 if TYPE_CHECKING:
+    from isomorph._pictures import PicturedPairs
     from isomorph.align import Alignment
     from isomorph.io import Embeddings
-    from isomorph.metrics import Hubness, Verdict, WordTranslation
+    from isomorph.metrics import Hubness, Isometry, Verdict, WordTranslation
 
 __all__ = ["AlignmentReport", "SampleWord", "align_vocabularies", "peak_memory"]
 
@@ -86,6 +87,11 @@ class AlignmentReport:
         Wall time by stage, in the order in which they ran.
     peak_memory : int or None
         Largest resident size of the process so far, in bytes, where the system tells it.
+    isometry : Isometry or None
+        How alike the spaces were before a map was fitted; None with fewer than three pairs of
+        different words.
+    pictured : PicturedPairs or None
+        Some pairs with their vectors, for a picture.
     """
 
     alignment: Alignment
@@ -101,6 +107,8 @@ class AlignmentReport:
     settings: Mapping[str, Any]
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_memory: int | None = None
+    isometry: Isometry | None = None
+    pictured: PicturedPairs | None = None
 
     @property
     def tested(self) -> Coverage | None:
@@ -207,6 +215,7 @@ def align_vocabularies(
     run: dict[str, Any] = {"threads": threads, "progress": progress}
     timed = Stages(stage)
     from isomorph import align, io, metrics, transforms
+    from isomorph._pictures import isometry_or_none, pictured
 
     if not isinstance(source, io.Embeddings):
         with timed("reading"):
@@ -220,6 +229,8 @@ def align_vocabularies(
         steps = transforms.Chain.parse(chain)
         source_transform, x = steps.fit_apply(source.vectors, threads=threads)
         target_transform, y = steps.fit_apply(target.vectors, threads=threads)
+    with timed("isometry"):
+        alike = isometry_or_none(x, y, train, confidence, seed, threads)
     decision = None
     if verdict and (words := len(np.unique(train.source))) >= 2:
         with timed("verdict on CSLS"):
@@ -278,6 +289,7 @@ def align_vocabularies(
         shown = _sample_words(
             test if test is not None else train, samples, source, target, retrieval
         )
+        seen = pictured(test if test is not None else train, (source, target), x, y, mapped)
     return AlignmentReport(
         alignment=align.Alignment(source_transform, fitted, target_transform),
         train=train.coverage,
@@ -301,6 +313,8 @@ def align_vocabularies(
         },
         seconds=timed.seconds,
         peak_memory=peak_memory(),
+        isometry=alike,
+        pictured=seen,
     )
 
 

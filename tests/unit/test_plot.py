@@ -162,6 +162,14 @@ def test_labels_cover_neither_each_other_nor_points(rng) -> None:
                 assert not np.all((spots >= box.min) & (spots <= box.max), axis=1).any()
 
 
+@pytest.mark.filterwarnings("error")
+def test_labels_in_any_script_and_with_dollar_signs(rng) -> None:
+    rows = 9 * rng.standard_normal((3, 4))
+    words = [("$a$", "$\\broken"), ("ශ්‍රී", "כלב"), ("犬", "<b>")]
+    for ax in plot.translations(rows, rows[::-1], rows, words=words):
+        assert {"$a$", "ශ්‍රී", "犬"} <= {text.get_text() for text in ax.texts}
+
+
 def test_translations_of_different_dimensions_have_no_before(rng) -> None:
     source, target = rng.standard_normal((9, 4)), rng.standard_normal((9, 3))
     (only,) = plot.translations(source, target, target)

@@ -103,8 +103,8 @@ def test_nothing_outside_is_referred_to(page: str) -> None:
 def test_figures_can_be_read_without_seeing(page: str) -> None:
     checker = parsed(page)
     pictures = [attributes for tag, attributes in checker.elements if tag == "svg"]
-    assert len(pictures) == 4
-    assert checker.count("figcaption") == 4
+    assert len(pictures) == 6
+    assert checker.count("figcaption") == 6
     titles = {attributes.get("id") for tag, attributes in checker.elements if tag == "title"}
     for attributes in pictures:
         assert attributes["role"] == "img"

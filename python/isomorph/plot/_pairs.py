@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph.metrics._host import to_numpy
-from isomorph.plot._style import COLORS, FAINT, INK, axes_of, dress
+from isomorph.plot._style import COLORS, FAINT, INK, axes_of, dress, literal
 
 #: Where a label may stand beside its point, in points of type; the first that is free is taken.
 _PLACES = ((5, 4), (5, -11), (-5, 4), (-5, -11), (0, 8), (0, -15), (12, -4), (-12, -4))
@@ -86,7 +87,10 @@ def translations(
         # Where points come to lie is known when the layout is.
         figure.draw_without_rendering()
         for ax in axes:
-            _label(ax, words, labels)
+            with warnings.catch_warnings():
+                # A script that the font lacks: in SVG the reader's own font has it.
+                warnings.filterwarnings("ignore", message="Glyph .* missing from")
+                _label(ax, words, labels)
     return axes
 
 
@@ -116,7 +120,9 @@ def _picture(ax: Any, left: NDArray[Any], right: NDArray[Any], names: tuple[str,
         (left, names[0], COLORS["nn"], "o"),
         (right, names[1], COLORS["csls"], "s"),
     ):
-        ax.scatter(*points.T, s=18, color=color, marker=marker, label=name, zorder=2, linewidth=0)
+        ax.scatter(
+            *points.T, s=18, color=color, marker=marker, label=literal(name), zorder=2, linewidth=0
+        )
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.12)
     ax.set_xticks([])
@@ -144,6 +150,8 @@ def _label(ax: Any, words: Sequence[tuple[str, str]], count: int) -> None:
                     ha="left" if dx > 0 else "right" if dx < 0 else "center",
                     color=color,
                     fontsize=8.5,
+                    # A word is a word, with dollar signs, too.
+                    parse_math=False,
                 )
                 box = text.get_window_extent()
                 inside = (

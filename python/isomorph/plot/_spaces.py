@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from isomorph.plot._style import COLORS, INK, axes_of, color_of, dress, label_of, plain_number
+from isomorph.plot._style import (
+    COLORS,
+    INK,
+    axes_of,
+    color_of,
+    dress,
+    label_of,
+    literal,
+    plain_number,
+)
 
 
 def hubness(distributions: Mapping[str, Any], *, k: int = 10, ax: Any = None) -> Any:
@@ -119,7 +128,7 @@ def spectrum(
             raise ValueError(f"result: expected vectors of values, got shape {ordered.shape}")
         positive = ordered > max(ordered[0], 0.0) * np.finfo(np.float32).eps
         places = np.flatnonzero(positive) + 1
-        ax.plot(places, ordered[positive], style, color=color, linewidth=2, label=name)
+        ax.plot(places, ordered[positive], style, color=color, linewidth=2, label=literal(name))
     if field == "singular_values":
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter(plain_number)

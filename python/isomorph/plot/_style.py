@@ -52,3 +52,8 @@ def label_of(method: str) -> str:
 def plain_number(value: float, _position: int) -> str:
     """Write a number as one reads it, on a logarithmic axis, too."""
     return f"{value:g}"
+
+
+def literal(text: str) -> str:
+    """Give what matplotlib writes as this text, dollar signs included."""
+    return text.replace("$", r"\$")

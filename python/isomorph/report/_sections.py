@@ -254,6 +254,46 @@ def _near(sample: SampleWord, candidates: tuple[tuple[str, float], ...]) -> Mark
     return tag("ol", *items, class_="near")
 
 
+def pairs(report: AlignmentReport, names: tuple[str, str]) -> Markup:
+    """Draw translation pairs in the plane, before and after."""
+    found = report.pictured
+    if found is None:
+        return Markup("")
+    where = "test" if report.translation else "training"
+    text = (
+        f"{len(found.words)} pairs of the {where} dictionary, from frequent to rare words, joined "
+        "by lines, each picture in the two directions in which its words spread most. A map that "
+        "works makes the lines short; most of what is left lies in the directions not shown."
+    )
+    picture = _picture(
+        lambda: plot.translations(
+            found.source, found.target, found.mapped, words=found.words, names=names
+        )[0],
+        "pairs",
+        f"Points for words of {names[0]} and {names[1]}, translations joined by lines.",
+        "Translation pairs in the plane.",
+    )
+    return _section("Pairs in the plane", tag("p", text), picture)
+
+
+def isometry(report: AlignmentReport, names: tuple[str, str]) -> Markup:
+    """How alike the spaces are, whatever the map."""
+    found = report.isometry
+    if found is None:
+        return Markup("")
+    text = (
+        "A linear map turns a space and does not bend it, so the two have to be alike in shape. "
+        "This was measured before any map was fitted."
+    )
+    picture = _picture(
+        lambda: plot.spectrum(found, names=names),
+        "spectrum",
+        f"Singular values of {names[0]} and of {names[1]}, falling side by side.",
+        "Singular values of both spaces: the nearer the lines, the more alike.",
+    )
+    return _section("Are the spaces alike?", tag("p", text), tag("p", found.explanation), picture)
+
+
 def timings(report: AlignmentReport) -> Markup:
     """Where the time went."""
     rows = [[name, duration(seconds)] for name, seconds in report.seconds.items()]

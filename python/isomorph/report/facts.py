@@ -31,6 +31,7 @@ def facts(report: AlignmentReport, provenance: Mapping[str, Any] | None = None) 
             "verdict": None if report.verdict is None else report.verdict.as_dict(),
             "hubness": {method: hubness(result) for method, result in report.hubness.items()},
             "hubness_rows": report.hubness_rows,
+            "isometry": None if report.isometry is None else report.isometry.as_dict(),
             "singular_values": report.singular_values,
             "samples": [asdict(word) for word in report.samples],
             "settings": report.settings,
