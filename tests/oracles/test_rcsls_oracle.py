@@ -92,7 +92,7 @@ def test_the_search_ends_lower_than_the_published_steps(spectral, dtype, rng):
     wide = [side.astype(np.float64) for side in rows]
     by_search = iso.fit_map(
         rows[0], rows[1], method="rcsls", source_space=rows[2], target_space=rows[3],
-        neighborhood=5, spectral=spectral,
+        neighborhood=5, spectral=spectral, held_out=0,
     )  # fmt: skip
     matrix, _ = oracle.as_published(*wide, k=5, rate=1.0, spectral=spectral)
     made = by_search.matrix.astype(np.float64)

@@ -16,7 +16,7 @@ from isomorph.errors import ConvergenceWarning, NonFiniteError
 SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.integers(1, 8)
 #: Few steps: where neighbours change, rounding decides after many.
-FEW = {"neighborhood": 3, "iterations": 3, "tolerance": 0.0}
+FEW = {"neighborhood": 3, "iterations": 3, "tolerance": 0.0, "held_out": 0.0}
 
 
 def drawn(seed, d, e, n=30, sizes=(60, 50)):
@@ -40,7 +40,7 @@ def fit(x, y, source_space=None, target_space=None, **options):
 @given(SEEDS, SIZES, SIZES, st.booleans(), st.sampled_from([0.0, 0.3]))
 def test_the_objective_never_rises(seed, d, e, spectral, reg):
     _, *rows = drawn(seed, d, e)
-    made = fit(*rows, spectral=spectral, reg=reg, tolerance=1e-6, iterations=15)
+    made = fit(*rows, spectral=spectral, reg=reg, tolerance=1e-6, iterations=15, held_out=0)
     values = made.metrics["objectives"]
     assert all(after < before for before, after in itertools.pairwise(values))
     assert made.metrics["objective"] == values[-1]
@@ -79,7 +79,13 @@ def test_the_gradient_supports_the_objective(seed, d, e):
 def test_turning_a_side_turns_the_map(seed, d, e, spectral, parity):
     rng, x, y, source, target = drawn(seed, d, e, n=40)
     turn_x, turn_y = (np.linalg.qr(rng.standard_normal((k, k)))[0] for k in (d, e))
-    how = {"neighborhood": 3, "iterations": 3, "spectral": spectral, "parity": parity}
+    how = {
+        "neighborhood": 3,
+        "iterations": 3,
+        "spectral": spectral,
+        "parity": parity,
+        "held_out": 0,
+    }
     first = fit(x, y, source, target, **how)
     turned = fit(x @ turn_x, y @ turn_y, source @ turn_x, target @ turn_y, **how)
     np.testing.assert_allclose(turn_x @ turned.matrix @ turn_y.T, first.matrix, atol=1e-7)
@@ -145,18 +151,20 @@ def test_stopping_early_is_warned_of(rng):
     _, *rows = drawn(0, 6, 6)
     spaces = {"source_space": rows[2], "target_space": rows[3]}
     with pytest.warns(ConvergenceWarning, match="rcsls stopped after 2 iterations"):
-        made = iso.fit_map(*rows[:2], method="rcsls", iterations=2, tolerance=1e-9, **spaces)
+        made = iso.fit_map(
+            *rows[:2], method="rcsls", iterations=2, tolerance=1e-9, held_out=0, **spaces
+        )
     assert not made.metrics["converged"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        iso.fit_map(*rows[:2], method="rcsls", tolerance=0.5, **spaces)
+        iso.fit_map(*rows[:2], method="rcsls", tolerance=0.5, held_out=0, **spaces)
         start = iso.fit_map(*rows[:2], method="rcsls", iterations=0, **spaces)
     np.testing.assert_allclose(start.matrix, iso.procrustes(*rows[:2]).matrix, atol=1e-12)
 
 
 def test_going_on_from_a_map_is_going_on(rng):
     _, *rows = drawn(1, 6, 5)
-    first = fit(*rows, neighborhood=3, iterations=4, tolerance=0.0)
+    first = fit(*rows, neighborhood=3, iterations=4, tolerance=0.0, held_out=0)
     further = fit(*rows, neighborhood=3, tolerance=0.0, iterations=4, start=first)
     assert further.metrics["objectives"][0] == pytest.approx(first.metrics["objective"], rel=1e-12)
     assert further.metrics["objective"] < first.metrics["objective"]
@@ -200,3 +208,80 @@ def test_many_rows_on_any_number_of_threads(threads, rng):
     how = {"iterations": 1, "negatives": 3000}
     made = fit(x, y, source, target, threads=threads, **how)
     assert made.matrix.tobytes() == fit(x, y, source, target, threads=3, **how).matrix.tobytes()
+
+
+def few(rng, n=60, d=30):
+    """Pairs of a rotation with much noise, too few for a map of any other kind."""
+    turn = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    source = rng.standard_normal((400, d))
+    target = source @ turn + rng.standard_normal((400, d))
+    source, target = (
+        side / np.linalg.norm(side, axis=1, keepdims=True) for side in (source, target)
+    )
+    return turn, (source[:n], target[:n], source, target)
+
+
+def related(rng, n=600, d=8):
+    """Enough pairs of a map that is not orthogonal."""
+    source = rng.standard_normal((900, d))
+    target = source @ rng.standard_normal((d, d)) + 0.3 * rng.standard_normal((900, d))
+    source, target = (
+        side / np.linalg.norm(side, axis=1, keepdims=True) for side in (source, target)
+    )
+    return source[:n], target[:n], source, target
+
+
+def test_few_pairs_are_not_learned_by_heart(rng):
+    turn, rows = few(rng)
+    made, all_the_way = fit(*rows), fit(*rows, held_out=0)
+    assert made.metrics["stopped"] == "held-out pairs"
+    assert all_the_way.metrics["iterations"] > made.metrics["iterations"]
+    assert all_the_way.metrics["held_out_objectives"] == []
+    start = iso.procrustes(*rows[:2])
+    errors = [np.linalg.norm(one.matrix - turn) for one in (start, made, all_the_way)]
+    assert errors[1] < 1.1 * errors[0]
+    assert errors[1] < errors[2]
+
+
+def test_pairs_that_teach_are_learned_from(rng):
+    x, y, source, target = related(rng)
+    made = fit(x, y, source, target)
+    said = made.metrics["held_out_objectives"]
+    assert made.metrics["iterations"] >= 2
+    assert min(said) < said[0]
+    # As far, by all pairs, as others said.
+    again = fit(
+        x, y, source, target, iterations=made.metrics["iterations"], tolerance=0.0, held_out=0
+    )
+    assert again.matrix.tobytes() == made.matrix.tobytes()
+
+
+def test_a_source_is_held_out_with_all_its_pairs(rng):
+    """Of two sources one is left: the map of its pairs is judged by those of the other."""
+    x, y = np.repeat(rng.standard_normal((2, 4)), 5, axis=0), rng.standard_normal((10, 4))
+    how = {"neighborhood": 2, "iterations": 0, "held_out": 0}
+    made = fit(x, y, held_out=0.5, neighborhood=2)
+    values = {round(made.metrics["held_out_objectives"][0], 9)}
+    alone = set()
+    for rest, out in ((slice(0, 5), slice(5, 10)), (slice(5, 10), slice(0, 5))):
+        start = iso.procrustes(x[rest], y[rest]).matrix
+        judged = fit(x[out], y[out], x, y, start=start, **how)
+        alone.add(round(judged.metrics["objective"], 9))
+    assert values <= alone
+
+
+def test_what_is_held_out_depends_on_the_seed_alone(rng):
+    _, rows = few(rng)
+    first, again, other = (fit(*rows, seed=seed).metrics for seed in (0, 0, 1))
+    assert first == again
+    assert first["held_out_objectives"] != other["held_out_objectives"]
+
+
+def test_pairs_that_count_for_nothing_are_not_held_out(rng):
+    x, y, source, target = related(rng, 60)
+    weights = np.ones(60)
+    weights[30:] = 0
+    made = fit(x, y, source, target, weights=weights)
+    half = fit(x[:30], y[:30], source, target)
+    assert made.metrics["iterations"] == half.metrics["iterations"]
+    np.testing.assert_allclose(made.matrix, half.matrix, atol=1e-9)

@@ -43,6 +43,11 @@ RCSLS = (
             *_out_of_range("tolerance", "expected a finite number", float("nan"), float("inf")),
             *_out_of_range("learning_rate", "expected parity=True", 2.0),
             *_out_of_range("translate", "method 'rcsls' does not", True),
+            *_out_of_range(
+                "held_out", "expected a finite number of at least 0, below 1", 1.0, -0.1
+            ),
+            *_out_of_range("seed", "expected an integer of 0 or more", -1),
+            ({"parity": True, "held_out": 0.1}, ValueError, "held_out: expected None with parity"),
             ({"negatives": 9}, ValueError, "neighborhood: expected 1 to 9"),
             ({"neighborhood": 2.5}, DTypeError, "neighborhood: expected an integer"),
             ({"reg": "much"}, DTypeError, "reg: expected a number"),

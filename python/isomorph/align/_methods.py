@@ -255,6 +255,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "reg",
                 "iterations",
                 "tolerance",
+                "held_out",
+                "seed",
                 "start",
                 "parity",
                 "learning_rate",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 import warnings
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from isomorph import _arrays, _core, runtime
 from isomorph._backends import Run
@@ -13,44 +14,18 @@ from isomorph._checks import integer, number
 from isomorph._progress import reporting
 from isomorph.align._maps import LinearMap
 from isomorph.align._procrustes import procrustes
-from isomorph.align._rcsls_objective import Objective
+from isomorph.align._rcsls_objective import Judge, Objective, Spaces
+from isomorph.align._rcsls_steps import SLOWEST, Options, Path, Told, as_published, searched
+from isomorph.align._rows import names_of
 from isomorph.errors import ConvergenceWarning, ShapeError
 
 if TYPE_CHECKING:
     from isomorph.align._methods import Problem
 
-#: Iterations where the call names none: of the search, and of the original.
-ITERATIONS, ORIGINAL_ITERATIONS = 50, 10
-#: The first step moves the map by this part of its size.
-_FIRST = 0.02
-#: What a step has to gain of what its tangent promises, and from where the next may be longer.
-_LEAST, _LONGER = 0.25, 0.6
-#: Halvings after which a direction is given up.
-_HALVINGS = 12
-#: Below this learning rate the original stops.
-_SLOWEST = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    neighborhood: Any
-    spectral: bool
-    reg: float
-    iterations: int
-    tolerance: float
-    learning_rate: float
-    parity: bool
-
-
-@dataclass(slots=True)
-class _Path:
-    """Where a descent went."""
-
-    matrix: Any
-    objectives: list[float] = field(default_factory=list)
-    step: float = 0.0
-    stopped: str = "iterations"
-    steps: int = 0
+#: Iterations where the call names none: of the search, and of the published program.
+ITERATIONS, PUBLISHED_ITERATIONS = 50, 10
+#: The share of the sources by which the number of steps is chosen.
+HELD_OUT = 0.2
 
 
 def fit(
@@ -64,6 +39,8 @@ def fit(
     reg: float = 0.0,
     iterations: int | None = None,
     tolerance: float = 1e-2,
+    held_out: float | None = None,
+    seed: int = 0,
     start: Any = None,
     parity: bool = False,
     learning_rate: float = 1.0,
@@ -75,15 +52,21 @@ def fit(
         raise ValueError("translate: method 'rcsls' does not; centre both sides before")
     if not parity and learning_rate != 1.0:
         raise ValueError("learning_rate: expected parity=True with it; the search finds its own")
+    if parity and held_out:
+        raise ValueError("held_out: expected None with parity=True, which goes all the way")
+    if held_out is None:
+        held_out = HELD_OUT if start is None and not parity else 0.0
     if iterations is None:
-        iterations = ORIGINAL_ITERATIONS if parity else ITERATIONS
-    how = _Options(
+        iterations = PUBLISHED_ITERATIONS if parity else ITERATIONS
+    how = Options(
         neighborhood,
         bool(spectral),
         number("reg", reg, least=0),
         integer("iterations", iterations, 0),
         number("tolerance", tolerance, least=0),
-        number("learning_rate", learning_rate, least=_SLOWEST),
+        number("held_out", held_out, least=0, below=1),
+        integer("seed", seed, 0),
+        number("learning_rate", learning_rate, least=SLOWEST),
         bool(parity),
     )
     spaces = {"source_space": source_space, "target_space": target_space}
@@ -111,36 +94,33 @@ def fit(
     return stacked(maps)
 
 
-def _fit(
-    problem: Problem, spaces: dict[str, Any], start: Any, most: int, how: _Options
-) -> LinearMap:
+def _fit(problem: Problem, given: dict[str, Any], start: Any, most: int, how: Options) -> LinearMap:
     sides = {"source": problem.source, "target": problem.target}
     arguments = _arrays.Arguments(
         **sides,
         **{
-            f"{name}_space": spaces.get(f"{name}_space", _first(sides[name], most))
-            for name in sides
+            f"{name}_space": given.get(f"{name}_space", _first(sides[name], most)) for name in sides
         },
     )
     names = [name for name in arguments.shapes if name not in sides]
-    rows = [arguments.shapes[name][0] for name in names]
-    k = integer("neighborhood", how.neighborhood, 1, min(rows), of="rows of the smaller space")
+    negatives = [arguments.shapes[name][0] for name in names]
+    k = integer("neighborhood", how.neighborhood, 1, min(negatives), of="rows of a space")
     ready = arguments.ready(
-        check_finite=problem.check_finite, unchecked=[name for name in names if name not in spaces]
+        check_finite=problem.check_finite, unchecked=[name for name in names if name not in given]
     )
     run = Run(runtime.resolve_threads(problem.threads))
+    steps = how.iterations + 1
     with reporting(problem.progress, "RCSLS") as report:
-        if report is not None:
-            report(0, how.iterations + 1)
-        if start is None:
-            start = procrustes(
-                *ready.arrays[:2], weights=problem.weights, check_finite=False, threads=run.threads
-            ).matrix
-        objective = Objective(arguments, ready, problem.weights, k, run)
-        start = objective.xp.astype(start, objective.xp.float64)
-        path = (_as_published if how.parity else _searched)(objective, start, how, report)
-        if report is not None:
-            report(how.iterations + 1, how.iterations + 1)
+
+        def told(taken: int) -> None:
+            if report is not None:
+                report(taken, 2 * steps)
+
+        told(0)
+        spaces = Spaces(arguments, ready, k, run)
+        descent = _Descent(spaces, problem.weights, start, how)
+        path, judged = descent.published(told) if how.parity else descent.chosen(told)
+        told(2 * steps)
     if path.stopped == "iterations" and how.iterations > 0 and not how.parity:
         warnings.warn(
             f"rcsls stopped after {how.iterations} iterations with the objective still falling by "
@@ -151,121 +131,95 @@ def _fit(
     metrics = {
         "objective": path.objectives[-1],
         "objectives": path.objectives,
+        "held_out_objectives": judged,
         "iterations": path.steps,
-        "evaluations": objective.evaluations,
-        "converged": path.stopped == "tolerance",
+        "evaluations": spaces.evaluations,
+        "converged": path.stopped in ("tolerance", "held-out pairs"),
         "stopped": path.stopped,
         "step": path.step,
     }
     provenance = {
         "isomorph": _core.build_info()["version"],
         "rows": arguments.shapes["source"][0],
-        "negatives": rows,
+        "negatives": negatives,
+        **dataclasses.asdict(how),
         "neighborhood": k,
-        "spectral": how.spectral,
-        "reg": how.reg,
-        "parity": how.parity,
     }
     return LinearMap(
         ready.convert(path.matrix), method="rcsls", metrics=metrics, provenance=provenance
     )
 
 
-def _searched(objective: Objective, matrix: Any, how: _Options, report: Any) -> _Path:
-    """Descend by steps of which each lowers the objective enough."""
-    xp = objective.xp
-    size = _norm(xp, matrix)
+class _Descent:
+    """The descents of one call."""
 
-    def allowed(a: Any) -> Any:
-        if how.spectral:
-            return _clipped(objective, a)
-        # Without a penalty the objective falls by growing alone: only directions are compared.
-        return a if how.reg > 0 or (norm := _norm(xp, a)) == 0 else a * (size / norm)
+    def __init__(self, spaces: Spaces, weights: Any, start: Any, how: Options) -> None:
+        self.spaces, self.start, self.how = spaces, start, how
+        self.weighted = weights is not None
+        if weights is None:
+            n = int(spaces.source.shape[0])
+            weights = spaces.xp.ones(n, dtype=spaces.xp.float64, **spaces.double.device)
+        self.weights = weights
 
-    def penalty(a: Any) -> float:
-        return how.reg / objective.unit * _norm(xp, a) ** 2 / 2
+    def published(self, told: Told) -> tuple[Path, list[float]]:
+        """Go as the published program does."""
+        return as_published(self._objective(None), self._begin(None), self.how, told), []
 
-    matrix = allowed(matrix)
-    value, chosen = objective.value(matrix)
-    value += penalty(matrix)
-    path = _Path(matrix, [value * objective.unit])
-    step = 0.0
-    for taken in range(how.iterations):
-        if report is not None:
-            report(taken, how.iterations + 1)
-        slope = objective.gradient(chosen) + how.reg / objective.unit * matrix
-        steepness = _norm(xp, slope)
-        if steepness == 0:
-            path.stopped = "tolerance"
-            break
-        step = step or _FIRST * max(size, _norm(xp, matrix)) / steepness
-        for _ in range(_HALVINGS):
-            trial = allowed(matrix - step * slope)
-            promised = -float(xp.sum(slope * (trial - matrix)))
-            if promised <= 0:
-                break
-            found, chosen = objective.value(trial)
-            found += penalty(trial)
-            gained = value - found
-            if gained >= _LEAST * promised:
-                break
-            step /= 2
-        else:
-            promised = 0.0
-        if promised <= 0:
-            path.stopped = "no descent"
-            break
-        path.step = step / objective.unit
-        # The objective is convex: a step gains at most what its tangent promises.
-        if gained > _LONGER * promised:
-            step *= 2
-        small = gained <= how.tolerance * abs(value)
-        matrix, value = trial, found
-        path.matrix, path.steps = matrix, taken + 1
-        path.objectives.append(value * objective.unit)
-        if small:
-            path.stopped = "tolerance"
-            break
-    return path
+    def chosen(self, told: Told) -> tuple[Path, list[float]]:
+        """Go as far as does pairs good that were held out; and what these said on the way."""
+        everything = self._objective(None)
+        parts = self._hold_out() if self.how.held_out > 0 and self.how.iterations > 0 else None
+        if parts is None:
+            return searched(everything, self._begin(None), self.how, told), []
+        rest, judge = parts
+        tried = searched(self._objective(rest), self._begin(rest), self.how, told, judge)
+        judged = [float(np.mean(losses)) for losses in tried.judged]
+        steps = tried.far_enough()
+        as_far = dataclasses.replace(self.how, iterations=steps, tolerance=0.0)
+        # The second half of what was promised.
+        later = self.how.iterations + 1
+        path = searched(everything, self._begin(None), as_far, lambda taken: told(later + taken))
+        if path.stopped == "iterations":
+            path.stopped = tried.stopped if steps == tried.steps else "held-out pairs"
+        return path, judged
 
+    def _objective(self, pairs: Any) -> Objective:
+        return Objective(self.spaces, self.weights, pairs)
 
-def _as_published(objective: Objective, matrix: Any, how: _Options, report: Any) -> _Path:
-    """Take the steps of the program that the authors published, its slips included.
+    def _begin(self, pairs: Any) -> Any:
+        """Give the start in float64, fitted to the pairs unless it was given."""
+        from isomorph.metrics._host import take_rows
 
-    It computes the objective before each step, and takes one step more than it has iterations.
-    Where the objective is above the lowest so far it halves the learning rate and means to go back,
-    but what it goes back to has been stepped meanwhile: so it only leaves out the clipping.
-    """
-    path = _Path(matrix)
-    lowest, rate = math.inf, how.learning_rate
-    for taken in range(how.iterations + 1):
-        if rate < _SLOWEST:
-            path.stopped = "learning rate"
-            break
-        if report is not None:
-            report(taken, how.iterations + 1)
-        value, chosen = objective.value(matrix)
-        slope = objective.gradient(chosen) * objective.unit
-        matrix = (1 - rate * how.reg) * matrix - rate * slope
-        path.objectives.append(value * objective.unit)
-        if path.objectives[-1] > lowest:
-            rate /= 2
-        else:
-            lowest = path.objectives[-1]
-            matrix = _clipped(objective, matrix) if how.spectral else matrix
-    path.matrix, path.step, path.steps = matrix, rate, len(path.objectives)
-    return path
+        start = self.start
+        if start is None:
+            rows = self.spaces.source, self.spaces.target, self.weights
+            if pairs is not None:
+                rows = tuple(take_rows(array, pairs) for array in rows)
+            start = procrustes(
+                rows[0],
+                rows[1],
+                weights=rows[2] if self.weighted else None,
+                check_finite=False,
+                threads=self.spaces.run.threads,
+            ).matrix
+        return self.spaces.xp.astype(start, self.spaces.xp.float64)
 
+    def _hold_out(self) -> tuple[Any, Judge] | None:
+        """Draw sources, with all their pairs; those that count for nothing choose nothing."""
+        from isomorph.metrics._host import to_numpy
+        from isomorph.metrics.intervals import permutation
 
-def _clipped(objective: Objective, matrix: Any) -> Any:
-    """Give the nearest matrix whose singular values are at most 1."""
-    double, xp = objective.double, objective.xp
-    u, s, v = double.svd(matrix)
-    return double.product(u * xp.minimum(s, xp.ones_like(s)), double.transposed(v))
-
-
-def _norm(xp: Any, matrix: Any) -> float:
-    return math.sqrt(float(xp.sum(matrix * matrix)))
+        (owner,) = names_of(to_numpy(self.spaces.source))
+        counts = to_numpy(self.weights) > 0
+        words = np.unique(owner[counts])
+        count = min(len(words) - 1, max(1, round(self.how.held_out * len(words))))
+        if count < 1:
+            return None
+        drawn = np.sort(words[permutation(len(words), self.how.seed)[:count]])
+        out = counts & np.isin(owner, drawn)
+        pairs = np.nonzero(out)[0]
+        judge = Judge(self.spaces, self.weights, pairs, np.searchsorted(drawn, owner[pairs]))
+        return np.nonzero(~out)[0], judge
 
 
 def _first(rows: Any, most: int) -> Any:
