@@ -45,7 +45,7 @@ def test_it_is_better_than_where_it_starts(sides):
     assert "held-out accuracy" in repr(refined)
     assert refined.converged
     np.testing.assert_array_equal(refined.pairs.source, SEED[0])
-    assert refined.alignment.map.provenance["temperature"] == 0.1
+    assert refined.alignment.map.provenance["temperature"] == 0.25
 
 
 def test_without_steps_the_maps_are_those_of_vecmap(sides):
@@ -226,7 +226,7 @@ def test_a_resumed_run_has_the_bytes_of_an_uninterrupted_one(sides, step, held_o
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"seed": 1}, "seed: 0, not 1"), ({"temperature": 0.5}, "temperature: 0.1"), ({}, "vectors")],
+    [({"seed": 1}, "seed: 0, not 1"), ({"temperature": 0.5}, "temperature: 0.25"), ({}, "vectors")],
 )
 def test_a_checkpoint_of_another_run_is_refused(sides, change, named, tmp_path):
     options = {"checkpoint": tmp_path / "run", **FAST}

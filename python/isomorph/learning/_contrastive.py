@@ -84,7 +84,7 @@ def contrast(
         A dictionary, or words that both sides have. A source or a target may be in several pairs.
     setting : {"default", "5k", "1k"} or ContrastSetting, default "default"
         Constants by name, see :data:`isomorph.learning.CONTRAST_SETTINGS`. ``"5k"`` and ``"1k"``
-        are those of the original for dictionaries of that size; they take some 20 times as long.
+        are those of the original for dictionaries of that size; they take much longer.
     chain : str, default "unit centre unit"
         Steps of :mod:`isomorph.transforms`.
     loops, steps, negatives, temperature, learning_rate, augment : optional
@@ -159,7 +159,8 @@ def contrast(
                   \frac{x_i^T z_j}{|x_i A|\,|z_j B|}, \qquad
               \alpha_i = \sum_j \frac{\partial L}{\partial s_{ij}} \frac{s_{ij}}{|x_i A|^2},
 
-    likewise for B. A zero row has cosine 0 with all and no gradient.
+    likewise for B. A zero row has cosine 0 with all and no gradient. The step lengths are made for
+    rows of length 1: end the chain with ``unit``.
 
     Maps and sums over rows are float64, products with single rows of the type of the vectors.
     With p pairs, K negatives and v rows that are searched, a step costs O(p K d + (p + v) d^2), a
