@@ -73,7 +73,7 @@ def test_accuracy_and_objective(language, start, shared_data, tmp_path):
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("language", ["fr", "fi", "ru"])
 def test_no_run_without_a_dictionary_deceives(language, seed, shared_data, tmp_path):
-    """The original ends with every translation wrong on English and Finnish, and does not notice."""
+    """The original gets every translation wrong on English and Finnish, and does not notice."""
     sides = languages(shared_data, language)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
