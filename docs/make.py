@@ -2,6 +2,7 @@
 """Make what the README shows: the figure of the demo, and the table of measured ratios.
 
 Usage: python docs/make.py figure    (runs the demo's three pairs, writes docs/demo.svg)
+       python docs/make.py pairs     (writes docs/how-to/pairs.svg: translations in the plane)
        python docs/make.py table     (puts the newest benches/record/*.md into README.md)
        python docs/make.py reference (writes docs/reference/README.md from the docstrings)
 
@@ -72,6 +73,32 @@ def figure() -> None:
     axes.legend(frameon=False, ncols=2, loc="upper right")
     axes.spines[["top", "right"]].set_visible(False)
     fig.savefig(DOCS / "demo.svg", metadata={"Date": None})
+
+
+def pairs() -> None:
+    """Draw test pairs of the sample in the plane, before and after mapping."""
+    import matplotlib
+    import numpy as np
+
+    import isomorph as iso
+    from isomorph import data, plot
+
+    matplotlib.rcParams |= {"svg.hashsalt": "isomorph", "svg.fonttype": "none"}
+    english, french, train, test = data.load_sample("en-fr")
+    seed, held_out = (iso.io.load_dictionary(path, english, french) for path in (train, test))
+    chain = iso.transforms.Chain.parse("unit center unit")
+    (_, x), (_, y) = (chain.fit_apply(side.vectors) for side in (english, french))
+    mapped = iso.procrustes(x[seed.source], y[seed.target])(x)
+    rows, first = np.unique(held_out.source, return_index=True)
+    some = np.unique(np.linspace(0, len(rows) - 1, 40).astype(int))
+    rows, partners = rows[some], held_out.target[first[some]]
+    words = [(english.words[a], french.words[b]) for a, b in zip(rows, partners, strict=True)]
+    axes = plot.translations(
+        x[rows], y[partners], mapped[rows], words=words, names=("English", "French")
+    )
+    figure = axes[0].figure
+    figure.set_facecolor("white")
+    figure.savefig(DOCS / "how-to" / "pairs.svg", metadata={"Date": None})
 
 
 def table_of_record() -> str:
@@ -156,6 +183,9 @@ def main() -> int:
     what, check = sys.argv[1:2], "--check" in sys.argv
     if what == ["figure"]:
         figure()
+        return 0
+    if what == ["pairs"]:
+        pairs()
         return 0
     if what == ["table"]:
         text = README.read_text(encoding="utf8")

@@ -15,6 +15,7 @@ from isomorph.plot._style import (
     color_of,
     dress,
     label_of,
+    literal,
 )
 
 
@@ -107,7 +108,7 @@ def accuracy(results: Any, *, k: int = 1, ax: Any = None) -> Any:
             color=INK,
             fontsize=9,
         )
-    ax.set_yticks(places, [name for name, *_ in rows])
+    ax.set_yticks(places, [literal(name) for name, *_ in rows])
     ax.set_ylim(-0.6, len(rows) - 0.4)
     spread = max(float(values.max() - values.min()), 1.0)
     # Room for the figure behind the longest line.
@@ -237,7 +238,7 @@ def _name_lines(ax: Any, ends: Sequence[tuple[float, float, str, str]]) -> None:
         sorted(ends, key=lambda end: end[1]), heights, strict=True
     ):
         ax.annotate(
-            name,
+            literal(name),
             (1.0, height),
             (6, 0),
             xycoords=("axes fraction", "data"),
