@@ -65,7 +65,32 @@ _SPACES = _PAIRS | {
     "source_space": Argument((50, 9), draw=_side(np.eye(9), 0.1), follows=True),
 }
 
+
+def _curve(source: Any, target: Any, **options: Any) -> Any:
+    old, new = np.arange(24), np.arange(24, 40)
+    return iso.metrics.learning_curve(
+        source, target, (old, old), (new, new), sizes=(6, 24), neighborhood=4, **options
+    )
+
+
 EVIDENCE = (
+    Contract(
+        "metrics.learning_curve",
+        {
+            "source": Argument((40, 9), draw=_side(np.eye(9), 0.1)),
+            "target": Argument((43, 9), draw=_side(_TURN, 0.1)),
+        },
+        _curve,
+        takes_progress=True,
+        on_host=("pairs", "values", "low", "high", "spread", "hits"),
+        typed=("nothing",),
+        refused=(
+            ({"retrieval": "dot"}, ValueError, "retrieval: expected one of csls, nn"),
+            ({"order": "none"}, ValueError, "order: expected one of random, given"),
+            ({"repeats": 0}, ValueError, "repeats: expected an integer of 1 or more"),
+            ({"methods": "ols"}, DTypeError, "methods: expected names"),
+        ),
+    ),
     _fit(
         "pairs",
         _PAIRS,
@@ -92,6 +117,7 @@ EVIDENCE = (
 _ANY_NUMBERS = "takes any numbers; tests/unit/test_metrics_paired.py"
 _RESULT = "a result tells about itself; tests/unit/test_fit_map_auto.py"
 EVIDENCE_WITHOUT_ARRAYS = {
+    "LearningCurve.compare": "a result tells about itself; tests/unit/test_learning_curve.py",
     "Selection.as_dict": _RESULT,
     "Selection.from_dict": _RESULT,
     "Selection.rows": _RESULT,

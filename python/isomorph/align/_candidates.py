@@ -116,7 +116,7 @@ def candidates(
     from isomorph.align._methods import METHODS
 
     if methods is not None:
-        return _given(methods), {}
+        return given(methods), {}
     found, left_out = [], {}
     for method, options in PREFERENCE:
         one = Candidate(method, options)
@@ -132,7 +132,8 @@ def candidates(
     return found, left_out
 
 
-def _given(methods: Any) -> list[Candidate]:
+def given(methods: Any) -> list[Candidate]:
+    """Give methods that were named, each with its options."""
     from isomorph.align._methods import METHODS
 
     if isinstance(methods, str) or not isinstance(methods, Sequence):

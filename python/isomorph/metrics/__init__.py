@@ -12,6 +12,7 @@ from isomorph.metrics.intervals import (
     wilson,
 )
 from isomorph.metrics.isometry import Isometry, isometry
+from isomorph.metrics.learning_curve import LearningCurve, learning_curve
 from isomorph.metrics.paired import Compared, Comparison, PairedTest, compare, paired_test
 from isomorph.metrics.ranking import RankMetrics, rank_metrics
 from isomorph.metrics.retrieval import WordTranslation, word_translation
@@ -30,6 +31,7 @@ __all__ = [
     "Hubness",
     "Interval",
     "Isometry",
+    "LearningCurve",
     "PairedDifference",
     "PairedTest",
     "RankMetrics",
@@ -43,6 +45,7 @@ __all__ = [
     "hubness",
     "hubness_by_method",
     "isometry",
+    "learning_curve",
     "paired_difference",
     "paired_test",
     "rank_metrics",
