@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isomorph import neighbors, runtime
+from isomorph._checks import one_of
 from isomorph._progress import Progress
 from isomorph._results import Coverage, Pairs
 from isomorph.errors import DictionaryError
 
 if TYPE_CHECKING:
     from isomorph._pictures import PicturedPairs
-    from isomorph.align import Alignment
+    from isomorph.align import Alignment, LinearMap
     from isomorph.io import Embeddings
     from isomorph.metrics import Hubness, Isometry, Verdict, WordTranslation
 
@@ -74,9 +75,9 @@ class AlignmentReport:
     hubness : mapping of str to Hubness
         How evenly the targets are used, for ``"before"`` (if both sides have the same dimension),
         ``"nn"`` and ``"csls"``; counted over the first `hubness_rows` source words.
-    singular_values : array of shape (min(d, e),)
+    singular_values : array of shape (min(d, e),), or None
         Of the cross-moment of the training pairs, as :func:`isomorph.procrustes` scales them:
-        their sum is the correlation of the mapped pairs.
+        their sum is the correlation of the mapped pairs. None for maps that are not orthogonal.
     samples : tuple of SampleWord
         Neighbours of a few words, spread evenly over the frequency range.
     rows, columns : tuple of int
@@ -141,6 +142,7 @@ def align_vocabularies(
     train: Pairs | _Path,
     test: Pairs | _Path | None = None,
     *,
+    method: str = "procrustes",
     chain: str = "unit center unit",
     neighborhood: int = 10,
     reverse: bool = False,
@@ -157,7 +159,8 @@ def align_vocabularies(
     r"""Align two vocabularies on a dictionary, measure the result, and say what to trust.
 
     Both sides go through `chain`, fitted on each side alone. With the rows :math:`X, Y` of the
-    training pairs, the map is the orthogonal (for different dimensions: semi-orthogonal)
+    training pairs, the map is that of `method`, by default the orthogonal (for different
+    dimensions: semi-orthogonal)
 
     .. math:: \hat W = \arg\min_W |X W - Y|_F
 
@@ -174,6 +177,9 @@ def align_vocabularies(
         Rows that translate each other, or a dictionary file.
     test : Pairs or path, optional
         The same for the test; read only after the verdict.
+    method : str, default "procrustes"
+        Of :func:`isomorph.fit_map`; "auto" compares methods on folds of the training dictionary,
+        over both vocabularies, and the map's ``selection`` tells how they did.
     chain : str, default "unit center unit"
         Steps of :mod:`isomorph.transforms`.
     neighborhood : int, default 10
@@ -216,7 +222,9 @@ def align_vocabularies(
     timed = Stages(stage)
     from isomorph import align, io, metrics, transforms
     from isomorph._pictures import isometry_or_none, pictured
+    from isomorph.align._methods import METHODS as KNOWN
 
+    one_of("method", method, tuple(KNOWN))
     if not isinstance(source, io.Embeddings):
         with timed("reading"):
             source = io.load(source, **run)
@@ -231,6 +239,12 @@ def align_vocabularies(
         target_transform, y = steps.fit_apply(target.vectors, threads=threads)
     with timed("isometry"):
         alike = isometry_or_none(x, y, train, confidence, seed, threads)
+    pairs = x[train.source], y[train.target]
+    spaces = {"source_space": x, "target_space": y}
+    fit = _Fit(method, {**spaces, "neighborhood": neighborhood, "seed": seed}, threads)
+    if method == "auto":
+        with timed("choosing the method"):
+            fitted, fit = fit.chosen(*pairs, progress)
     decision = None
     if verdict and (words := len(np.unique(train.source))) >= 2:
         with timed("verdict on CSLS"):
@@ -241,6 +255,7 @@ def align_vocabularies(
                 folds=min(5, words),
                 source_chain=None,
                 target_chain=None,
+                fit=fit,
                 confidence=confidence,
                 resamples=resamples,
                 neighborhood=neighborhood,
@@ -248,7 +263,8 @@ def align_vocabularies(
                 **run,
             )
     with timed("fitting the map"):
-        fitted = align.procrustes(x[train.source], y[train.target], threads=threads)
+        if method != "auto":
+            fitted = fit(*pairs)
         mapped = fitted(x, threads=threads)
     with timed("CSLS radii"):
         radii = neighbors.csls_radii(mapped, y, neighborhood=neighborhood, **run)
@@ -297,13 +313,13 @@ def align_vocabularies(
         verdict=decision,
         hubness=hubs,
         hubness_rows=min(hubness_rows, len(x)),
-        singular_values=fitted.singular_values,
+        singular_values=fitted.singular_values if fitted.orthogonal else None,
         samples=shown,
         rows=(len(x), len(y)),
         columns=(x.shape[1], y.shape[1]),
         settings={
             "chain": chain,
-            "method": "procrustes",
+            "method": fitted.method,
             "neighborhood": neighborhood,
             "confidence": confidence,
             "resamples": resamples,
@@ -316,6 +332,34 @@ def align_vocabularies(
         isometry=alike,
         pictured=seen,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A method with what it takes of the options at hand."""
+
+    method: str
+    options: dict[str, Any]
+    threads: int | None
+
+    def __call__(self, x: Any, y: Any) -> LinearMap:
+        """Fit pairs of rows."""
+        from isomorph.align import fit_map
+        from isomorph.align._methods import METHODS
+
+        taken = METHODS[self.method].options
+        own = {name: value for name, value in self.options.items() if name in taken}
+        return fit_map(x, y, method=self.method, threads=self.threads, **own)
+
+    def chosen(self, x: Any, y: Any, progress: Progress) -> tuple[LinearMap, _Fit]:
+        """Fit what an automatic choice takes, and give that method."""
+        from isomorph.align import fit_map
+
+        made = fit_map(x, y, method="auto", threads=self.threads, progress=progress, **self.options)
+        selection = made.selection
+        assert selection is not None
+        one = next(one for one in selection.tried if one.label == selection.chosen)
+        return made, _Fit(one.method, {**self.options, **one.options}, self.threads)
 
 
 @dataclass(frozen=True, slots=True)

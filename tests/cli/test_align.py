@@ -195,3 +195,39 @@ def test_a_map_that_is_asked_the_other_way_round_says_so(run, aligned, files, tm
     command = ("evaluate", "--dictionary", turned, files.target, files.source)
     assert said in run(*command, "--map", aligned).err
     assert said not in run(*command).err
+
+
+def test_the_method_may_be_named(run, files, tmp_path: Path) -> None:
+    done = run(*align(files, tmp_path / "out", "--method", "ridge", "--json"))
+    figures = json.loads(done.out)
+    assert figures["settings"]["method"] == "ridge"
+    assert figures["singular_values"] is None
+    assert figures["selection"] is None
+    assert figures["verdict"]["words"] == 50
+    assert "Shared directions" not in (tmp_path / "out/report.html").read_text("utf-8")
+    assert run(*align(files, tmp_path / "no", "--method", "magic")).status == 2
+
+
+def test_the_data_may_choose_the_method(run, files, tmp_path: Path) -> None:
+    done = run(*align(files, tmp_path / "out", "--method", "auto"))
+    assert done.status == 0, done.err
+    lines = done.out.splitlines()
+    header = next(line for line in lines if line.startswith("method"))
+    assert header.split() == ["method", "NN", "CSLS", "difference", "p"]
+    assert any(line.startswith("procrustes ") for line in lines)
+    assert any(line.startswith("chosen: ") for line in lines)
+    figures = json.loads((tmp_path / "out/metrics.json").read_text("utf-8"))
+    chosen = figures["selection"]["chosen"]
+    assert figures["settings"]["method"].startswith("auto: ")
+    assert {one["label"] for one in figures["selection"]["tried"]} > {chosen, "ridge"} - {chosen}
+    page = (tmp_path / "out/report.html").read_text("utf-8")
+    assert "Which method?" in page
+    assert "left-out words among" in page
+    kept = iso.Alignment.load(tmp_path / "out/map.safetensors").map.selection
+    assert kept is not None
+    assert kept.chosen == chosen
+    told = run("info", tmp_path / "out")
+    assert kept.because in told.out
+    assert "metrics: auto" not in told.out
+    data = json.loads(run("info", tmp_path / "out", "--json").out)
+    assert data["metrics"]["auto"]["chosen"] == chosen

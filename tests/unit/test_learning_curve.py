@@ -127,7 +127,7 @@ def test_fewer_rows_to_look_through(task):
         (
             {"test": ([3], [1])},
             DictionaryError,
-            "test: expected sources that train does not have, got 1",
+            "test: expected sources that train does",
         ),
         ({"test": ([], [])}, DictionaryError, "pairs: no pair"),
     ],

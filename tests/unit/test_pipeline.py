@@ -119,3 +119,24 @@ def test_no_pairs_are_refused(sample: data.Sample) -> None:
     none = iso.Pairs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
     with pytest.raises(DictionaryError, match="at least one"):
         pipeline.align_vocabularies(sample.source, sample.target, none)
+
+
+@pytest.mark.parametrize("method", ["ridge", "cca", "auto"])
+def test_any_method_that_there_is(sample: data.Sample, method: str) -> None:
+    report = pipeline.align_vocabularies(*sample, method=method, samples=2, hubness_rows=50)
+    fitted = report.alignment.map
+    assert method in fitted.method
+    assert report.settings["method"] == fitted.method
+    assert (report.singular_values is None) == (not fitted.orthogonal)
+    assert report.verdict is not None
+    if method == "auto":
+        assert fitted.selection.queries == report.verdict.words
+        assert fitted.selection.candidates == 4000
+        assert "choosing the method" in report.seconds
+    else:
+        assert fitted.selection is None
+
+
+def test_an_unknown_method_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(ValueError, match="method: expected one of procrustes"):
+        pipeline.align_vocabularies("no.vec", "no.vec", "no.txt", method="magic")

@@ -132,8 +132,11 @@ class Selection(Unpackable):
             tried.append(Tried(**{**one, "scores": scores}))
         return cls(**{**values, "tried": tuple(tried)})
 
-    def rows(self) -> list[list[str]]:
-        """Give the table as text, the names of its columns first; figures in per cent."""
+    def rows(self, *, intervals: bool = True) -> list[list[str]]:
+        """Give the table as text, the names of its columns first; figures in per cent.
+
+        Without `intervals` it is narrow: P@1, the difference and its p-value.
+        """
         level = f"{100 * self.confidence:g} %"
         header = ["method"]
         for name in self.retrievals:
@@ -142,16 +145,20 @@ class Selection(Unpackable):
         for one in self.tried:
             row = [one.label]
             for name in self.retrievals:
-                precision, interval = one.scores[name]
-                row += [f"{100 * precision:.2f}", _ends(interval, "")]
+                precision, ends = one.scores[name]
+                row += [f"{100 * precision:.2f}", _ends(ends, "")]
             score = one.scores[self.retrieval]
             if one.label == self.chosen:
                 row += ["chosen", "", ""]
             else:
-                ends = _ends(score.difference_interval, "+")
-                row += [f"{100 * score.difference:+.2f}", ends, f"{score.adjusted:.2g}"]
+                ends = score.difference_interval
+                row += [f"{100 * score.difference:+.2f}", _ends(ends, "+")]
+                row.append(f"{score.adjusted:.2g}")
             rows.append([*row, f"{one.seconds:.1f}"])
-        return rows
+        if intervals:
+            return rows
+        kept = [i for i, name in enumerate(rows[0]) if name not in (level, "seconds")]
+        return [[row[i] for i in kept] for row in rows]
 
     def __str__(self) -> str:
         from isomorph._text import table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from isomorph._text import table
@@ -10,6 +11,7 @@ from isomorph.report import wording
 from isomorph.report.wording import METHOD_NAMES, duration, file_size, interval, percent
 
 if TYPE_CHECKING:
+    from isomorph.align import Selection
     from isomorph.pipeline import AlignmentReport
 
 _DECISION_STYLES = {"helps": "bold green", "hurts": "bold red", "undetermined": "bold yellow"}
@@ -32,6 +34,8 @@ def summary(report: AlignmentReport, names: tuple[str, str]) -> list[Line]:
             )
         )
     lines += [(line, "") for line in table(sides)]
+    if (selection := report.alignment.map.selection) is not None:
+        lines += [("", ""), *selection_lines(selection)]
     if report.translation:
         lines += [("", ""), *precision_lines(report)]
     if report.verdict is not None:
@@ -42,6 +46,14 @@ def summary(report: AlignmentReport, names: tuple[str, str]) -> list[Line]:
             *((line, "") for line in wording.verdict_lines(report.verdict)),
         ]
     return lines
+
+
+def selection_lines(selection: Selection) -> list[Line]:
+    """Show how the methods did that an automatic choice compared."""
+    rows = selection.rows(intervals=False)
+    first, *others = table(rows, right=range(1, len(rows[0])))
+    reason = textwrap.wrap(selection.because, 78)
+    return [(first, "bold"), *((line, "") for line in [*others, *reason])]
 
 
 def _training(report: AlignmentReport) -> str:

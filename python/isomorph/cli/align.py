@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from isomorph.align._methods import METHODS
 from isomorph.cli import _inputs
 from isomorph.cli._terminal import Terminal
 
 NAME = "align"
 HELP = "fit a map between two vocabularies, measure it, write a report"
 DESCRIPTION = """\
-Fit an orthogonal map from the vectors SRC into the space of TGT on a dictionary, and measure how
-well it translates words of another dictionary, with confidence intervals.
+Fit a map from the vectors SRC into the space of TGT on a dictionary, and measure how well it
+translates words of another dictionary, with confidence intervals. The map is orthogonal unless
+--method says otherwise; with --method auto folds of the training dictionary choose it.
 
 Whether CSLS retrieval helps on this data is decided on folds of the training dictionary, before
 the test dictionary is opened.
@@ -24,6 +26,7 @@ EPILOG = """\
 examples:
   isomorph align en.vec fr.vec --train en-fr.train.txt --test en-fr.test.txt -o en-fr
   isomorph align si.vec.gz en.vec --train si-en.txt --holdout 5 --drop-ascii-source -o si-en
+  isomorph align en.vec fi.vec --train en-fi.train.txt --method auto -o en-fi
   isomorph align sample:en sample:fi --train sample:en-fi.train --test sample:en-fi.test -o out
 
 A dictionary is a text file with a source word and a target word a line, with a tab or spaces
@@ -56,6 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for map.safetensors, metrics.json and report.html",
     )
     group = parser.add_argument_group("how to align")
+    group.add_argument(
+        "--method",
+        default="procrustes",
+        choices=METHODS,
+        metavar="NAME",
+        help=f"how to fit the map: {', '.join(METHODS)} (default: procrustes)",
+    )
     group.add_argument(
         "--chain",
         default="unit center unit",
@@ -92,6 +102,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         command=options.command_line,
         keep=options,
         settings={
+            "method": options.method,
             "chain": options.chain,
             "neighborhood": options.neighborhood,
             "reverse": options.reverse,

@@ -44,7 +44,13 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 
         terminal.data(plain(facts))
     else:
+        told = facts.get("metrics", {}).pop("auto", None)
         terminal.lines([(line, "") for line in table(list(_rows(facts)))])
+        if isinstance(told, Mapping):
+            from isomorph.align import Selection
+
+            lines = str(Selection.from_dict(told)).splitlines()
+            terminal.lines([("", ""), *((line, "") for line in lines)])
     return 0
 
 

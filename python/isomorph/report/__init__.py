@@ -44,6 +44,7 @@ def render(
     names = (source_name, target_name)
     sections = (
         _sections.precision(report),
+        _sections.selection(report),
         _sections.verdict(report),
         _sections.samples(report, names),
         _sections.pairs(report, names),

@@ -136,6 +136,27 @@ def precision(report: AlignmentReport) -> Markup:
     return _section("Precision", tag("p", text), picture, listed)
 
 
+def selection(report: AlignmentReport) -> Markup:
+    """How the method was chosen, where it was left to the data."""
+    found = report.alignment.map.selection
+    if found is None:
+        return Markup("")
+    text = (
+        "Each method was fitted without one fold of the training dictionary, and translated the "
+        f"words of that fold, until every one of {found.queries:,} words had been left out once. "
+        "Differences are to the method chosen, on the same words; p-values are corrected for "
+        "comparing several."
+    )
+    header, *rows = found.rows()
+    caption = f"P@1 of left-out words among {found.candidates:,} targets, in per cent"
+    numeric = [i for i, name in enumerate(header) if i > 0 and not name.endswith("%")]
+    parts = [tag("p", text), table(caption, header, rows, numeric=numeric), tag("p", found.because)]
+    if found.left_out:
+        said = (f"{label}: {why}" for label, why in found.left_out.items())
+        parts.append(tag("p", f"Left out: {'; '.join(said)}.", class_="quiet"))
+    return _section("Which method?", *parts)
+
+
 def verdict(report: AlignmentReport) -> Markup:
     """Whether CSLS helps, decided on the training dictionary."""
     if report.verdict is None:
@@ -200,6 +221,8 @@ def _hub(row: int, name: str | None, count: int) -> Markup:
 
 def singular_values(report: AlignmentReport) -> Markup:
     """In how many directions the two spaces agree."""
+    if report.singular_values is None:
+        return Markup("")
     values = np.asarray(report.singular_values, dtype=float)
     if not len(values) or not values[0] > 0:
         return Markup("")

@@ -18,6 +18,7 @@ FORMAT = "isomorph.align/1"
 
 def facts(report: AlignmentReport, provenance: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the figures of a report as JSON-ready data; shares are from 0 to 1."""
+    selection = report.alignment.map.selection
     figures: dict[str, Any] = plain(
         {
             "format": FORMAT,
@@ -28,6 +29,7 @@ def facts(report: AlignmentReport, provenance: Mapping[str, Any] | None = None) 
             "translation": {
                 method: translation(result) for method, result in report.translation.items()
             },
+            "selection": None if selection is None else selection.as_dict(),
             "verdict": None if report.verdict is None else report.verdict.as_dict(),
             "hubness": {method: hubness(result) for method, result in report.hubness.items()},
             "hubness_rows": report.hubness_rows,
