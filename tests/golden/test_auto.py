@@ -12,6 +12,7 @@ import isomorph as iso
 from isomorph import io
 from isomorph._text import table
 from isomorph.align._candidates import PREFERENCE, Candidate
+from isomorph.align._methods import Problem
 
 PAIRS = [
     ("en", "fr"),
@@ -63,16 +64,18 @@ def languages(request, shared_data):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_choice_is_not_far_below_the_best(languages, capsys):
     name, x, y, train, test = languages
     spaces = {"source_space": x, "target_space": y}
     pairs = x[train.source], y[train.target]
+    problem = Problem(*pairs, None, False, True, None, None)
     selection = iso.fit_map(*pairs, method="auto", **spaces).selection
     found, rows = {}, [["method", "NN", "CSLS"]]
     for one in [*(Candidate(*given) for given in PREFERENCE), Candidate("vecmap")]:
         if one.label not in {tried.label for tried in selection.tried} | {"vecmap"}:
             continue
-        fitted = iso.fit_map(*pairs, method=one.method, **one.options)
+        fitted = one.fit(problem, None, None, (x, y))
         mapped = fitted(x)
         radii = iso.csls_radii(mapped, y)
         scored = {

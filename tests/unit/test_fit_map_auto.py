@@ -210,7 +210,7 @@ def test_what_cannot_be_tried_is_named(rng):
     weights = rng.uniform(0.5, 1, 30)
     found = iso.fit_map(x, y, **AUTO, weights=weights).selection
     label = "vecmap, target_reweight=0.0"
-    assert "takes neither weights nor means" in found.left_out[label]
+    assert "takes no weights" in found.left_out[label]
     assert f"left out: {label}: " in str(found)
     # Each fold of two pairs leaves one, which no penalty can be chosen by.
     few = iso.fit_map(x[:2], y[:2], **AUTO).selection
@@ -218,6 +218,20 @@ def test_what_cannot_be_tried_is_named(rng):
     assert "alpha" in few.left_out["ridge"]
     with pytest.raises(ValueError, match="alpha: expected one number"):
         iso.fit_map(x[:2], y[:2], **AUTO, methods=["procrustes", "ridge"])
+
+
+def test_rcsls_is_tried_where_there_are_spaces(turned):
+    x, y = turned
+    found = iso.fit_map(x, y, **AUTO).selection
+    assert found.left_out["rcsls"] == "needs source_space and target_space"
+    made = iso.fit_map(x, y, **AUTO, source_space=x, target_space=y, retrieval="csls")
+    score = next(one for one in made.selection.tried if one.label == "rcsls").scores["csls"]
+    assert score.precision > 0.5
+    alone = iso.fit_map(
+        x, y, **AUTO, source_space=x, target_space=y, methods=[("rcsls", {"iterations": 5})]
+    )
+    expected = iso.fit_map(x, y, method="rcsls", source_space=x, target_space=y, iterations=5)
+    assert alone.matrix.tobytes() == expected.matrix.tobytes()
 
 
 def test_with_means_the_scale_matters(rng):
@@ -266,8 +280,10 @@ def test_a_stack_chooses_for_each_problem(rng):
         np.testing.assert_allclose(made(x)[i], one(x[i]), atol=1e-12)
     assert made.selection is None
     assert [told["chosen"] for told in made.metrics["auto"]] == ["procrustes", "cca"]
+    both = iso.fit_map(x, y, **how, target_space=y.reshape(400, 6))
+    assert [told["candidates"] for told in both.metrics["auto"]] == [400, 400]
     with pytest.raises(ShapeError, match=r"target_space: expected shape \(2, rows, columns\)"):
-        iso.fit_map(x, y, **how, target_space=y[0])
+        iso.fit_map(x, y, **how, target_space=np.stack([y[0]] * 3))
 
 
 @pytest.mark.parametrize(

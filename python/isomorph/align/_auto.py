@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 from isomorph._checks import integer, one_of
 from isomorph._progress import reporting
 from isomorph.align._candidates import SPACES, Candidate, candidates
-from isomorph.align._holdout import Dealt, How, Rows, Search
+from isomorph.align._holdout import Dealt, How, Rows, Search, first_rows
 from isomorph.align._maps import LinearMap
 from isomorph.align._selection import Score, Selection, Tried
-from isomorph.errors import ShapeError
+from isomorph.errors import ConvergenceWarning, ShapeError
 
 if TYPE_CHECKING:
     from isomorph.align._methods import Problem
@@ -67,7 +68,7 @@ def fit(
             f"source: expected at least one problem, got shape {tuple(problem.source.shape)}"
         )
     for name, space in zip(SPACES, spaces, strict=True):
-        if space is not None and (len(space.shape) != 3 or space.shape[0] != b):
+        if space is not None and (len(space.shape) == 3 and space.shape[0] != b):
             raise ShapeError(
                 f"{name}: expected shape ({b}, rows, columns) for {b} problems, got "
                 f"{tuple(space.shape)}"
@@ -76,7 +77,7 @@ def fit(
         [
             _one(
                 problem.one(i, b),
-                tuple(None if space is None else space[i, ...] for space in spaces),
+                tuple(_own(space, i) for space in spaces),
                 group,
                 methods,
                 how,
@@ -84,6 +85,11 @@ def fit(
             for i in range(b)
         ]
     )
+
+
+def _own(space: Any, i: int) -> Any:
+    """Give the space of problem i, which all may share."""
+    return space if space is None or len(space.shape) == 2 else space[i, ...]
 
 
 def _one(
@@ -99,7 +105,11 @@ def _one(
     steps = len(listed) * dealt.count + 1
     with reporting(problem.progress, "choosing a method") as report:
         told = None if report is None else lambda done: report(done, steps)
-        tried, failed = _on_folds(listed, quiet, spaces, dealt, search, told, strict=bool(methods))
+        # Bounded, too: what a fit takes of the spaces.
+        near = tuple(
+            space if space is None else first_rows(space, how.max_rows) for space in spaces
+        )
+        tried, failed = _on_folds(listed, quiet, near, dealt, search, told, strict=bool(methods))
         if not tried:
             raise next(iter(failed.values()))
         left_out |= {label: str(error) for label, error in failed.items()}
@@ -175,7 +185,10 @@ def _on_folds(
                 continue
             start = time.perf_counter()
             try:
-                fitted = trial.candidate.fit(part, others, dealt.groups[training], spaces)
+                with warnings.catch_warnings():
+                    # The map that is given tells of itself.
+                    warnings.simplefilter("ignore", ConvergenceWarning)
+                    fitted = trial.candidate.fit(part, others, dealt.groups[training], spaces)
             except ValueError as error:
                 if strict:
                     raise

@@ -28,6 +28,7 @@ PREFERENCE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("vecmap", {"source_reweight": 1.0, "target_reweight": 0.0}),
     ("rcsls", {}),
 )
+UNTRANSLATED = ("vecmap", "rcsls")
 SPACES = ("source_space", "target_space")
 
 
@@ -123,8 +124,10 @@ def candidates(
         if method not in METHODS or (options.get("scale") and not problem.translate):
             # Without means a factor changes no cosine.
             continue
-        if method == "vecmap" and (problem.weights is not None or problem.translate):
-            left_out[one.label] = "takes neither weights nor means"
+        if method in UNTRANSLATED and problem.translate:
+            left_out[one.label] = "subtracts no means"
+        elif method == "vecmap" and problem.weights is not None:
+            left_out[one.label] = "takes no weights"
         elif set(SPACES) <= set(METHODS[method].options) and any(s is None for s in spaces):
             left_out[one.label] = "needs source_space and target_space"
         else:

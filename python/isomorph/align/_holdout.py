@@ -38,6 +38,12 @@ class Dealt:
     groups: NDArray[np.int64]
 
 
+def first_rows(space: Any, most: int | None) -> Any:
+    """Give the first `most` rows; None stands for all."""
+    n = int(space.shape[0])
+    return space if most is None or n <= most else space[:most, ...]
+
+
 class Rows:
     """The rows of all sides, on the host by name, and where they lie for searches."""
 
@@ -121,9 +127,7 @@ class Search:
         if rows.arguments.on_cpu():
             self._target = Index(self._target, check_finite=False, threads=rows.problem.threads)
         if "source_space" in rows.arrays:
-            space = rows.arrays["source_space"]
-            rows_there = int(space.shape[0])
-            self._space = space[: min(how.max_rows or rows_there, rows_there), ...]
+            self._space = first_rows(rows.arrays["source_space"], how.max_rows)
         else:
             self._space = take_rows(rows.arrays["source"], np.sort(first[words])[: how.max_rows])
         self._options: dict[str, Any] = {"check_finite": False, "threads": rows.problem.threads}
