@@ -23,7 +23,7 @@ from isomorph.errors import DictionaryError
 
 if TYPE_CHECKING:
     from isomorph._pictures import PicturedPairs
-    from isomorph.align import Alignment, LinearMap
+    from isomorph.align import Alignment
     from isomorph.io import Embeddings
     from isomorph.metrics import Hubness, Isometry, Verdict, WordTranslation
 
@@ -223,6 +223,7 @@ def align_vocabularies(
     from isomorph import align, io, metrics, transforms
     from isomorph._pictures import isometry_or_none, pictured
     from isomorph.align._methods import METHODS as KNOWN
+    from isomorph.align._named import Fit
 
     one_of("method", method, tuple(KNOWN))
     if not isinstance(source, io.Embeddings):
@@ -241,7 +242,7 @@ def align_vocabularies(
         alike = isometry_or_none(x, y, train, confidence, seed, threads)
     pairs = x[train.source], y[train.target]
     spaces = {"source_space": x, "target_space": y}
-    fit = _Fit(method, {**spaces, "neighborhood": neighborhood, "seed": seed}, threads)
+    fit = Fit(method, {**spaces, "neighborhood": neighborhood, "seed": seed}, threads)
     if method == "auto":
         with timed("choosing the method"):
             fitted, fit = fit.chosen(*pairs, progress)
@@ -332,34 +333,6 @@ def align_vocabularies(
         isometry=alike,
         pictured=seen,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """A method with what it takes of the options at hand."""
-
-    method: str
-    options: dict[str, Any]
-    threads: int | None
-
-    def __call__(self, x: Any, y: Any) -> LinearMap:
-        """Fit pairs of rows."""
-        from isomorph.align import fit_map
-        from isomorph.align._methods import METHODS
-
-        taken = METHODS[self.method].options
-        own = {name: value for name, value in self.options.items() if name in taken}
-        return fit_map(x, y, method=self.method, threads=self.threads, **own)
-
-    def chosen(self, x: Any, y: Any, progress: Progress) -> tuple[LinearMap, _Fit]:
-        """Fit what an automatic choice takes, and give that method."""
-        from isomorph.align import fit_map
-
-        made = fit_map(x, y, method="auto", threads=self.threads, progress=progress, **self.options)
-        selection = made.selection
-        assert selection is not None
-        one = next(one for one in selection.tried if one.label == selection.chosen)
-        return made, _Fit(one.method, {**self.options, **one.options}, self.threads)
 
 
 @dataclass(frozen=True, slots=True)
