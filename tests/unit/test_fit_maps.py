@@ -19,7 +19,8 @@ def problem(rng, n, d, e):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_each_map_has_the_bytes_of_its_own_fit(method, threads, rng):
     problems = {
-        (n, d): problem(rng, n, d, e) for n, d, e in ((30, 4, 4), (25, 5, 3), (40, 3, 6), (9, 9, 9))
+        (n, d): problem(rng, n, d, e)
+        for n, d, e in ((30, 4, 4), (25, 5, 3), (40, 3, 6), (12, 12, 12))
     }
     fitted = iso.fit_maps(problems, method=method, threads=threads)
     assert list(fitted) == list(problems)
