@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 RETRIEVALS = ("auto", "nn", "csls")
 #: What may be given up for a plainer method, in P@1, however noisy the difference is.
 GIVEN_UP = 0.01
+#: What counts as plainer than any other: such maps stretch nothing, and can be taken back.
+ORTHOGONAL = ("procrustes", "rectangular", "rotation", "robust")
 
 
 def fit(
@@ -38,7 +40,7 @@ def fit(
     methods: Any = None,
     retrieval: str = "auto",
     neighborhood: int = 10,
-    max_rows: int | None = 10_000,
+    max_rows: int | None = 30_000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> LinearMap:
@@ -211,7 +213,8 @@ def _choose(
     from isomorph.metrics.paired import holm, paired_test
 
     columns = {name: [trial.hits[name] for trial in found] for name in search.retrievals}
-    picked = {name: _first_that_does(column) for name, column in columns.items()}
+    methods = [trial.candidate.method for trial in found]
+    picked = {name: _best_or_plainer(column, methods) for name, column in columns.items()}
     retrieval = how.retrieval
     if retrieval == "auto":
         retrieval = max(picked, key=lambda name: float(columns[name][picked[name]].mean()))
@@ -258,13 +261,13 @@ def _choose(
     )
 
 
-def _first_that_does(column: list[NDArray[np.bool_]]) -> int:
-    """Give the first of those within a standard error of the best, and within GIVEN_UP."""
+def _best_or_plainer(column: list[NDArray[np.bool_]], methods: list[str]) -> int:
+    """Give the best, or the first orthogonal one within its standard error and GIVEN_UP."""
     best = int(np.argmax([hits.mean() for hits in column]))
     for i, hits in enumerate(column):
         lost = column[best].astype(np.float64) - hits
         error = float(lost.std()) / len(lost) ** 0.5
-        if lost.mean() <= min(error, GIVEN_UP):
+        if methods[i] in ORTHOGONAL and lost.mean() <= min(error, GIVEN_UP):
             return i
     return best
 

@@ -142,10 +142,10 @@ def fit_map(
         "nn" is by far the fastest: CSLS needs the radii of the targets for every fit.
     neighborhood : int, default 10
         K of the radii; fewer where there are not as many rows.
-    max_rows : int or None, default 10,000
+    max_rows : int or None, default 30,000
         Bounds the search: rows of `source_space` and of `target_space` that are looked at, from the
         first on (besides the right ones), and sources that are looked up. With fewer targets to
-        look through all methods seem better than they are; None takes all.
+        look through all methods seem better than they are, some more than others; None takes all.
     confidence : float, default 0.95
         Level of the intervals in the table.
     seed : int, default 0
@@ -213,10 +213,12 @@ def fit_map(
     not: it only leaves the singular values unclipped that once. ``objectives`` are, as it prints
     them, those before each step. It computes in float64: give float64 for its figures.
 
-    "auto" takes the first method of `methods` that is within one standard error of the best, and
-    within one point: a plainer map for nothing that could be told. What it says of the winner is
-    a little too good (the best of many), and all of it a little too bad (fits have fewer pairs than
-    the map that is given, which is fitted to all). One pass over the pairs serves the fits of all
+    "auto" takes the best method, or the first orthogonal one that is within one standard error of
+    it and within one point: a plainer map for nothing that could be told. What it says of the
+    winner is a little too good (the best of many), and all of it a little too bad (fits have fewer
+    pairs than the map that is given, which is fitted to all).
+
+    One pass over the pairs serves the fits of all
     folds from moments; "robust", "vecmap" and options that need rows take their own. Then for each
     method and fold a search of the held-out sources, and with CSLS one pass of radii: O(methods
     folds N M d), N and M at most `max_rows`. Peak memory: D^2 numbers for each fold, D = d + e, and
