@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from isomorph import _core
+from isomorph import _core, _formats
 from isomorph.errors import DTypeError, FormatError
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -19,7 +19,7 @@ Format: TypeAlias = Literal["text", "npy", "safetensors"]
 _Report: TypeAlias = Any
 
 _KIND = "isomorph.embeddings"
-_VERSION = "1"
+_VERSION = 1
 _TEXT_SUFFIXES = (".vec", ".txt", ".vec.gz", ".txt.gz")
 _FLOATS = ("float16", "float32", "float64")
 
@@ -96,16 +96,7 @@ def read_npy(
 def safetensors_header(name: str) -> tuple[tuple[int, int], str, dict[str, str]]:
     """Return shape and type of the vectors, and the metadata."""
     tensors, metadata = _core.safetensors_header(name)
-    kind = metadata.get("format")
-    version = metadata.get("format_version", "")
-    if kind != _KIND:
-        got = repr(kind) if kind else "none"
-        raise FormatError(f"{name}: expected the format {_KIND!r} in its metadata, got {got}")
-    if version != _VERSION:
-        raise FormatError(
-            f"{name}: expected format_version {_VERSION!r}, got {version!r}; "
-            "it was written by a newer isomorph"
-        )
+    _formats.require(name, metadata, _KIND, newest=_VERSION)
     found = {tensor: (dtype, shape) for tensor, dtype, shape in tensors}
     dtype, shape = found.get("vectors", ("", []))
     if len(shape) != 2 or dtype not in ("F16", "BF16", "F32", "F64"):
@@ -150,7 +141,7 @@ def write_safetensors(
             )
     text = "".join(f"{word}\n" for word in words).encode("utf-8")
     tensors = {"vectors": values, "words": np.frombuffer(text, dtype=np.uint8)}
-    entries = {"format": _KIND, "format_version": _VERSION, **metadata}
+    entries = _formats.described(_KIND, _VERSION) | dict(metadata)
     _core.write_safetensors(name, tensors, entries)
 
 

@@ -12,13 +12,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _arrays, _checks, _core, runtime
+from isomorph import _arrays, _checks, _core, _formats, runtime
 from isomorph._progress import Progress, reporting
 from isomorph.errors import DTypeError, FormatError
 
 _KIND = "isomorph.index"
 #: Of the rotation and of the codes: an index of another version is prepared again.
-_VERSION = "1"
+_VERSION = 1
 _METRICS = ("cosine", "dot", "l2")
 _PARTS: Final = {
     "codes": "uint8",
@@ -154,8 +154,7 @@ class Index:
             Replaced if it exists.
         """
         entries = {
-            "format": _KIND,
-            "format_version": _VERSION,
+            **_formats.described(_KIND, _VERSION),
             "metric": self.metric,
             "checked": json.dumps(self.checked),
             "norms": json.dumps([norm.hex() for norm in self._largest]),
@@ -188,14 +187,8 @@ class Index:
         """
         name = os.fspath(path)
         tensors, metadata = _core.safetensors_header(name)
-        if (kind := metadata.get("format")) != _KIND:
-            got = repr(kind) if kind else "none"
-            raise FormatError(f"{name}: expected the format {_KIND!r} in its metadata, got {got}")
-        if (version := metadata.get("format_version")) != _VERSION:
-            raise FormatError(
-                f"{name}: expected format_version {_VERSION!r}, got {version!r}; prepare the index "
-                "again from its vectors"
-            )
+        again = "prepare the index again from its vectors"
+        _formats.require(name, metadata, _KIND, newest=_VERSION, otherwise=again)
         # The file is little-endian.
         mapped = mmap and sys.byteorder == "little"
         found = _map(name, tensors) if mapped else _core.read_safetensors(name)[0]

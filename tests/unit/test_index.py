@@ -122,7 +122,7 @@ def test_files_that_are_no_index_are_refused(rows: np.ndarray, tmp_path: Path) -
     norms = {"norms": '["0x1p0", "0x1p0"]'}
     parts = {**index._parts, "vectors": rows}
     cases = [
-        ({"format": "other"}, {"vectors": rows}, "expected the format 'isomorph.index'"),
+        ({"format": "other"}, {"vectors": rows}, "expected a file of isomorph.index"),
         ({**entries, "format_version": "2"}, {"vectors": rows}, "prepare the index again"),
         (entries, {"vectors": rows}, "two norms"),
         ({**entries, "norms": '["0x1p2000", "0x1p0"]'}, {"vectors": rows}, "two norms"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isomorph import _core
+from isomorph import _core, _formats
 from isomorph._moments._sums import Sums
 from isomorph.errors import FormatError
 
@@ -39,7 +39,7 @@ def save(moments: Moments, path: str | os.PathLike[str]) -> None:
         "exponents": moments._exponents,
         "rows": {str(label): sums.rows for label, sums in moments._groups.items()},
     }
-    metadata = {"format": KIND, "format_version": str(VERSION), "moments": json.dumps(described)}
+    metadata = _formats.described(KIND, VERSION) | {"moments": json.dumps(described)}
     _core.write_safetensors(os.fspath(path), tensors, metadata)
 
 
@@ -47,14 +47,7 @@ def load(cls: type[Moments], path: str | os.PathLike[str]) -> Moments:
     """Read what :func:`save` wrote."""
     name = os.fspath(path)
     tensors, metadata = _core.read_safetensors(name)
-    kind, version = metadata.get("format"), metadata.get("format_version", "")
-    if kind != KIND:
-        raise FormatError(f"{name}: expected a file of {KIND}, got {kind or 'none'}")
-    if not version.isdigit() or int(version) > VERSION:
-        raise FormatError(
-            f"{name}: expected format version {VERSION} or older, got {version!r}; it was written "
-            "by a newer isomorph"
-        )
+    _formats.require(name, metadata, KIND, newest=VERSION)
     try:
         described = json.loads(metadata["moments"])
         made = cls(described["x_dim"], described["y_dim"], norms=described["norms"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isomorph import _core
+from isomorph import _core, _formats
 from isomorph.errors import FormatError, IsomorphError
 from isomorph.transforms import FittedChain
 
@@ -102,11 +102,11 @@ def load_bridge(path: str | os.PathLike[str]) -> Bridge:
 
 def load_any(path: str | os.PathLike[str]) -> LinearMap | Alignment | Bridge:
     """Read whatever map a file has."""
-    kind = _core.safetensors_header(os.fspath(path))[1].get("format")
-    _require_kind(path, kind, (MAP, ALIGNMENT, BRIDGE))
-    if kind == BRIDGE:
+    metadata = _core.safetensors_header(os.fspath(path))[1]
+    _formats.require(path, metadata, MAP, ALIGNMENT, BRIDGE, newest=VERSION)
+    if metadata["format"] == BRIDGE:
         return load_bridge(path)
-    return load_alignment(path) if kind == ALIGNMENT else load_map(path)
+    return load_alignment(path) if metadata["format"] == ALIGNMENT else load_map(path)
 
 
 def _describe(map: LinearMap) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: A002
@@ -183,7 +183,7 @@ def _write(
 ) -> None:
     # What an older isomorph can read, it may.
     version = VERSION if "target_map" in described else 1
-    metadata = {"format": kind, "format_version": str(version)}
+    metadata = _formats.described(kind, version)
     for name, value in described.items():
         try:
             metadata[name] = as_json(value)
@@ -210,22 +210,8 @@ def _read(
     path: str | os.PathLike[str], kinds: tuple[str, ...]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     tensors, metadata = _core.read_safetensors(os.fspath(path))
-    kind, version = metadata.get("format"), metadata.get("format_version", "")
-    _require_kind(path, kind, kinds)
-    if not version.isdigit() or int(version) > VERSION:
-        raise FormatError(
-            f"{os.fspath(path)}: expected format version {VERSION} or older, got {version!r}; "
-            "it was written by a newer isomorph"
-        )
+    _formats.require(path, metadata, *kinds, newest=VERSION)
     return tensors, metadata
-
-
-def _require_kind(path: str | os.PathLike[str], kind: str | None, kinds: tuple[str, ...]) -> None:
-    if kind not in kinds:
-        raise FormatError(
-            f"{os.fspath(path)}: expected a file of {' or '.join(kinds)}, got "
-            f"{kind or 'a safetensors file without a format in its metadata'}"
-        )
 
 
 def _json(path: str | os.PathLike[str], metadata: dict[str, str], name: str) -> dict[str, Any]:

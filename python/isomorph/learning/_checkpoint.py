@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _core
+from isomorph import _core, _formats
 from isomorph.errors import FormatError
 from isomorph.learning._results import Iteration
 
 Rows = NDArray[np.int64]
 
-_KIND, _VERSION = "isomorph.SelfLearning", "1"
+_KIND, _VERSION = "isomorph.SelfLearning", 1
 RUNNING, CONVERGED, LIMITED = "running", "converged", "max_iterations"
 
 
@@ -76,8 +76,7 @@ def write(path: str, settings: str, state: State) -> None:
         "seconds": state.seconds,
     }
     metadata = {
-        "format": _KIND,
-        "format_version": _VERSION,
+        **_formats.described(_KIND, _VERSION),
         "settings": settings,
         "state": json.dumps(described),
     }
@@ -93,23 +92,13 @@ def read(path: str, rows: tuple[int, int]) -> tuple[dict[str, Any], State]:
         The file is no checkpoint, or damaged: nothing that is given back needs another look.
     """
     tensors, metadata = _core.read_safetensors(path)
-    kind, version = metadata.get("format"), metadata.get("format_version", "")
-    if kind != _KIND:
-        raise FormatError(
-            f"{path}: expected a checkpoint of self-learning, got a file of "
-            f"{kind or 'something else'}"
-        )
-    if version != _VERSION:
-        raise FormatError(
-            f"{path}: expected format version {_VERSION}, got {version!r}; was it written by "
-            "a newer isomorph?"
-        )
+    _formats.require(path, metadata, _KIND, newest=_VERSION)
     try:
         settings, described = json.loads(metadata["settings"]), json.loads(metadata["state"])
-        _require(isinstance(settings, dict), "settings")
+        require(isinstance(settings, dict), "settings")
         state = _state(described, tensors, rows)
         kept = settings.get("function") == "refine" and state.number > 0
-        _require((state.best_pairs is not None) == kept, "kept")
+        require((state.best_pairs is not None) == kept, "kept")
         return settings, state
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise FormatError(f"{path}: not a whole checkpoint: {error}") from error
@@ -120,19 +109,19 @@ def _state(described: dict[str, Any], tensors: dict[str, Any], rows: tuple[int, 
     number = len(history)
     best = described["best"]
     seconds = described["seconds"]
-    _require(len(seconds) == number and all(_real(s) and s >= 0 for s in seconds), "seconds")
-    _require(_share(described["keep"]), "keep")
-    _require(_integer(described["improved"]) and 0 <= described["improved"] <= number, "improved")
-    _require((best is None) == (number == 0) and (best is None or _real(best)), "best")
-    _require(described["ended"] in (RUNNING, CONVERGED, LIMITED), "ended")
-    _require(isinstance(described["kept"], bool), "kept")
+    require(len(seconds) == number and all(_real(s) and s >= 0 for s in seconds), "seconds")
+    require(_share(described["keep"]), "keep")
+    require(_integer(described["improved"]) and 0 <= described["improved"] <= number, "improved")
+    require((best is None) == (number == 0) and (best is None or _real(best)), "best")
+    require(described["ended"] in (RUNNING, CONVERGED, LIMITED), "ended")
+    require(isinstance(described["kept"], bool), "kept")
     return State(
-        pairs=_pairs(tensors, ("source", "target"), rows),
+        pairs=pairs_of(tensors, ("source", "target"), rows),
         keep=described["keep"],
         improved=described["improved"],
         best=best,
         best_pairs=(
-            _pairs(tensors, ("best_source", "best_target"), rows) if described["kept"] else None
+            pairs_of(tensors, ("best_source", "best_target"), rows) if described["kept"] else None
         ),
         ended=described["ended"],
         history=history,
@@ -149,22 +138,24 @@ def _iteration(entry: dict[str, Any], number: int) -> Iteration:
         "improved": lambda value: isinstance(value, bool),
     }
     for name, holds in good.items():
-        _require(holds(entry[name]), f"{name} of iteration {number}")
+        require(holds(entry[name]), f"{name} of iteration {number}")
     return Iteration(**entry)
 
 
-def _pairs(
+def pairs_of(
     tensors: dict[str, Any], names: tuple[str, str], rows: tuple[int, int]
 ) -> tuple[Rows, Rows]:
+    """Give the pairs of these names, of so many rows of source and target."""
     source, target = (tensors[name] for name in names)
     for name, values, count in zip(names, (source, target), rows, strict=True):
-        _require(values.dtype == np.int64 and values.ndim == 1, f"type or shape of {name}")
-        _require(len(values) == len(source) and len(values) > 0, f"length of {name}")
-        _require(int(values.min()) >= 0 and int(values.max()) < count, f"rows of {name}")
+        require(values.dtype == np.int64 and values.ndim == 1, f"type or shape of {name}")
+        require(len(values) == len(source) and len(values) > 0, f"length of {name}")
+        require(int(values.min()) >= 0 and int(values.max()) < count, f"rows of {name}")
     return source, target
 
 
-def _require(holds: bool, what: str) -> None:
+def require(holds: bool, what: str) -> None:
+    """Raise ValueError for what no run leaves."""
     if not holds:
         raise ValueError(f"{what} is not what a run leaves")
 

@@ -13,10 +13,10 @@ from isomorph import _arrays, neighbors
 from isomorph.align import LinearMap
 from isomorph.align._vecmap import MODES, fit_pairs
 from isomorph.induction import induce_dictionary
-from isomorph.learning._checkpoint import CONVERGED
+from isomorph.learning._checkpoint import CONVERGED, Rows
 from isomorph.learning._contrastive_loss import Negatives, Vectors, hard_negatives
 from isomorph.learning._contrastive_settings import Options
-from isomorph.learning._contrastive_state import Matrix, Rows, State
+from isomorph.learning._contrastive_state import Matrix, State
 from isomorph.learning._options import Tell
 from isomorph.learning._results import ContrastRound
 from isomorph.learning._spaces import Spaces, first_rows

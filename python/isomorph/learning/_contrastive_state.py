@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _core
+from isomorph import _core, _formats
 from isomorph.errors import FormatError
-from isomorph.learning._checkpoint import CONVERGED, RUNNING, Stage
+from isomorph.learning._checkpoint import CONVERGED, RUNNING, Rows, Stage, pairs_of, require
 from isomorph.learning._results import ContrastRound
 
-Rows = NDArray[np.int64]
 Matrix = NDArray[np.float64]
 
-_KIND, _VERSION = "isomorph.Contrast", "1"
+_KIND, _VERSION = "isomorph.Contrast", 1
 
 
 @dataclass(kw_only=True)
@@ -54,8 +53,7 @@ def write(path: str, settings: str, state: State) -> None:
         "seconds": state.seconds,
     }
     metadata = {
-        "format": _KIND,
-        "format_version": _VERSION,
+        **_formats.described(_KIND, _VERSION),
         "settings": settings,
         "state": json.dumps(described),
     }
@@ -74,47 +72,33 @@ def read(path: str, rows: tuple[int, int]) -> tuple[dict[str, Any], State]:
         The file is no checkpoint of this kind, or damaged.
     """
     tensors, metadata = _core.read_safetensors(path)
-    kind, version = metadata.get("format"), metadata.get("format_version", "")
-    if kind != _KIND:
-        raise FormatError(
-            f"{path}: expected a checkpoint of contrastive refinement, got a file of "
-            f"{kind or 'something else'}"
-        )
-    if version != _VERSION:
-        raise FormatError(
-            f"{path}: expected format version {_VERSION}, got {version!r}; it was written by "
-            "a newer isomorph"
-        )
+    _formats.require(path, metadata, _KIND, newest=_VERSION)
     try:
         settings, described = json.loads(metadata["settings"]), json.loads(metadata["state"])
-        _require(isinstance(settings, dict) and isinstance(described, dict), "state")
+        require(isinstance(settings, dict) and isinstance(described, dict), "state")
         return settings, _state(described, tensors, rows)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise FormatError(f"{path}: not a whole checkpoint: {error}") from error
 
 
 def _state(described: dict[str, Any], tensors: dict[str, Any], rows: tuple[int, int]) -> State:
-    source, target, *maps = (tensors[name] for name in _TENSORS)
-    for values, count in zip((source, target), rows, strict=True):
-        _require(values.dtype == np.int64 and values.ndim == 1, "type of the pairs")
-        _require(len(values) == len(source) > 0, "length of the pairs")
-        _require(int(values.min()) >= 0 and int(values.max()) < count, "rows of the pairs")
+    maps = [tensors[name] for name in _TENSORS[2:]]
     hits = tensors["first_hits"], tensors["best_hits"]
-    _require(all(m.dtype == np.float64 and m.ndim == 2 for m in maps), "type of the maps")
-    _require(maps[0].shape[1] == maps[1].shape[1], "shape of the maps")
-    _require(all(bool(np.isfinite(values).all()) for values in (*maps, *hits)), "a value")
+    require(all(m.dtype == np.float64 and m.ndim == 2 for m in maps), "type of the maps")
+    require(maps[0].shape[1] == maps[1].shape[1], "shape of the maps")
+    require(all(bool(np.isfinite(values).all()) for values in (*maps, *hits)), "a value")
     best = described["best"]
     numbers = (described["loop"], described["step"], *best)
-    _require(len(best) == 2 and all(type(n) is int and n >= 0 for n in numbers), "loop or step")
-    _require(type(described["choosing"]) is bool, "choosing")
-    _require(described["ended"] in (RUNNING, CONVERGED), "ended")
+    require(len(best) == 2 and all(type(n) is int and n >= 0 for n in numbers), "loop or step")
+    require(type(described["choosing"]) is bool, "choosing")
+    require(described["ended"] in (RUNNING, CONVERGED), "ended")
     history = [ContrastRound(**entry) for entry in described["history"]]
-    _require([e.number for e in history] == list(range(1, len(history) + 1)), "history")
-    _require(all(math.isfinite(entry.objective) for entry in history), "history")
+    require([e.number for e in history] == list(range(1, len(history) + 1)), "history")
+    require(all(math.isfinite(entry.objective) for entry in history), "history")
     seconds = described["seconds"]
-    _require(len(seconds) == len(history) and all(s >= 0 for s in seconds), "seconds")
+    require(len(seconds) == len(history) and all(s >= 0 for s in seconds), "seconds")
     return State(
-        pairs=(source, target),
+        pairs=pairs_of(tensors, ("source", "target"), rows),
         maps=(maps[0], maps[1]),
         choosing=described["choosing"],
         loop=described["loop"],
@@ -126,8 +110,3 @@ def _state(described: dict[str, Any], tensors: dict[str, Any], rows: tuple[int, 
         history=history,
         seconds=seconds,
     )
-
-
-def _require(holds: bool, what: str) -> None:
-    if not holds:
-        raise ValueError(f"{what} is not what a run leaves")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _checks, _core
+from isomorph import _checks, _core, _formats
 from isomorph.errors import DTypeError, FormatError, RemapError, ShapeError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Remap"]
 
 _FORMAT = "isomorph.remap"
-_VERSION = "1"
+_VERSION = 1
 _MAX_SIZE = 2**32 - 2
 
 
@@ -274,8 +274,7 @@ class Remap:
             os.fspath(path),
             {"new_to_old": np.array(self.new_to_old)},
             {
-                "format": _FORMAT,
-                "format_version": _VERSION,
+                **_formats.described(_FORMAT, _VERSION),
                 "old_size": str(self.old_size),
                 "dropped": str(self.dropped),
             },
@@ -294,13 +293,9 @@ class Remap:
         """
         name = os.fspath(path)
         tensors, metadata = _core.read_safetensors(name)
-        if metadata.get("format") != _FORMAT or "new_to_old" not in tensors:
+        _formats.require(name, metadata, _FORMAT, newest=_VERSION)
+        if "new_to_old" not in tensors:
             raise FormatError(f"{name}: expected a remap written by Remap.save")
-        if metadata.get("format_version") != _VERSION:
-            raise FormatError(
-                f"{name}: expected format version {_VERSION}, got "
-                f"{metadata.get('format_version')!r}; a later isomorph may have written it"
-            )
         try:
             old_size, dropped = int(metadata["old_size"]), int(metadata["dropped"])
         except (KeyError, ValueError):
