@@ -240,7 +240,7 @@ def test_what_is_no_checkpoint_is_refused(sides, tmp_path):
     path = tmp_path / "run"
     options = {"checkpoint": path, "resume": True, **FAST}
     iso.procrustes(*sides).save(path)
-    with pytest.raises(FormatError, match="expected a file of isomorph.Contrast"):
+    with pytest.raises(FormatError, match=r"expected a file of isomorph\.Contrast"):
         iso.contrast(*sides, SEED, **options)
     path.unlink()
     iso.contrast(*sides, SEED, **options)

@@ -237,7 +237,7 @@ def test_what_is_no_checkpoint_is_refused(sides, tmp_path):
     path = tmp_path / "run"
     options = {"seed_pairs": SEED, "checkpoint": path, "resume": True}
     iso.procrustes(*sides).save(path)
-    with pytest.raises(FormatError, match="expected a file of isomorph.SelfLearning"):
+    with pytest.raises(FormatError, match=r"expected a file of isomorph\.SelfLearning"):
         iso.self_learn(*sides, **options)
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(FormatError, match="run"):
