@@ -81,6 +81,34 @@ def add_vocabularies(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def add_reverse(parser: argparse.ArgumentParser) -> None:
+    """Add the direction of the dictionaries."""
+    parser.add_argument(
+        "--reverse", action="store_true", help="the dictionaries have the target word first"
+    )
+
+
+def add_chain(group: argparse._ArgumentGroup) -> None:
+    """Add what is done to vectors before a map is fitted."""
+    group.add_argument(
+        "--chain",
+        default="unit center unit",
+        metavar="STEPS",
+        help="what to do to the vectors first, in order (default: 'unit center unit')",
+    )
+
+
+def add_neighborhood(group: argparse._ArgumentGroup) -> None:
+    """Add the neighbours of CSLS."""
+    group.add_argument(
+        "--neighborhood",
+        type=positive,
+        default=10,
+        metavar="K",
+        help="neighbours in the CSLS radii (default: 10)",
+    )
+
+
 def read_vocabularies(
     source: str,
     target: str,

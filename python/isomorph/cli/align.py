@@ -47,9 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="measure on every Nth source word of the training dictionary, and fit on the others",
     )
-    parser.add_argument(
-        "--reverse", action="store_true", help="the dictionaries have the target word first"
-    )
+    _inputs.add_reverse(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -66,19 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"how to fit the map: {', '.join(METHODS)} (default: procrustes)",
     )
-    group.add_argument(
-        "--chain",
-        default="unit center unit",
-        metavar="STEPS",
-        help="what to do to the vectors first, in order (default: 'unit center unit')",
-    )
-    group.add_argument(
-        "--neighborhood",
-        type=_inputs.positive,
-        default=10,
-        metavar="K",
-        help="neighbours in the CSLS radii (default: 10)",
-    )
+    _inputs.add_chain(group)
+    _inputs.add_neighborhood(group)
     group.add_argument(
         "--no-verdict", action="store_true", help="do not decide whether CSLS helps (faster)"
     )

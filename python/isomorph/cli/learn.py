@@ -55,9 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "unsupervised (default; for --method vecmap only)",
     )
     parser.add_argument("--test", metavar="DICT", help="dictionary to measure on")
-    parser.add_argument(
-        "--reverse", action="store_true", help="the dictionaries have the target word first"
-    )
+    _inputs.add_reverse(parser)
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results"
     )
@@ -74,12 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="vecmap: many iterations, with dropout (default); muse: a few, on pairs that choose "
         "each other; contrast: from a dictionary, against what is near but wrong",
     )
-    group.add_argument(
-        "--chain",
-        default="unit center unit",
-        metavar="STEPS",
-        help="what to do to the vectors first, in order (default: 'unit center unit')",
-    )
+    _inputs.add_chain(group)
     group.add_argument(
         "--vocabulary",
         type=_inputs.positive,
@@ -97,13 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("union", "forward", "backward", "intersection"),
         help="who chooses (default: union; muse: intersection; contrast has its own rule)",
     )
-    group.add_argument(
-        "--neighborhood",
-        type=_inputs.positive,
-        default=10,
-        metavar="K",
-        help="neighbours in the CSLS radii (default: 10)",
-    )
+    _inputs.add_neighborhood(group)
     group.add_argument(
         "--max-iterations",
         type=_inputs.positive,

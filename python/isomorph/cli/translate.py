@@ -47,13 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="retrieval (default: auto, what the verdict in the map recommends)",
     )
-    group.add_argument(
-        "--neighborhood",
-        type=_inputs.positive,
-        default=10,
-        metavar="K",
-        help="neighbours in the CSLS radii (default: 10)",
-    )
+    _inputs.add_neighborhood(group)
     _inputs.add_common(parser)
 
 
