@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import isomorph as iso
-from isomorph import _core
+from isomorph import _core, io
+from isomorph._applying import _kinds
 from isomorph.errors import FormatError, MemoryBudgetError, NonFiniteError, ShapeError
 from support.bridge_contracts import a_bridge
 from support.process import environment
@@ -69,6 +70,36 @@ def test_words_go_along_and_name_bad_rows(fitted, rows, tmp_path) -> None:
     iso.apply_file(fitted, tmp_path / "in.npy", tmp_path / "out.npy", check_finite=False)
     assert np.isnan(np.load(tmp_path / "out.npy")[700]).all()
     assert (tmp_path / "out.words.txt").read_text() == (tmp_path / "in.words.txt").read_text()
+
+
+def test_words_and_vectors_change_together(fitted, rows, tmp_path) -> None:
+    """A run that fails leaves both as they were; one without words leaves no list of others."""
+    names = "in", "out"
+    for name in names:
+        (tmp_path / f"{name}.words.txt").write_text("".join(f"{name}{i}\n" for i in range(ROWS)))
+    np.save(tmp_path / "out.npy", rows)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("out*")}
+    bad = rows.copy()
+    bad[700, 3] = np.nan
+    np.save(tmp_path / "in.npy", bad)
+    with pytest.raises(NonFiniteError):
+        iso.apply_file(fitted, tmp_path / "in.npy", tmp_path / "out.npy", memory=SMALL)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("out*")} == before
+    np.save(tmp_path / "in.npy", rows)
+    iso.apply_file(fitted, tmp_path / "in.npy", tmp_path / "out.npy")
+    assert (tmp_path / "out.words.txt").read_text().startswith("in0\n")
+    (tmp_path / "in.words.txt").unlink()
+    iso.apply_file(fitted, tmp_path / "in.npy", tmp_path / "out.npy")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.npy", "out.npy"]
+
+
+def test_files_that_share_a_word_list_keep_it(fitted, rows, tmp_path) -> None:
+    np.save(tmp_path / "x.float64.npy", rows)
+    (tmp_path / "x.words.txt").write_text("".join(f"w{i}\n" for i in range(ROWS)))
+    (tmp_path / "x.float32.words.txt").write_text("".join(f"old{i}\n" for i in range(ROWS)))
+    source, out = tmp_path / "x.float64.npy", tmp_path / "x.float32.npy"
+    iso.apply_file(fitted, source, out, dtype="float32")
+    assert io.load(out).words[0] == io.load(source).words[0] == "w0"
 
 
 def test_a_value_that_overflows_the_type_is_refused(fitted, rows, tmp_path) -> None:
@@ -184,6 +215,14 @@ class TestTables:
         iso.apply_file(fitted, tmp_path / "in.parquet", tmp_path / "out.arrow")
         iso.apply_file(fitted, tmp_path / "out.arrow", tmp_path / "back.parquet", inverse=True)
         assert self.read(tmp_path / "back.parquet")["id"].to_pylist()[-1] == f"d{ROWS - 1}"
+
+    def test_several_columns_are_not_chosen_from(self, rows, tmp_path) -> None:
+        scores = self.pa.array([[0.5]] * ROWS, self.pa.list_(self.pa.float32()))
+        path = tmp_path / "in.parquet"
+        self.write(self.table(rows).append_column("scores", scores), path)
+        with pytest.raises(ValueError, match="vectors in 'vector', 'scores'"):
+            _kinds.open_source(str(path), None, None, 0)
+        assert _kinds.open_source(str(path), "vector", None, 0).columns == D
 
     def test_bad_rows_are_named_by_their_id(self, fitted, rows, tmp_path) -> None:
         rows[701, 0] = np.inf

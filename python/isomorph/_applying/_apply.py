@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from isomorph import _core, _memory, runtime, transforms
 from isomorph._applying import _kinds
 from isomorph._atomic import appearing
 from isomorph._bridge import Bridge
-from isomorph._files import PathLike, words_path
+from isomorph._files import PathLike, _word_lists, words_path
 from isomorph._memory import Memory
 from isomorph._progress import Progress, reporting
 from isomorph.align import Alignment, LinearMap, _files
@@ -165,10 +166,10 @@ def apply_file(
     workers = runtime.resolve_threads(threads)
     count = _block_rows(budget, opened.dtype, step, written)
     with ExitStack() as stack, reporting(progress, f"apply to {Path(name).name}") as report:
-        # The words first: vectors without their words are worse than words without vectors.
-        if opened.words is not None:
-            with appearing(words_path(target)) as copy, Path(opened.words).open("rb") as words:
-                shutil.copyfileobj(words, copy)
+        # Entered first, so that they appear last: words are not changed beside vectors that are
+        # not.
+        if target.lower().endswith(".npy"):
+            stack.enter_context(_words_beside(target, opened.words))
         stream = stack.enter_context(appearing(target))
         sink = opened.sink(_kinds.Target(target, stream, step.target_dim, written))
         # Before the stream closes, whatever happens.
@@ -245,6 +246,25 @@ class _Step:
         if self.normalize:
             mapped = transforms.unit(mapped, check_finite=False, threads=threads)
         return mapped
+
+
+@contextmanager
+def _words_beside(target: str, source: str | None) -> Iterator[None]:
+    """Give an npy file the word list of another, or none, when the block succeeds."""
+    with ExitStack() as stack:
+        if source is not None:
+            copy = stack.enter_context(appearing(words_path(target)))
+            with Path(source).open("rb") as words:
+                shutil.copyfileobj(words, copy)
+        yield
+    # Lists that were there are of other vectors: a reader would take them for these.
+    for name in _word_lists(target):
+        stale = Path(name)
+        kept = source is not None and (
+            name == words_path(target) or (stale.exists() and stale.samefile(source))
+        )
+        if not kept:
+            stale.unlink(missing_ok=True)
 
 
 def _block_rows(

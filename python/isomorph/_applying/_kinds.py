@@ -183,7 +183,7 @@ def float_type(dtype: Any) -> np.dtype[Any]:
 def column_of(name: str, found: dict[str, int], column: str | None, wanted: int, what: str) -> str:
     """Choose the vectors of a file: those that are named, or the only ones that fit.
 
-    `found` has what holds vectors, with their columns (0: not known).
+    `found` has what holds vectors, with their columns (0: not known); any fit where `wanted` is 0.
     """
     if column is not None:
         if column not in found:
@@ -192,7 +192,8 @@ def column_of(name: str, found: dict[str, int], column: str | None, wanted: int,
                 f"{name}: expected vectors in the {what} {column!r}; those that have some: {listed}"
             )
         return column
-    fitting = [key for key, columns in found.items() if columns in (0, wanted)] or list(found)
+    fits = {key for key, columns in found.items() if not wanted or columns in (0, wanted)}
+    fitting = [key for key in found if not fits or key in fits]
     if len(fitting) == 1:
         return fitting[0]
     if not found:
