@@ -99,10 +99,25 @@ def test_tables_are_matched_by_a_column(run, models, rng) -> None:
         lists = pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])
         table = pa.table({"doc": [str(i) for i in ids] if side == "new" else ids, "v": lists})
         pq.write_table(table, models / f"{side}.parquet")
+        if side == "old":
+            pq.write_table(table.append_column("w", lists), models / "two.parquet")
     files = models / "old.parquet", models / "new.parquet"
     done = run("bridge", *files, "--ids", "doc", "--json", "--min-retention", 0.5)
     assert done.status == 0, done.err
     assert json.loads(done.out)["matched_by"] == "ids"
+    out = models / "out"
+    moved = run(
+        "bridge", *files, "--ids", "doc", "--min-retention", 0.5, "--old-column", "v", "-o", out,
+        "--queries", files[1], "--queries-column", "v",
+        "--apply", models / "two.parquet", models / "moved.parquet",
+    )  # fmt: skip
+    assert moved.status == 0, moved.err
+    left = pq.read_table(models / "two.parquet")
+    right = pq.read_table(models / "moved.parquet")
+    assert right["v"].type.list_size == 10
+    assert left["w"].equals(right["w"])
+    roles = [file["role"] for file in json.loads((out / "metrics.json").read_text())["files"]]
+    assert roles == ["old", "new", "queries"]
     by_number = run("bridge", *files, "--json", "--min-retention", 0)
     assert by_number.status == 1
     assert "do not belong together" in by_number.err
@@ -123,7 +138,24 @@ def test_queries_are_read(run, models) -> None:
     [
         (("bridge", "old.npy", "none.npy"), 1, "none.npy: no such file"),
         (("bridge", "old.npy", "new-all.npy"), 1, "expected 400 rows as in"),
-        (("bridge", "old.npy", "new.bin"), 1, "expected a name that ends with"),
+        (("bridge", "old.npy", "new.bin"), 1, "NEW: expected a name that ends with"),
+        (("bridge", "old.bin", "new.npy"), 1, "OLD: expected a name that ends with"),
+        (("bridge", "old.npy", "new.npy", "--ids", "doc"), 1, "--ids: neither OLD nor NEW is"),
+        (
+            ("bridge", "old.npy", "new.npy", "--queries-column", "v"),
+            2,
+            "--queries-column: expected --queries",
+        ),
+        (
+            ("bridge", "none", "none", "--direction", "query", "--apply", "old.npy", "x.npy"),
+            2,
+            "--apply: expected --direction store",
+        ),
+        (
+            ("bridge", "old.npy", "new.npy", "--apply", "new.npy", "x.npy"),
+            1,
+            "new.npy: expected vectors of 14 columns as in OLD, got 10",
+        ),
         (("bridge", "old.npy", "new.npy", "--min-retention", "2"), 2, "from 0 to 1"),
         (("bridge", "old.npy", "new.npy", "--apply", "a.npy", "b.vec"), 1, "expected a .npy"),
         (("apply", "old.npy", "old.npy", "x.npy"), 1, "old.npy"),

@@ -77,7 +77,7 @@ def _applied(x, matrix, **options):
 _REFUSALS: Refused = (
     ({"k": 0}, ValueError, "k: expected an integer of 1 or more"),
     ({"k": 1.5}, DTypeError, "k: expected an integer"),
-    ({"k": 7}, ValueError, "old: expected at least 140 pairs"),
+    ({"k": 7}, ValueError, "old: expected at least 142 pairs"),
     ({"min_retention": 1.1}, ValueError, "min_retention: expected a finite number of at least 0"),
     ({"min_retention": -0.1}, ValueError, "min_retention: expected a finite number of at least 0"),
     ({"min_retention": "half"}, DTypeError, "min_retention: expected a number"),

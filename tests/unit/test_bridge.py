@@ -194,7 +194,7 @@ def test_wrong_input_has_a_named_error(rng) -> None:
         iso.bridge(old, new[:-1])
     with pytest.raises(ShapeError, match="queries: expected 16 columns as in new"):
         iso.bridge(old, new, queries=old)
-    with pytest.raises(ValueError, match="old: expected at least 200 pairs"):
+    with pytest.raises(ValueError, match="old: expected at least 202 pairs"):
         iso.bridge(old[:150], new[:150])
     with pytest.raises(ShapeError, match="relevant: expected a row for each of 5 queries"):
         iso.bridge(old, new, queries=new[:5], relevant=[1, 2])
@@ -203,6 +203,17 @@ def test_wrong_input_has_a_named_error(rng) -> None:
     old[7, 3] = np.nan
     with pytest.raises(NonFiniteError, match="old: row 7"):
         iso.bridge(old, new)
+
+
+def test_the_fewest_pairs_are_enough(rng) -> None:
+    old, new = two_models(rng, texts=202)
+    with pytest.raises(ValueError, match="at least 202 pairs to predict lists of 10"):
+        iso.bridge(old[:201], new[:201])
+    for queries in (None, new[:50]):
+        found = iso.bridge(old, new, min_retention=0, queries=queries)
+        assert found.measured
+        assert "202 rows is predicted" in found.explanation
+    assert "were not measured" in a_bridge(found.map, measured=()).explanation
 
 
 @pytest.mark.parametrize("rows", ["zero", "equal", "duplicates"])

@@ -100,7 +100,8 @@ def apply_file(
     check_finite : bool, default True
         Refuse NaN and infinities, naming the row.
     memory : int or str, default "256MB"
-        What blocks may take, in bytes or as ``"2GB"``. No byte of the result depends on it.
+        What blocks may take, in bytes or as ``"2GB"``. No value of the result depends on it; in
+        Parquet and Arrow files how rows are grouped does.
     threads : int, optional
         See :mod:`isomorph.runtime`. No byte of the result depends on it.
     progress : bool or callable, optional
@@ -156,7 +157,7 @@ def apply_file(
     budget = _memory.parse(memory)
     wanted = None if dtype is None else _kinds.float_type(dtype)
     step = _Step.of(map, inverse=inverse, normalize=normalize, side=side)
-    opened = _kinds.open_source(name, column, ids, step.source_dim)
+    opened = _kinds.open_source(name, column, ids, step.source_dim, threads)
     if opened.columns != step.source_dim:
         raise ShapeError(
             f"{name}: expected vectors of {step.source_dim} columns, which is what the map takes, "

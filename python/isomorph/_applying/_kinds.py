@@ -124,8 +124,10 @@ def kind_of(argument: str, name: str) -> str:
     raise ValueError(f"{argument}: expected a name that ends with {', '.join(KINDS)}, got {name!r}")
 
 
-def open_source(name: str, column: str | None, ids: str | None, wanted: int) -> Source:
-    """Open a file with vectors of `wanted` columns."""
+def open_source(
+    name: str, column: str | None, ids: str | None, wanted: int, threads: int | None = None
+) -> Source:
+    """Open a file with vectors of `wanted` columns, or of any number where that is 0."""
     kind = kind_of("source", name)
     if kind == "npy":
         from isomorph._applying._npy import NpySource
@@ -141,7 +143,7 @@ def open_source(name: str, column: str | None, ids: str | None, wanted: int) -> 
         from isomorph._applying._text import TextSource
 
         refuse(kind, column=column, ids=ids)
-        return TextSource(name)
+        return TextSource(name, threads)
     from isomorph._applying._arrow import open_table
 
     return open_table(name, kind, column, ids, wanted)

@@ -16,9 +16,9 @@ class TextSource:
 
     words: str | None = None
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._words, self._vectors = io.load(name)
+    def __init__(self, name: str, threads: int | None = None) -> None:
+        self.name, self._threads = name, threads
+        self._words, self._vectors = io.load(name, threads=threads)
         self.rows, self.columns = self._vectors.shape
         self.dtype = self._vectors.dtype
 
@@ -39,14 +39,14 @@ class TextSource:
         """See the protocol."""
         if target.dtype != float_type("float32"):
             raise ValueError(f"dtype: text is written from float32, got {target.dtype}")
-        return TextSink(target, list(self._words), self.rows)
+        return TextSink(target, list(self._words), self.rows, self._threads)
 
 
 class TextSink:
     """A text file that is written when all rows are there."""
 
-    def __init__(self, target: Target, words: list[str], rows: int) -> None:
-        self._words, self._stream = words, target.stream
+    def __init__(self, target: Target, words: list[str], rows: int, threads: int | None) -> None:
+        self._words, self._stream, self._threads = words, target.stream, threads
         self._gzip = target.name.endswith(".gz")
         self._vectors = np.empty((rows, target.columns), np.float32)
 
@@ -62,7 +62,7 @@ class TextSink:
             self._words,
             self._vectors,
             gzip=self._gzip,
-            threads=runtime.resolve_threads(),
+            threads=runtime.resolve_threads(self._threads),
             progress=None,
         )
 

@@ -52,7 +52,7 @@ def bridge(
     ----------
     old : array of shape (n, d)
         Vectors of the old model: row i and row i of `new` are of one text. Texts drawn from the
-        store at random; n at least 20 k and at least 100, better some thousand.
+        store at random; n at least 20 k + 2 and at least 100, better some thousand.
     new : array of shape (n, e)
         Vectors of the new model.
     queries : array of shape (q, e), optional

@@ -14,8 +14,9 @@ from isomorph._checks import integer, number, one_of
 from isomorph.errors import DTypeError, ShapeError
 from isomorph.metrics._host import to_numpy
 
-#: Pairs that are needed for each row of a list, and at all.
-_PAIRS_PER_ROW, _FEWEST = 20, 100
+#: Pairs that are needed at all, and for each row of a list: it is measured in halves of the pairs
+#: of which it is a tenth, the row that asks not counted.
+_FEWEST, _PAIRS_PER_ROW = 100, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def checked(
     if queries is not None:
         arguments.require_same_columns("new", "queries")
     k = integer("k", k, 1)
-    needed = max(_FEWEST, _PAIRS_PER_ROW * k)
+    needed = max(_FEWEST, _PAIRS_PER_ROW * k + 2)
     if n < needed:
         raise ValueError(
             f"old: expected at least {needed} pairs to predict lists of {k} rows, got {n}; embed "

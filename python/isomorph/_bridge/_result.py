@@ -66,7 +66,8 @@ class Bridge(Unpackable):
     suspects : ndarray of int64
         Rows that nine times in ten are such, by estimate.
     measured : tuple of (int, int, float)
-        What was seen: rows of the store, pairs that the map was fitted on, recall at k.
+        What was seen: rows of the store, pairs that the map was fitted on, recall at k. Empty for
+        k above 409, as the largest stores measured have 4,096 rows.
     metric : {"cosine", "dot"}
         What neighbours are.
     normalize : bool
@@ -138,8 +139,10 @@ class Bridge(Unpackable):
             f"({100 * low:.1f} to {100 * high:.1f}), {decided} where "
             f"{100 * self.min_retention:g} % is asked for"
         )
-        largest = max(store for store, _, _ in self.measured)
-        if self.store_size > 4 * largest:
+        largest = max((store for store, _, _ in self.measured), default=0)
+        if not largest:
+            text += "; lists of so many rows were not measured, only shorter ones"
+        elif self.store_size > 4 * largest:
             text += (
                 f"; the largest store measured has {largest:,} rows, so this is far from what was "
                 "seen: more pairs tell more"

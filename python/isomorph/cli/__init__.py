@@ -60,9 +60,10 @@ examples:
   isomorph translate en-fr en.vec fr.vec cat dog
   isomorph COMMAND --help
 
-Every command reads .vec text (also .gz), .npy with a word list beside it, and safetensors.
-'sample:en', 'sample:fr' and 'sample:fi' name the vectors of the embedded sample, and
-'sample:en-fr.train' and the like its dictionaries, so that each command can be tried at once.
+Commands read .vec text (also .gz), .npy with a word list beside it, and safetensors; 'bridge' and
+'apply' read Parquet and Arrow, too. Where a command takes words, 'sample:en', 'sample:fr' and
+'sample:fi' name the vectors of the embedded sample, and 'sample:en-fr.train' and the like its
+dictionaries, so that it can be tried at once.
 """
 
 

@@ -17,6 +17,8 @@ from isomorph.cli._terminal import Line, Terminal
 if TYPE_CHECKING:
     from isomorph import Bridge
 
+USAGE = 2
+
 NAME = "bridge"
 HELP = "move a vector store to another embedding model, knowing what it will keep"
 DESCRIPTION = """\
@@ -74,7 +76,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is in the files")
     group.add_argument("--queries", metavar="FILE", help="queries by the new model")
     group.add_argument(
-        "--old-column", metavar="NAME", help="column or tensor of OLD (default: the only one)"
+        "--queries-column",
+        metavar="NAME",
+        help="column or tensor of --queries (default: the only one)",
+    )
+    group.add_argument(
+        "--old-column",
+        metavar="NAME",
+        help="column or tensor of OLD and STORE (default: the only one)",
     )
     group.add_argument(
         "--new-column", metavar="NAME", help="column or tensor of NEW (default: the only one)"
@@ -128,17 +137,30 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     from isomorph.cli._outputs import output_folder
     from isomorph.errors import RetentionError
 
+    if (wrong := _contradiction(options)) is not None:
+        terminal.problem(f"error: {wrong}")
+        return USAGE
     if options.apply is not None:
         # What cannot be written is refused before anything is computed.
         _kinds.require_same_family(*options.apply)
+    files = {"OLD": options.old, "NEW": options.new}
     with terminal.watching() as watch:
         watch.stage("reading")
-        old = _kinds.open_source(options.old, options.old_column, _ids(options, options.old), 0)
-        new = _kinds.open_source(options.new, options.new_column, _ids(options, options.new), 0)
+        columns = {"OLD": options.old_column, "NEW": options.new_column}
+        tables = [_is_table(name, path) for name, path in files.items()]
+        if options.ids is not None and not any(tables):
+            raise ValueError("--ids: neither OLD nor NEW is a table, which has columns")
+        old, new = (
+            _kinds.open_source(path, columns[name], options.ids if has_columns else None, 0)
+            for (name, path), has_columns in zip(files.items(), tables, strict=True)
+        )
+        store = None if options.apply is None else _store(options, old.columns)
         pairs = _pairs.paired(old, new)
         queries = None
         if options.queries is not None:
-            queries = _pairs.whole(_kinds.open_source(options.queries, None, None, new.columns))
+            queries = _pairs.whole(
+                _kinds.open_source(options.queries, options.queries_column, None, new.columns)
+            )
         watch.stage("fitting")
         try:
             found = _telling(terminal, iso.bridge)(
@@ -160,7 +182,10 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                 _show(error.bridge, pairs.matched, terminal)
             raise
     if options.output is not None:
-        facts = _inputs.provenance(options.command_line, {"old": options.old, "new": options.new})
+        read = {"old": options.old, "new": options.new, "queries": options.queries}
+        facts = _inputs.provenance(
+            options.command_line, {role: path for role, path in read.items() if path is not None}
+        )
         found = replace(found, map=replace(found.map, provenance=facts))
         with output_folder(options.output) as folder:
             found.save(folder / _inputs.MAP)
@@ -169,10 +194,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                 json.dumps(report, indent=2) + "\n", encoding="utf-8"
             )
     _show(found, pairs.matched, terminal)
-    if options.apply is not None:
+    if store is not None:
         with terminal.watching() as watch:
             watch.stage("mapping")
-            done = iso.apply_file(found, *options.apply, progress=watch.progress)
+            done = iso.apply_file(
+                found, *options.apply, column=store[0], ids=store[1], progress=watch.progress
+            )
         terminal.note(f"wrote {done.rows:,} rows of {done.columns} ({done.dtype}) to {done.path}")
     return 0
 
@@ -194,13 +221,40 @@ def _telling(terminal: Terminal, call: Callable[..., Bridge]) -> Callable[..., B
     return told
 
 
-def _ids(options: argparse.Namespace, path: str) -> str | None:
-    """Give the column of the ids to the files that have columns."""
+def _contradiction(options: argparse.Namespace) -> str | None:
+    """Say which options exclude each other."""
+    if options.apply is not None and options.direction == "query":
+        return (
+            "--apply: expected --direction store: with --direction query the store stays as it is, "
+            "and each query is mapped"
+        )
+    if options.queries_column is not None and options.queries is None:
+        return "--queries-column: expected --queries FILE, too"
+    return None
+
+
+def _is_table(argument: str, path: str) -> bool:
+    """Say whether a file has columns with names."""
     from isomorph._applying import _kinds
 
-    tables = _kinds.kind_of("file", path) in _kinds.FAMILIES
-    ids: str | None = options.ids
-    return ids if tables else None
+    return _kinds.kind_of(argument, path) in _kinds.FAMILIES
+
+
+def _store(options: argparse.Namespace, columns: int) -> tuple[str | None, str | None]:
+    """Look at the store that will be mapped, and give its columns of vectors and of ids."""
+    from isomorph._applying import _kinds
+    from isomorph.errors import ShapeError
+
+    path = options.apply[0]
+    table = _is_table("STORE", path)
+    named = table or _kinds.kind_of("STORE", path) == "safetensors"
+    column, ids = options.old_column if named else None, options.ids if table else None
+    source = _kinds.open_source(path, column, ids, columns)
+    if source.columns != columns:
+        raise ShapeError(
+            f"{path}: expected vectors of {columns} columns as in OLD, got {source.columns}"
+        )
+    return column, ids
 
 
 def _show(bridge: Bridge, matched: str, terminal: Terminal) -> None:

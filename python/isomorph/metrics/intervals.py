@@ -34,8 +34,8 @@ class Interval(Unpackable):
         Its ends.
     confidence : float
         Its level, 0.95 for instance.
-    method : {"bootstrap", "wilson", "tango"}
-        Where it comes from.
+    method : {"bootstrap", "wilson", "tango", "extrapolation"}
+        Where it comes from; the last is of what :func:`isomorph.bridge` predicts.
     """
 
     low: float
