@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import isomorph as iso
 from isomorph import data, io
+from support.bridge_contracts import a_bridge
 
 
 @pytest.mark.parametrize("pair", data.PAIRS)
@@ -120,6 +122,30 @@ def test_info_on_safetensors_tells_vectors_from_maps(run, files, aligned: Path, 
         assert facts["source transform"] == "unit centre unit"
         assert facts["provenance"]["csls_verdict"] in ("helps", "hurts", "undetermined")
     assert "csls_verdict" in run("info", aligned).out
+
+
+def test_info_on_a_bridge_and_a_common_space(run, tmp_path: Path) -> None:
+    bridge = a_bridge(iso.LinearMap(np.eye(3)[:, :2]))
+    bridge.save(tmp_path / "map.safetensors")
+    for path in (tmp_path, tmp_path / "map.safetensors"):
+        facts = json.loads(run("info", path, "--json").out)
+        assert (facts["kind"], facts["source dimension"], facts["target dimension"]) == (
+            "bridge", 3, 2,
+        )  # fmt: skip
+        assert {name: facts[name] for name in bridge.as_dict()} == bridge.as_dict()
+    shown = run("info", tmp_path)
+    assert shown.status == 0, shown.err
+    assert "retention" in shown.out
+    path = tmp_path / "hub.safetensors"
+    iso.CommonSpace({"en": iso.LinearMap(np.eye(3)), "fr": iso.LinearMap(np.eye(3))}).save(path)
+    facts = json.loads(run("info", path, "--json").out)
+    assert (facts["kind"], facts["dimension"]) == ("common space", 3)
+    assert facts["spaces"] == {"en": 3, "fr": 3}
+    assert run("info", path).status == 0
+    np.save(tmp_path / "in.npy", np.ones((4, 3)))
+    refused = run("apply", path, tmp_path / "in.npy", tmp_path / "out.npy")
+    assert refused.status == 1
+    assert "got isomorph.CommonSpace" in refused.err
 
 
 def test_info_on_what_is_neither(run, tmp_path: Path) -> None:

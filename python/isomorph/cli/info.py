@@ -1,26 +1,31 @@
-"""``isomorph info``: what is in a file of vectors, or in a map."""
+"""``isomorph info``: what is in a file of vectors, in a map, a bridge or a common space."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isomorph._text import table
 from isomorph.cli import _inputs
 from isomorph.cli._terminal import Terminal
 
+if TYPE_CHECKING:
+    from isomorph import Bridge, CommonSpace
+
 NAME = "info"
 HELP = "say what is in a file of vectors or in a map"
 DESCRIPTION = """\
 Say what is in a file: for vectors their number, dimension, norms, scripts and first words; for a
-map its dimensions, how it was made and from what, and what it was measured to do.
+map its dimensions, how it was made and from what, and what it was measured to do; for a bridge
+what it is predicted to keep; for a common space its maps.
 """
 EPILOG = """\
 examples:
   isomorph info en.vec
   isomorph info en-fr/map.safetensors
+  isomorph info bridge
   isomorph info sample:fi --json
 """
 
@@ -56,6 +61,18 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 
 def describe_map(path: str) -> dict[str, Any]:
     """Return what is known about a map, from its file alone."""
+    from isomorph import Bridge, CommonSpace, _core
+    from isomorph.align import _files
+    from isomorph.many_spaces import _files as _spaces
+
+    file = Path(path)
+    if file.is_dir():
+        file = file / _inputs.MAP
+    kind = _core.safetensors_header(str(file))[1].get("format")
+    if kind == _files.BRIDGE:
+        return _describe_bridge(Bridge.load(file))
+    if kind == _spaces.KIND:
+        return _describe_spaces(CommonSpace.load(file))
     alignment = _inputs.load_alignment(path)
     fitted = alignment.map
     chains = (alignment.source_transform, alignment.target_transform)
@@ -72,6 +89,31 @@ def describe_map(path: str) -> dict[str, Any]:
         "target transform": target_chain,
         "metrics": dict(fitted.metrics),
         "provenance": dict(fitted.provenance),
+    }
+
+
+def _describe_bridge(bridge: Bridge) -> dict[str, Any]:
+    fitted = bridge.map
+    return {
+        "kind": "bridge",
+        "source dimension": fitted.source_dim,
+        "target dimension": fitted.target_dim,
+        "type": str(fitted.matrix.dtype),
+        **bridge.as_dict(),
+        "metrics": dict(fitted.metrics),
+        "provenance": dict(fitted.provenance),
+    }
+
+
+def _describe_spaces(hub: CommonSpace) -> dict[str, Any]:
+    return {
+        "kind": "common space",
+        "dimension": hub.dimension,
+        "spaces": {name: one.source_dim for name, one in hub.maps.items()},
+        "rounds": max(0, len(hub.objective) - 1),
+        "converged": hub.converged,
+        "residuals": {f"{one}, {other}": value for (one, other), value in hub.residuals.items()},
+        "provenance": dict(hub.provenance),
     }
 
 
