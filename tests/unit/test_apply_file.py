@@ -293,6 +293,21 @@ def test_text_files(fitted, rows, tmp_path) -> None:
     np.testing.assert_array_equal(found.vectors, fitted(rows))
 
 
+def test_text_files_are_read_with_the_threads_asked_for(fitted, rows, tmp_path, monkeypatch):
+    iso.io.save(iso.io.Embeddings(["a", "b"], rows[:2].astype(np.float32)), tmp_path / "in.vec")
+    asked = []
+    for name in ("read_text", "write_text"):
+        call = getattr(_core, name)
+
+        def told(*arguments, call=call, **options):
+            asked.append(options["threads"])
+            return call(*arguments, **options)
+
+        monkeypatch.setattr(_core, name, told)
+    iso.apply_file(fitted, tmp_path / "in.vec", tmp_path / "out.vec", threads=1)
+    assert asked == [1, 1]
+
+
 def test_every_kind_of_map_and_of_file_of_a_map(fitted, rows, tmp_path) -> None:
     np.save(tmp_path / "in.npy", rows)
     chain = iso.transforms.Chain.parse("unit center").fit(rows)

@@ -84,7 +84,8 @@ def apply_file(
         A single map, not a stack.
     source, destination : path
         The file to read and the file to write, of the same kind (Parquet and Arrow may be
-        exchanged), not the same file. `destination` appears whole or not at all.
+        exchanged), not the same file. `destination` appears whole or not at all. A word list
+        beside an ``.npy`` destination is replaced with it, or removed where `source` has none.
     column : str, optional
         The column or tensor with the vectors. Default: the only one that fits.
     ids : str, optional
