@@ -15,7 +15,9 @@ import isomorph as iso
 from isomorph.cli import build_parser, main
 from support.process import environment
 
-COMMANDS = ("demo", "align", "learn", "translate", "evaluate", "convert", "info", "bench")
+COMMANDS = (
+    "demo", "align", "learn", "translate", "evaluate", "bridge", "apply", "convert", "info", "bench",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
