@@ -16,7 +16,8 @@ from isomorph.cli import build_parser, main
 from support.process import environment
 
 COMMANDS = (
-    "demo", "align", "learn", "translate", "evaluate", "bridge", "apply", "convert", "info", "bench",
+    "demo", "align", "learn", "translate", "evaluate",
+    "bridge", "apply", "convert", "info", "bench",
 )  # fmt: skip
 
 
