@@ -298,3 +298,15 @@ def test_groups_without_folds_are_refused():
     for options in ({"alpha": 1.0}, {"choose_by": "loo"}):
         with pytest.raises(ValueError, match="group: expected None"):
             iso.fit_map(x, x, method="ridge", group=np.arange(9), **options)
+
+
+def test_vecmap_as_one_map_leaves_the_target_alone():
+    """Taking back the target's re-weighting would blow up directions that hardly correlate."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 6))
+    y = x * np.array([1, 1, 1, 1e-3, 1e-3, 1e-3]) + 0.1 * rng.standard_normal((400, 6))
+    fitted = iso.fit_map(x, y, method="vecmap")
+    direct = iso.align.vecmap(x, y, target_reweight=0.0).direct().map
+    np.testing.assert_array_equal(fitted.matrix, direct.matrix)
+    both = iso.fit_map(x, y, method="vecmap", target_reweight=0.5)
+    assert np.linalg.norm(both.matrix) > np.linalg.norm(fitted.matrix)

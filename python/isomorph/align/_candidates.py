@@ -22,10 +22,8 @@ PREFERENCE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("cca", {}),
     ("ridge", {}),
     ("ols", {}),
-    # Re-weighted on the source side alone, so that the target stays as it is: taking back what was
-    # done to the target would blow up the directions that correlate least.
-    ("vecmap", {"target_reweight": 0.0}),
-    ("vecmap", {"source_reweight": 1.0, "target_reweight": 0.0}),
+    ("vecmap", {}),
+    ("vecmap", {"source_reweight": 1.0}),
     ("rcsls", {}),
 )
 UNTRANSLATED = ("vecmap", "rcsls")

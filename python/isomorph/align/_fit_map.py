@@ -39,7 +39,8 @@ def fit_map(
     "ridge"        least squares with a penalty, which is chosen                alpha, choose_by,
                                                                                 folds, group, seed
     "cca"          into the canonical space and back out of the target's        k
-    "vecmap"       :func:`isomorph.align.vecmap`, the target left as it is      as there
+    "vecmap"       :func:`isomorph.align.vecmap`, the target left as it is      as there, but
+                                                                                target_reweight=0
     "rcsls"        by descent on the criterion of CSLS retrieval itself         see below
     "auto"         that of these methods which translates left-out pairs best   see below
     =============  ===========================================================  ===================

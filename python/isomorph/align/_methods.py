@@ -16,7 +16,7 @@ from isomorph._progress import Progress
 from isomorph.align import _leave_one_out, _rcsls, _robust
 from isomorph.align._maps import LinearMap
 from isomorph.align._procrustes import procrustes
-from isomorph.align._vecmap import vecmap
+from isomorph.align._vecmap import MODES, vecmap
 from isomorph.linalg import Moments
 
 
@@ -194,6 +194,11 @@ def _vecmap(problem: Problem, **options: Any) -> LinearMap:
         raise ValueError("weights: method 'vecmap' takes none")
     if problem.translate:
         raise ValueError("translate: method 'vecmap' does not; centre both sides before")
+    mode = MODES.get(options.get("mode", "supervised"))
+    if mode is not None and mode.kind == "whitened":
+        # The target stays as it is: taking back what re-weighting does to it would blow up what
+        # correlates least.
+        options = {"target_reweight": 0.0, **options}
     fitted = vecmap(
         problem.source,
         problem.target,

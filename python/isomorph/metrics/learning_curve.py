@@ -29,7 +29,7 @@ __all__ = ["LearningCurve", "learning_curve"]
 
 #: Source words at which a curve is taken, as far as there are as many.
 SIZES = tuple(step * 10**power for power in range(1, 8) for step in (1, 2, 5))[2:]
-METHODS = ("procrustes", "ridge", ("vecmap", {"target_reweight": 0.0}))
+METHODS = ("procrustes", "ridge", "vecmap")
 #: Groups of words that a penalty is chosen by.
 _GROUPS = 5
 
