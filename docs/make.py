@@ -155,6 +155,9 @@ def _members(module: object) -> Iterator[tuple[str, object]]:
 
 
 def _summary(thing: object) -> str:
+    if not (inspect.isclass(thing) or inspect.isroutine(thing) or inspect.ismodule(thing)):
+        # The text of its type says nothing of a constant.
+        return "a constant"
     return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
 
 

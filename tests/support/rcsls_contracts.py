@@ -63,7 +63,7 @@ RCSLS = (
             (
                 {"parity": True, "learning_rate": 0.0},
                 ValueError,
-                "learning_rate: expected a finite number of at least",
+                "(learning_rate|tolerance): expected",
             ),
         ),
         tolerance=0.05,

@@ -335,3 +335,12 @@ def test_fewer_pairs_than_dimensions_or_folds(n, d, e, rng):
     assert np.isfinite(made(x)).all()
     assert made.selection.folds == min(5, n)
     assert made.selection.queries == n
+
+
+@pytest.mark.parametrize("options", [{"alpha": 1.0}, {"choose_by": "loo"}])
+def test_a_ridge_that_leaves_out_no_folds_can_win(options):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((120, 4))
+    y = x @ rng.standard_normal((4, 4)) + 0.01 * rng.standard_normal((120, 4))
+    fitted = iso.fit_map(x, y, method="auto", methods=[("ridge", options)])
+    assert fitted.method == "auto: ridge"

@@ -31,9 +31,10 @@ class CpuMoments:
         self, parts: MomentParts, other: MomentParts, split: int, times: float, run: Run
     ) -> MomentParts:
         """See the protocol."""
-        # The core brings norm-weighted sums to the common mean where they stand.
-        weight, mean, second, norms = other
-        _core.merge_moments(parts, (weight, mean, second, norms.copy()), split, times, run.threads)
+        # The core borrows them to write to: it brings norm-weighted sums to the common mean where
+        # they stand. They may belong to several Moments, which other threads read meanwhile.
+        own = tuple(part.copy() for part in other)
+        _core.merge_moments(parts, own, split, times, run.threads)
         return parts
 
     def procrustes_from_moments(

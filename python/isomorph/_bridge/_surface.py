@@ -119,6 +119,8 @@ def _predict(
     value = _share(logit)
     # What each query moves the prediction by. Rows are queries and candidates: twice the variance.
     influence = np.zeros(len(observed[0].values))
+    # And what the half queries move it by that stand for what was not seen: one in vain, one not.
+    unseen = np.zeros(2)
     nearest = min({one.k for one in observed}, key=lambda length: abs(math.log(length / k)))
     spread = 0.0
     for one, weight, slope in zip(observed, weights, slopes, strict=True):
@@ -127,9 +129,11 @@ def _predict(
         distance = np.where(seen, one.values, 0.0)
         distance[seen] -= distance[seen].mean()
         influence += weight * slope * distance / count
+        mean = _mean(one.values[seen])
+        unseen += weight * slope * np.array([mean, 1 - mean]) / (count + 1)
         if one.k == nearest:
             spread = max(spread, float((distance**2).sum()) / count)
-    drawn = 2 * float((influence**2).sum())
+    drawn = 2 * float((influence**2).sum()) + float((unseen**2).sum()) / 2
     others = (_fitted(observed, roots, form, means, target)[0] for form in curve.others)
     form = max(abs(other - logit) for other in others) / 2
     # A measurement asks as many queries as there are rows, at most: it varies by itself, too.
@@ -145,13 +149,16 @@ def _logits(observed: Sequence[_Observed]) -> tuple[NDArray[np.float64], NDArray
     """Give the log odds of each mean, and their derivatives."""
     logits, slopes = [], []
     for one in observed:
-        seen = one.values[np.isfinite(one.values)]
-        # Nothing was measured exactly: no mean is 0 or 1.
-        mean = (float(seen.sum()) + 0.5) / (len(seen) + 1)
-        mean = min(mean, 1 - 0.5 / (len(seen) + 1))
+        mean = _mean(one.values[np.isfinite(one.values)])
         logits.append(math.log(mean / (1 - mean)))
         slopes.append(1 / (mean * (1 - mean)))
     return np.array(logits), np.array(slopes)
+
+
+def _mean(seen: NDArray[np.float64]) -> float:
+    """Give the mean of values and of two half ones, 0 and 1: nothing was measured exactly."""
+    mean = (float(seen.sum()) + 0.5) / (len(seen) + 1)
+    return min(mean, 1 - 0.5 / (len(seen) + 1))
 
 
 def _fitted(

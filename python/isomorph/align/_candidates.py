@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from isomorph.align._maps import LinearMap
 from isomorph.errors import DTypeError
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from isomorph.align._methods import Problem
     from isomorph.linalg import Moments
 
-#: From the plainest to the freest: of methods that cannot be told apart the first is taken.
+#: From the plainest to the freest: an orthogonal map is preferred to others that are no better
+#: than chance makes it; of the rest the best is taken.
 PREFERENCE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("procrustes", {}),
     ("procrustes", {"scale": True}),
@@ -88,6 +91,13 @@ class Candidate:
         return ", ".join([self.method, *(f"{k}={v}" for k, v in self.options.items())])
 
     @property
+    def _leaves_out_folds(self) -> bool:
+        """Whether its fit chooses something by leaving out folds."""
+        alpha = self.options.get("alpha")
+        several = alpha is None or np.ndim(alpha) > 0
+        return several and self.options.get("choose_by") != "loo"
+
+    @property
     def summed(self) -> bool:
         """Whether moments are all that its fit needs."""
         return self.method in SUMMED and set(self.options) <= set(SUMMED[self.method][1])
@@ -105,6 +115,8 @@ class Candidate:
         taken = METHODS[self.method].options
         given = {**dict(zip(SPACES, spaces, strict=True)), "group": group}
         own = {name: value for name, value in given.items() if name in taken and value is not None}
+        if not self._leaves_out_folds:
+            own.pop("group", None)
         return METHODS[self.method].fit(problem, **(own | self.options))
 
 
@@ -119,7 +131,7 @@ def candidates(
     found, left_out = [], {}
     for method, options in PREFERENCE:
         one = Candidate(method, options)
-        if method not in METHODS or (options.get("scale") and not problem.translate):
+        if options.get("scale") and not problem.translate:
             # Without means a factor changes no cosine.
             continue
         if method in UNTRANSLATED and problem.translate:

@@ -136,8 +136,9 @@ def fit_map(
         ... and so are pairs of one group: documents, lemmas, speakers.
     methods : sequence of str or (str, dict), optional
         What is tried, with options: ``["procrustes", ("ridge", {"alpha": 1.0})]``, in the order of
-        preference. Default: every method of the table that serves the arguments, from the plainest
-        to the freest; the ones that these pairs do not define are left out, and named.
+        preference among orthogonal ones. Default: procrustes, robust, cca, ridge, ols, vecmap and
+        rcsls as far as they serve the arguments; the ones that these pairs do not define are left
+        out, and named.
     retrieval : {"auto", "nn", "csls"}, default "auto"
         By which P@1 methods are compared; "auto" takes the better of the two and says which.
         "nn" is by far the fastest: CSLS needs the radii of the targets for every fit.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ITERATIONS, PUBLISHED_ITERATIONS = 50, 10
 #: The share of the sources by which the number of steps is chosen.
 HELD_OUT = 0.2
+#: Part of the objective that a step gains at least, where the call names none.
+TOLERANCE = 1e-2
 
 
 def fit(
@@ -38,7 +40,7 @@ def fit(
     spectral: bool = False,
     reg: float = 0.0,
     iterations: int | None = None,
-    tolerance: float = 1e-2,
+    tolerance: float | None = None,
     held_out: float | None = None,
     seed: int = 0,
     start: Any = None,
@@ -54,6 +56,9 @@ def fit(
         raise ValueError("learning_rate: expected parity=True with it; the search finds its own")
     if parity and held_out:
         raise ValueError("held_out: expected None with parity=True, which goes all the way")
+    if parity and tolerance is not None:
+        raise ValueError("tolerance: expected None with parity=True, which goes all the way")
+    tolerance = TOLERANCE if tolerance is None else tolerance
     if held_out is None:
         held_out = HELD_OUT if start is None and not parity else 0.0
     if iterations is None:

@@ -270,6 +270,7 @@ def contrast(
         check.as_pairs(state.pairs, x),
         judged,
         tuple(state.history),
-        True,
+        # Of one that went as far as it may, another step might be better.
+        state.best[1] < task.setting.steps or state.best[0] + 1 < task.setting.loops,
         settings,
     )

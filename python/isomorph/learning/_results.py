@@ -88,7 +88,8 @@ class SelfLearned(Unpackable):
     history : tuple of Iteration, or of ContrastRound
         Every iteration, those before an interruption too.
     converged : bool
-        Whether the rule ended the iterations, not `max_iterations`.
+        Whether the rule ended the iterations, not `max_iterations`; of contrastive refinement,
+        whether held-out words chose a step before the last one allowed.
     settings : mapping
         All that decides the answer.
     """

@@ -221,7 +221,7 @@ def isometry(
     "undetermined". Without: "different" if the eigenvalue share is above 0.3.
     These limits rest on seven pairs of real spaces and their controls, listed with the accuracy of
     their maps in the documentation (how-to/are-my-spaces-alike): relational similarity ordered them
-    by accuracy but for two neighbours, the other figures did not. They are no substitute for
+    by accuracy but for three of 21 comparisons, the others did worse. They are no substitute for
     held-out pairs (:func:`csls_verdict`, :func:`word_translation`), which measure what one wants to
     know.
 

@@ -324,7 +324,8 @@ def tango(wins: int, losses: int, queries: int, confidence: float) -> Interval:
     def statistic(difference: float) -> float:
         # The probability of a loss that is likeliest with this difference.
         linear = (2 * n - b + c) * difference - b - c
-        root = math.sqrt(linear * linear + 8 * n * c * difference * (1 - difference))
+        # Not negative but for rounding.
+        root = math.sqrt(max(0.0, linear * linear + 8 * n * c * difference * (1 - difference)))
         lost = (root - linear) / (4 * n)
         variance = n * (2 * lost + difference * (1 - difference))
         gap = b - c - n * difference
