@@ -429,3 +429,19 @@ def test_progress_is_told_in_rows(fitted, rows, tmp_path) -> None:
     )  # fmt: skip
     assert told[-1] == (ROWS, ROWS)
     assert len(told) > 2
+
+
+def test_the_word_list_of_another_file_is_left_alone(tmp_path):
+    rows = np.eye(3, dtype=np.float32)
+    fitted = iso.LinearMap(rows)
+    np.save(tmp_path / "emb.npy", rows)
+    (tmp_path / "emb.words.txt").write_text("a\nb\nc\n", "utf-8")
+    np.save(tmp_path / "store.npy", rows)
+    destination = tmp_path / "emb.float16.npy"
+    with pytest.raises(ValueError, match="would be taken for the words"):
+        iso.apply_file(fitted, tmp_path / "store.npy", destination, dtype="float16")
+    assert not destination.exists()
+    (tmp_path / "store.words.txt").write_text("x\ny\nz\n", "utf-8")
+    iso.apply_file(fitted, tmp_path / "store.npy", destination, dtype="float16")
+    assert list(iso.io.load(destination).words) == ["x", "y", "z"]
+    assert list(iso.io.load(tmp_path / "emb.npy").words) == ["a", "b", "c"]

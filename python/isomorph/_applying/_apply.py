@@ -17,7 +17,7 @@ from isomorph import _core, _memory, runtime, transforms
 from isomorph._applying import _kinds
 from isomorph._atomic import appearing
 from isomorph._bridge import Bridge
-from isomorph._files import PathLike, _word_lists, words_path
+from isomorph._files import PathLike, _word_lists
 from isomorph._memory import Memory
 from isomorph._progress import Progress, reporting
 from isomorph.align import Alignment, LinearMap, _files
@@ -252,21 +252,26 @@ class _Step:
 
 @contextmanager
 def _words_beside(target: str, source: str | None) -> Iterator[None]:
-    """Give an npy file the word list of another, or none, when the block succeeds."""
+    """Give an npy file the word list of another, or none, when the block succeeds.
+
+    Only the list of the most specific name is written or removed: one of a shorter name may belong
+    to another file, as that of emb.npy lies beside emb.float16.npy.
+    """
+    own, *shared = _word_lists(target)
+    if source is None and (others := [name for name in shared if Path(name).exists()]):
+        raise ValueError(
+            f"destination: {others[0]} would be taken for the words of {target}, whose source has "
+            "none; give it another name"
+        )
     with ExitStack() as stack:
         if source is not None:
-            copy = stack.enter_context(appearing(words_path(target)))
+            copy = stack.enter_context(appearing(own))
             with Path(source).open("rb") as words:
                 shutil.copyfileobj(words, copy)
         yield
-    # Lists that were there are of other vectors: a reader would take them for these.
-    for name in _word_lists(target):
-        stale = Path(name)
-        kept = source is not None and (
-            name == words_path(target) or (stale.exists() and stale.samefile(source))
-        )
-        if not kept:
-            stale.unlink(missing_ok=True)
+    if source is None:
+        # It was of other vectors: a reader would take it for these.
+        Path(own).unlink(missing_ok=True)
 
 
 def _block_rows(
