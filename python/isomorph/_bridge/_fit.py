@@ -133,10 +133,11 @@ def bridge(
     **The interval** is for what a measurement on a store of that size would give. On the scale of
     log odds it has the variance of the queries, twice, as they are rows of the store, too; that of
     the measurement itself; half of what a plainer or a more flexible curve says otherwise; and 0.02
-    (0.1 for ranks), as the form is a guess. Over six random splits of 5,835 sentences between three
-    encoders, six ordered pairs each, 2,000 sentences being given, the 95 % interval held 35 of 36
-    recalls that were then measured on the other 3,835, and all 36 mean reciprocal ranks. The root
-    mean square error of recall was 0.008.
+    (0.1 for ranks), as the form is a guess. It assumes that what is near a text thins out as the
+    sample does: chunks of one document do not, and then it may miss what is measured. Over six
+    random splits of 5,835 sentences between three encoders, six ordered pairs each, 2,000 sentences
+    being given, the 95 % interval held 35 of 36 recalls that were then measured on the other 3,835,
+    and all 36 mean reciprocal ranks. The root mean square error of recall was 0.008.
 
     O(n (d + e)^2 + (d + e)^3) for each of some 30 fits, and O(n^2 (d + e)) of searches, of at most
     4,096 rows of a fold. Memory: a copy of the pairs, and some hundred bytes for each pair and
