@@ -18,7 +18,8 @@ import pytest
 
 import isomorph as iso
 from isomorph import _core
-from isomorph.benchmark.measure import Case, measure
+from isomorph.benchmark.measure import Case
+from support.benchmarks import run
 
 D, K, STEPS = 300, 10, 3
 
@@ -59,26 +60,6 @@ def in_numpy(x: Any, y: Any, source_space: Any, target_space: Any) -> tuple[Any,
         objectives.append(-(f - (there + back) / K) / len(x))
         r = r + (slope - (towards + away.T) / K) / len(x)
     return r.T, objectives
-
-
-def run(case: Case, benchmark: Any) -> None:
-    """Check once; measure interleaved with limit and peers, or just run everything."""
-    if not benchmark.enabled:
-        case.check(benchmark(case.ours))
-        return
-    result = measure(case, rounds=int(os.environ.get("ISOMORPH_BENCH_ROUNDS", "3")))
-    extra = result.extra_bytes or 0
-    benchmark.extra_info.update(
-        name=case.name,
-        over_limit=result.over_limit,
-        faster_than=result.speedups,
-        extra_bytes=extra,
-    )
-    print(f"\n{case.name}: {result.seconds:.2f} s, {result.over_limit:.2f} x {case.limit_name}")
-    for peer, speedup in result.speedups.items():
-        print(f"  {speedup:.2f} times faster than {peer}")
-    print(f"  {extra / 1e6:.0f} MB beside {resident() / 1e6:.0f} MB of inputs and libraries")
-    benchmark.pedantic(case.ours, rounds=1)
 
 
 def resident() -> int:
@@ -127,4 +108,7 @@ def test_the_published_steps(dtype: str, benchmark: Any) -> None:
             "the products at the peak",
         ),
         benchmark,
+        rounds=int(os.environ.get("ISOMORPH_BENCH_ROUNDS", "3")),
     )
+    if benchmark.enabled:
+        print(f"  {resident() / 1e6:.0f} MB of inputs and libraries in the process")

@@ -17,9 +17,10 @@ import pytest
 
 import isomorph as iso
 from described import SHARED, clusters, described_loop, mapped, words
-from isomorph.benchmark.measure import Case, measure
+from isomorph.benchmark.measure import Case
 from isomorph.induction import induce_with_largest
 from isomorph.learning._spaces import Spaces, objective
+from support.benchmarks import run
 
 #: What VecMap's blocks are.
 BLOCK = 10_000
@@ -81,13 +82,4 @@ def test_an_iteration(n: int, keep: float, benchmark: Any) -> None:
         {"described iteration in NumPy": lambda: described(x, z, pairs, keep)},
         check,
     )
-    if not benchmark.enabled:
-        case.check(benchmark(case.ours))
-        case.peers["described iteration in NumPy"]()
-        return
-    result = measure(case, rounds=3)
-    print(result)
-    benchmark.extra_info.update(
-        name=case.name, faster_than=result.speedups, extra_bytes=result.extra_bytes
-    )
-    benchmark.pedantic(case.ours, rounds=1)
+    run(case, benchmark)

@@ -26,4 +26,6 @@ def run(case: Case, benchmark: Any, *, rounds: int = 3) -> None:
     print(f"\n{case.name}: {1e3 * result.seconds:,.2f} ms{limit}")
     for peer, speedup in result.speedups.items():
         print(f"  {speedup:.2f} times faster than {peer}")
+    if result.extra_bytes is not None:
+        print(f"  {result.extra_bytes / 1e6:.0f} MB beyond the inputs")
     benchmark.pedantic(case.ours, rounds=1)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -20,6 +20,7 @@ from isomorph._bridge import Bridge
 from isomorph._files import PathLike, _word_lists
 from isomorph._memory import Memory
 from isomorph._progress import Progress, reporting
+from isomorph._results import Unpackable
 from isomorph.align import Alignment, LinearMap, _files
 from isomorph.errors import MemoryBudgetError, NonFiniteError, ShapeError
 
@@ -28,8 +29,8 @@ _FEWEST = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """What was written.
+class Applied(Unpackable):
+    """What was written; unpacks as ``path, rows``.
 
     Attributes
     ----------
@@ -45,6 +46,7 @@ class Applied:
     rows: int
     columns: int
     dtype: str
+    _unpacks: ClassVar[tuple[str, ...]] = ("path", "rows")
 
 
 def apply_file(

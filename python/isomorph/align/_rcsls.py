@@ -212,15 +212,14 @@ class _Descent:
     def _hold_out(self) -> tuple[Any, Judge] | None:
         """Draw sources, with all their pairs; those that count for nothing choose nothing."""
         from isomorph.metrics._host import to_numpy
-        from isomorph.metrics.intervals import permutation
+        from isomorph.metrics.intervals import held_out
 
         (owner,) = names_of(to_numpy(self.spaces.source))
         counts = to_numpy(self.weights) > 0
         words = np.unique(owner[counts])
-        count = min(len(words) - 1, max(1, round(self.how.held_out * len(words))))
-        if count < 1:
+        drawn = words[held_out(len(words), self.how.held_out, self.how.seed)]
+        if not len(drawn):
             return None
-        drawn = np.sort(words[permutation(len(words), self.how.seed)[:count]])
         out = counts & np.isin(owner, drawn)
         pairs = np.nonzero(out)[0]
         judge = Judge(self.spaces, self.weights, pairs, np.searchsorted(drawn, owner[pairs]))

@@ -98,7 +98,7 @@ def add_chain(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_neighborhood(group: argparse._ArgumentGroup) -> None:
+def add_neighborhood(group: argparse._ActionsContainer) -> None:
     """Add the neighbours of CSLS."""
     group.add_argument(
         "--neighborhood",

@@ -56,13 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="both",
         help="retrieval (default: both)",
     )
-    parser.add_argument(
-        "--neighborhood",
-        type=_inputs.positive,
-        default=10,
-        metavar="K",
-        help="neighbours in the CSLS radii (default: 10)",
-    )
+    _inputs.add_neighborhood(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the bootstrap (default: 0)"
     )

@@ -21,7 +21,7 @@ from isomorph.learning._options import Tell
 from isomorph.learning._results import ContrastRound
 from isomorph.learning._spaces import Spaces, first_rows
 from isomorph.metrics._host import distinct_in_order, take_rows, to_numpy
-from isomorph.metrics.intervals import permutation
+from isomorph.metrics.intervals import held_out
 from isomorph.metrics.retrieval import first_gold_ranks
 
 
@@ -121,12 +121,7 @@ class Task:
         """Draw the words that choose; None where there are none."""
         source, target = self.seeds
         words, owner = distinct_in_order(source)
-        count = min(len(words) - 1, max(1, round(self.options.held_out * len(words))))
-        if not self.options.held_out or count < 1:
-            return None
-        drawn = np.zeros(len(words), dtype=np.bool_)
-        drawn[permutation(len(words), self.options.seed)[:count]] = True
-        out = drawn[owner]
+        out = held_out(len(words), self.options.held_out, self.options.seed)[owner]
         # A word whose translations are not searched says nothing.
         there = out & (target < int(self.spaces.first_z.shape[0]))
         if not there.any():

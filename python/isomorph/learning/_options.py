@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from isomorph import _arrays
 from isomorph._checks import integer, one_of
 from isomorph._embeddings import Embeddings
 from isomorph._results import Pairs
@@ -59,8 +60,8 @@ def final_mode(final: Any) -> VecMapMode:
     return MODES[one_of("final", final, tuple(MODES))]
 
 
-def whole(name: str, value: Any, least: int, most: int = 2**32 - 2) -> int:
-    """Require an integer in a range."""
+def whole(name: str, value: Any, least: int, most: int = _arrays.MAX_ROWS) -> int:
+    """Require an integer in a range, up to the most rows that there may be."""
     return integer(name, value, least, most)
 
 

@@ -236,6 +236,15 @@ def random_signs(values: NDArray[np.float64], *, resamples: int, seed: int) -> N
     return sums
 
 
+def held_out(n: int, share: float, seed: int) -> NDArray[np.bool_]:
+    """Draw a share of n things, at least one, but never all of them: which ones."""
+    count = min(n - 1, max(1, round(share * n)))
+    drawn = np.zeros(n, dtype=np.bool_)
+    if share and count > 0:
+        drawn[permutation(n, seed)[:count]] = True
+    return drawn
+
+
 def resampled_counts(n: int, resamples: int, seed: int) -> NDArray[np.float64]:
     """Give how often each of n things is in each resample: (resamples, n), for quadratic forms."""
     counts = np.empty((resamples, n), dtype=np.float64)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from isomorph._checks import one_of
 from isomorph._results import Unpackable
 from isomorph._text import table
 from isomorph.errors import ShapeError
@@ -207,11 +208,7 @@ def paired_test(
     >>> result.difference, result.wins, result.losses, result.p_value
     (0.625, 5, 0, 0.0625)
     """
-    if test not in TESTS:
-        raise ValueError(f"test: expected one of {', '.join(TESTS)}, got {test!r}")
-    if interval is not None and interval not in INTERVALS:
-        raise ValueError(f"interval: expected one of {', '.join(INTERVALS)}, got {interval!r}")
-    check_bootstrap(confidence, resamples, seed)
+    _check_options(test, interval, confidence, resamples, seed)
     x, y = values_of({"a": a, "b": b}, at)
     return _tested(x, y, test, interval, confidence, resamples, seed)
 
@@ -271,11 +268,7 @@ def compare(
     names = tuple(results)
     if len(names) < 2:
         raise ValueError(f"results: expected at least two methods, got {len(names)}")
-    if test not in TESTS:
-        raise ValueError(f"test: expected one of {', '.join(TESTS)}, got {test!r}")
-    if interval is not None and interval not in INTERVALS:
-        raise ValueError(f"interval: expected one of {', '.join(INTERVALS)}, got {interval!r}")
-    check_bootstrap(confidence, resamples, seed)
+    _check_options(test, interval, confidence, resamples, seed)
     columns = values_of({f"results[{name!r}]": result for name, result in results.items()}, at)
     means = [float(column.mean()) for column in columns]
     if against is None:
@@ -314,6 +307,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
         adjusted[i] = largest
     return adjusted
+
+
+def _check_options(
+    test: str, interval: str | None, confidence: float, resamples: int, seed: int
+) -> None:
+    one_of("test", test, TESTS)
+    if interval is not None:
+        one_of("interval", interval, INTERVALS)
+    check_bootstrap(confidence, resamples, seed)
 
 
 def tango(wins: int, losses: int, queries: int, confidence: float) -> Interval:
