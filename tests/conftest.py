@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -26,8 +27,11 @@ hypothesis.settings.load_profile(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever reads the development data, so that ``-m shared_data`` selects it."""
+    """Mark whatever reads the development data, and skip what needs models without them."""
+    lacking = [name for name in ("torch", "transformers") if find_spec(name) is None]
     for item in items:
+        if lacking and item.get_closest_marker("models"):
+            item.add_marker(pytest.mark.skip(reason=f"needs {' and '.join(lacking)}"))
         if "shared_data" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.shared_data)
 
