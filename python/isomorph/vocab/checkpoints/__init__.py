@@ -1,0 +1,1 @@
+"""Checkpoints of models: their tensors and configs, rewritten for other rows."""
