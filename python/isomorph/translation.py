@@ -256,10 +256,15 @@ def _look_up(
 
 def near_spellings(word: str, source: Embeddings, *, n: int = 3) -> tuple[str, ...]:
     """Words of the vocabulary that `word` may be meant as: other case first, then near ones."""
+    return near_words(word, source.words, n=n)
+
+
+def near_words(word: str, words: Sequence[str], *, n: int = 3) -> tuple[str, ...]:
+    """Words of a list that `word` may be meant as: other case first, then near ones."""
     import difflib
 
     folded = word.casefold()
-    pool = source.words[:_HINT_POOL]
+    pool = words[:_HINT_POOL]
     same = [other for other in pool if other.casefold() == folded][:n]
     # Comparing is slow: only with words of about the length that share the first or last letter.
     candidates = [

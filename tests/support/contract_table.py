@@ -20,6 +20,7 @@ from support.evidence_contracts import EVIDENCE, EVIDENCE_WITHOUT_ARRAYS
 from support.learning_contracts import LEARNING
 from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAYS, SHAPES
 from support.rcsls_contracts import RCSLS
+from support.vocab_mixing_contracts import MIXING, MIXING_WITHOUT_ARRAYS
 
 #: An odd number of columns, more than one canonical chunk of 8, and no multiple of any SIMD width.
 COLUMNS = 19
@@ -663,6 +664,7 @@ CONTRACTS: tuple[Contract, ...] = (
     + BRIDGES
     + METRICS
     + EVIDENCE
+    + MIXING
 )
 
 #: Public functions that take no float arrays.
@@ -675,6 +677,7 @@ WITHOUT_ARRAYS = {
     **MANY_SPACES_WITHOUT_ARRAYS,
     **EVIDENCE_WITHOUT_ARRAYS,
     **BRIDGES_WITHOUT_ARRAYS,
+    **MIXING_WITHOUT_ARRAYS,
     **{
         f"Moments.{name}": _MOMENTS
         for name in (

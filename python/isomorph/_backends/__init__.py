@@ -294,3 +294,14 @@ class Backend(Protocol):
     def multiply(self, left: Any, right: Any, run: Run) -> Any:
         """Give the product of two float64 matrices."""
         ...
+
+    def mix_rows(
+        self, indptr: Any, indices: Any, weights: Any, rows: Any, out: Any, run: Run
+    ) -> Any:
+        """Give the sums (t, d) of weighted rows, also written to `out` if it is given.
+
+        Row t is the sum of ``weights[e] * rows[indices[e]]`` for the entries e from ``indptr[t]``
+        to ``indptr[t + 1] - 1``, in that order, and 0 without any; those three are NumPy's: int64,
+        int32 or int64, float32 or float64. An entry of weight 1 on its own is a copy.
+        """
+        ...

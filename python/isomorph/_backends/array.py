@@ -7,11 +7,12 @@ from typing import Any
 from isomorph._backends.array_hubness import ArrayHubness
 from isomorph._backends.array_induction import ArrayInduction
 from isomorph._backends.array_late import ArrayLate
+from isomorph._backends.array_mixing import ArrayMixing
 from isomorph._backends.array_moments import ArrayMoments
 from isomorph._backends.array_places import ArrayPlaces
 
 
-class ArrayBackend(ArrayMoments, ArrayInduction, ArrayLate, ArrayHubness, ArrayPlaces):
+class ArrayBackend(ArrayMoments, ArrayInduction, ArrayLate, ArrayHubness, ArrayPlaces, ArrayMixing):
     """See :class:`isomorph._backends.Backend`; `xp` is an array-API namespace."""
 
     def __init__(self, xp: Any) -> None:

@@ -8,11 +8,12 @@ from isomorph import _core, runtime
 from isomorph._backends import Choice, Dropout, FromRows, Run
 from isomorph._backends.cpu_hubness import CpuHubness
 from isomorph._backends.cpu_linalg import CpuLinalg
+from isomorph._backends.cpu_mixing import CpuMixing
 from isomorph._backends.cpu_moments import CpuMoments
 from isomorph._progress import reporting
 
 
-class CpuBackend(CpuLinalg, CpuMoments, CpuHubness):
+class CpuBackend(CpuLinalg, CpuMoments, CpuHubness, CpuMixing):
     """See :class:`isomorph._backends.Backend`."""
 
     def first_nonfinite_row(self, array: Any) -> int | None:

@@ -1,6 +1,31 @@
 """Vocabularies: which words or tokens to keep, and the remap of all that is numbered by id."""
 
+from typing import TYPE_CHECKING, Any
+
 from isomorph.vocab.pruning import prune, script_counts
 from isomorph.vocab.remap import Remap
 
-__all__ = ["Remap", "prune", "script_counts"]
+if TYPE_CHECKING:
+    from isomorph.vocab.initialization import overlap
+    from isomorph.vocab.mixing import TokenMixing
+
+#: Names that are loaded when first asked for, and their modules.
+_ELSEWHERE = {
+    "TokenMixing": "mixing",
+    "overlap": "initialization",
+}
+
+__all__ = ["Remap", "TokenMixing", "overlap", "prune", "script_counts"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what not every program uses when it is first asked for."""
+    import importlib
+
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(f"isomorph.vocab.{_ELSEWHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""What a :class:`isomorph.vocab.TokenMixing` does: applied, multiplied, explained, in files."""

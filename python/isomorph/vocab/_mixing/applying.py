@@ -1,0 +1,217 @@
+"""Applying a mixing to the rows of a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isomorph import _arrays, runtime
+from isomorph._backends import Run
+from isomorph._progress import Progress, reporting
+from isomorph.errors import DTypeError, NonFiniteError, ShapeError
+
+if TYPE_CHECKING:
+    from isomorph.vocab.mixing import TokenMixing
+
+#: Rows at a time where the result is converted.
+BLOCK = 4096
+
+
+def apply(
+    mixing: TokenMixing,
+    rows: Any,
+    *,
+    fallback: Any,
+    out: Any,
+    dtype: Any,
+    check_finite: bool,
+    threads: int | None,
+    progress: Progress,
+) -> Any:
+    """See :meth:`isomorph.vocab.TokenMixing.apply`."""
+    arguments = _arrays.Arguments(ndim=(1, 2), rows=rows)
+    shape = arguments.shapes["rows"]
+    arguments.require_not_empty()
+    mixing._require_sources("rows", shape[0])
+    threads = runtime.resolve_threads(threads)
+    empty = mixing.fallback_rows
+    if fallback is None and len(empty):
+        raise ValueError(
+            f"fallback: {len(empty):,} of {mixing.shape[0]:,} target tokens have no source (the "
+            f"first is {int(empty[0])}); give rows for them, as of isomorph.vocab.gaussian"
+        )
+    others = None
+    if fallback is not None:
+        others = _fallback(rows, fallback, len(empty), shape, check_finite=check_finite)
+    result_shape = (mixing.shape[0], *shape[1:])
+    wanted = _wanted(arguments, dtype, out)
+    if out is not None:
+        _check_out(arguments, rows, out, result_shape, wanted)
+    # A bias is a table of one column.
+    matrix = rows if len(shape) == 2 else rows[:, None]
+    ready = _arrays.Arguments(rows=matrix).ready(check_finite=check_finite)
+    (table,) = ready.arrays
+    xp = arguments.array_namespace()
+    job = _Job(mixing, ready, table, xp, others)
+    if arguments.namespace is not None:
+        run = Run(threads, progress)
+        result = xp.reshape(job.block(0, mixing.shape[0], run), result_shape)
+        result = xp.astype(result, getattr(xp, wanted), copy=False)
+        if out is None:
+            return result
+        out[...] = result
+        return out
+    return job.on_host(rows, result_shape, wanted, out, threads, progress)
+
+
+class _Job:
+    """The rows, ready for a backend, and what stands in for rows without a source."""
+
+    def __init__(
+        self, mixing: TokenMixing, ready: _arrays.Prepared, table: Any, xp: Any, others: Any
+    ) -> None:
+        self.mixing, self.ready, self.table, self.xp = mixing, ready, table, xp
+        self.others = others
+        self.empty = mixing.fallback_rows
+
+    def block(self, start: int, stop: int, run: Run, out: Any = None) -> Any:
+        """Make some rows."""
+        mixing, xp = self.mixing, self.xp
+        entries = slice(int(mixing.indptr[start]), int(mixing.indptr[stop]))
+        result = self.ready.backend.mix_rows(
+            mixing.indptr[start : stop + 1] - mixing.indptr[start],
+            mixing.indices[entries],
+            mixing.weights[entries],
+            self.table,
+            out,
+            run,
+        )
+        result = result if out is None else out
+        first, last = np.searchsorted(self.empty, (start, stop)).tolist()
+        if first == last:
+            return result
+        others = self.others if self.others.shape[0] == 1 else self.others[first:last, ...]
+        if isinstance(result, np.ndarray):
+            result[self.empty[first:last] - start] = others
+            return result
+        # Each row without a source, from those of the fallback; the others from what was made.
+        place = np.zeros(stop - start, dtype=np.int64)
+        place[self.empty[first:last] - start] = np.arange(last - first)
+        taken = np.zeros(stop - start, dtype=np.bool_)
+        taken[self.empty[first:last] - start] = True
+        if self.others.shape[0] == 1:
+            place[:] = 0
+        device = self.table.device
+        others = xp.astype(others, result.dtype, copy=False)
+        picked = xp.take(others, xp.asarray(place, device=device), axis=0)
+        return xp.where(xp.asarray(taken, device=device)[:, None], picked, result)
+
+    def on_host(
+        self,
+        rows: Any,
+        shape: tuple[int, ...],
+        wanted: Any,
+        out: Any,
+        threads: int,
+        progress: Progress,
+    ) -> Any:
+        """Make all rows of a NumPy table."""
+        direct = np.dtype(wanted) == np.dtype(self.ready.dtype) and (
+            out is None
+            or (
+                out.flags.c_contiguous
+                and out.flags.aligned
+                and out.dtype.isnative
+                and not _shares(out, rows, self.others)
+            )
+        )
+        if direct:
+            result = np.empty(shape, self.ready.dtype) if out is None else out
+            self.block(0, shape[0], Run(threads, progress), result.reshape(shape[0], -1))
+            return result
+        fresh = out is None or _shares(out, rows, self.others)
+        result = np.empty(shape, wanted) if fresh else out
+        with reporting(progress, "rows") as report:
+            for start in range(0, shape[0], BLOCK):
+                stop = min(start + BLOCK, shape[0])
+                made = self.block(start, stop, Run(threads)).reshape(stop - start, *shape[1:])
+                result[start:stop] = _narrowed(made, result.dtype, start)
+                if report is not None:
+                    report(stop, shape[0])
+        if out is None or result is out:
+            return result
+        out[...] = result
+        return out
+
+
+def _shares(out: Any, *arrays: Any) -> bool:
+    return any(np.may_share_memory(out, array) for array in arrays if isinstance(array, np.ndarray))
+
+
+def _narrowed(made: Any, dtype: Any, start: int) -> Any:
+    """Round to a type; what it cannot hold is refused."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        narrow = made.astype(dtype)
+    lost = np.isfinite(made) & ~np.isfinite(narrow)
+    if lost.any():
+        row = start + int(np.argmax(lost.reshape(len(lost), -1).any(axis=1)))
+        raise ValueError(f"dtype: row {row} of the result is beyond the range of {dtype}")
+    return narrow
+
+
+def _wanted(arguments: _arrays.Arguments, dtype: Any, out: Any) -> Any:
+    """Give the type of the result: NumPy's, or the name of another library's."""
+    if dtype is None and out is not None:
+        dtype = getattr(out, "dtype", None)
+    if dtype is None:
+        return arguments.dtype()
+    if arguments.namespace is not None:
+        name = str(getattr(dtype, "name", dtype)).removeprefix("torch.").rsplit(".", 1)[-1]
+    else:
+        try:
+            name = np.dtype(dtype).name
+        except TypeError:
+            raise DTypeError(f"dtype: expected a type of floating point, got {dtype!r}") from None
+    if name not in _arrays._COMPUTED + _arrays._WIDENED:
+        raise DTypeError(f"dtype: expected a type of floating point, got {name}")
+    return name if arguments.namespace is not None else np.dtype(dtype).newbyteorder("=")
+
+
+def _check_out(
+    arguments: _arrays.Arguments, rows: Any, out: Any, shape: tuple[int, ...], wanted: Any
+) -> None:
+    beside = _arrays.Arguments(ndim=(1, 2), rows=rows, out=out)
+    if beside.shapes["out"] != shape:
+        raise ShapeError(f"out: expected shape {shape}, got {beside.shapes['out']}")
+    name = wanted if isinstance(wanted, str) else wanted.name
+    if _arrays._dtype_name(out) != name:
+        raise DTypeError(f"out: expected {name}, the type of the result, got {out.dtype}")
+    if arguments.namespace is None and not out.flags.writeable:
+        raise ValueError("out: the array is read-only")
+
+
+def _fallback(
+    rows: Any, fallback: Any, empty: int, shape: tuple[int, ...], *, check_finite: bool
+) -> Any:
+    """Check the rows that stand in, and give them as a matrix: one row, or one for each."""
+    beside = _arrays.Arguments(ndim=(1, 2), rows=rows, fallback=fallback)
+    found, width = beside.shapes["fallback"], 1 if len(shape) == 1 else shape[1]
+    single = (1,) if len(shape) == 1 else (width,)
+    allowed = [single, (1, *shape[1:]), (empty, *shape[1:])]
+    if found not in allowed or 0 in found[1:]:
+        wanted = " or ".join(str(one) for one in dict.fromkeys(allowed))
+        raise ShapeError(
+            f"fallback: expected shape {wanted}, {empty} being the target tokens without a "
+            f"source, got {found}"
+        )
+    xp = beside.array_namespace()
+    values = fallback
+    if check_finite:
+        matrix = xp.reshape(xp.asarray(values), (-1, width))
+        bad = xp.any(~xp.isfinite(matrix), axis=1)
+        if bool(xp.any(bad)):
+            row = int(xp.argmax(xp.astype(bad, xp.int64)))
+            raise NonFiniteError(f"fallback: row {row} has a NaN or an infinity")
+    count = int(np.prod(found, dtype=np.int64)) // width
+    return xp.reshape(values, (count, width))
