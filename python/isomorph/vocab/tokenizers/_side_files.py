@@ -1,0 +1,211 @@
+"""The files beside a tokenizer that say the same things, or hold ids of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isomorph.errors import FormatError
+from isomorph.vocab._changes import Change
+from isomorph.vocab.tokenizers import _documents
+from isomorph.vocab.tokenizers._documents import Fields
+from isomorph.vocab.tokenizers._rewriting import merge_pairs
+from isomorph.vocab.tokenizers._vocabulary import Vocabulary
+
+__all__ = ["SideFiles"]
+
+CONFIG = "tokenizer_config.json"
+JSON_FILES = (CONFIG, "special_tokens_map.json", "added_tokens.json", "vocab.json")
+TEXT_FILES = ("merges.txt", "vocab.txt", "chat_template.jinja")
+MODELS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+
+#: The class that takes a tokenizer.json as it is. Classes of model families build their tokenizer
+#: anew from the vocabulary and the merges, and drop ``ignore_merges`` on the way.
+GENERIC_CLASS = "PreTrainedTokenizerFast"
+
+
+@dataclass(frozen=True)
+class SideFiles:
+    """Files by name, as they came and, of JSON, as they were read."""
+
+    folder: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    documents: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path, *, but: str) -> SideFiles:
+        """Read what lies beside the file `but`."""
+        files: dict[str, bytes] = {}
+        documents: dict[str, Any] = {}
+        for name in (*JSON_FILES, *TEXT_FILES, *MODELS):
+            path = folder / name
+            if name == but or not path.is_file():
+                continue
+            files[name] = _documents.read_bytes(path)
+            if name in JSON_FILES:
+                documents[name] = _documents.parse(path, files[name])
+                Fields(str(path), documents[name])
+        return cls(str(folder), files, documents)
+
+    def templates(self) -> list[Any]:
+        """Give the chat templates."""
+        found = [self.documents.get(CONFIG, {}).get("chat_template")]
+        if (content := self.files.get("chat_template.jinja")) is not None:
+            found.append(_documents.decoded(self._name("chat_template.jinja"), content))
+        return found
+
+    def _name(self, name: str) -> str:
+        return str(Path(self.folder) / name)
+
+    def trimmed(
+        self,
+        old: Vocabulary,
+        new: Vocabulary,
+        kept: NDArray[np.int64],
+        document: dict[str, Any],
+        *,
+        ignore_merges: bool,
+    ) -> tuple[SideFiles, list[Change], list[str]]:
+        """Give the files for the new tokenizer, what changed, and which are to go."""
+        renumber = np.full(old.size, -1, dtype=np.int64)
+        renumber[kept] = np.arange(len(kept))
+        files: dict[str, bytes] = {}
+        documents: dict[str, Any] = {}
+        changes: list[Change] = []
+        removed: list[str] = []
+        for name, content in self.files.items():
+            made: bytes | None = content
+            if name == CONFIG:
+                documents[name] = self._config(renumber, changes, ignore_merges=ignore_merges)
+                made = _documents.written(documents[name])
+            elif name in ("added_tokens.json", "vocab.json"):
+                made = self._numbered(name, old, renumber, changes)
+            elif name == "vocab.txt":
+                made = self._listed(old, new, changes)
+            elif name == "merges.txt":
+                made = self._merges(document, changes)
+            elif name in MODELS:
+                made = None
+            if made is None:
+                removed.append(name)
+                changes.append(Change(name, "", "there", "removed: it would be stale"))
+                continue
+            if name in self.documents and name not in documents:
+                documents[name] = (
+                    self.documents[name] if made is content else _documents.parse(name, made)
+                )
+            files[name] = made
+        return SideFiles(self.folder, files, documents), changes, removed
+
+    def _config(
+        self, renumber: NDArray[np.int64], changes: list[Change], *, ignore_merges: bool
+    ) -> dict[str, Any]:
+        made = dict(self.documents[CONFIG])
+        fields = Fields(self._name(CONFIG), made)
+        if made.get("added_tokens_decoder") is not None:
+            decoder = {}
+            for key, value in fields.inside("added_tokens_decoder").value.items():
+                number = self._id(fields, f"added_tokens_decoder[{key!r}]", key, renumber)
+                if number != int(key):
+                    shown = None if number < 0 else str(number)
+                    changes.append(Change(CONFIG, f"added_tokens_decoder[{key}]", key, shown))
+                if number >= 0:
+                    decoder[str(number)] = value
+            made["added_tokens_decoder"] = decoder
+        for name, value in self.documents[CONFIG].items():
+            if not name.endswith(("_token_id", "_token_ids")) or value is None:
+                continue
+            listed = isinstance(value, list)
+            numbers = [self._id(fields, name, n, renumber) for n in (value if listed else [value])]
+            numbers = [number for number in numbers if number >= 0]
+            made[name] = numbers if listed else (numbers[0] if numbers else None)
+            if made[name] != value:
+                changes.append(Change(CONFIG, name, value, made[name]))
+        named = made.get("tokenizer_class")
+        if ignore_merges and named not in (None, GENERIC_CLASS, "TokenizersBackend"):
+            made["tokenizer_class"] = GENERIC_CLASS
+            changes.append(Change(CONFIG, "tokenizer_class", named, GENERIC_CLASS))
+        return made
+
+    @staticmethod
+    def _id(fields: Fields, field: str, value: Any, renumber: NDArray[np.int64]) -> int:
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            number = -1
+        if isinstance(value, bool | float) or not 0 <= number < len(renumber):
+            raise fields.wrong(field, f"an id below {len(renumber)}", value)
+        return int(renumber[number])
+
+    def _numbered(
+        self, name: str, old: Vocabulary, renumber: NDArray[np.int64], changes: list[Change]
+    ) -> bytes | None:
+        """Renumber an object of tokens and ids, unless it contradicts the tokenizer."""
+        made: dict[str, int] = {}
+        given = self.documents[name]
+        for token, number in given.items():
+            if (
+                type(number) is not int
+                or not 0 <= number < old.size
+                or (old.tokens[number] != token)
+            ):
+                return None
+            if renumber[number] >= 0:
+                made[token] = int(renumber[number])
+        if len(made) != len(given) or list(made.values()) != list(given.values()):
+            changes.append(Change(name, "", f"{len(given)} entries", f"{len(made)} entries"))
+        return _documents.written(made)
+
+    def _listed(self, old: Vocabulary, new: Vocabulary, changes: list[Change]) -> bytes | None:
+        """Rewrite a list of tokens, one a line, by id."""
+        text = _documents.decoded(self._name("vocab.txt"), self.files["vocab.txt"])
+        lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+        if len(lines) > old.size or tuple(lines) != old.tokens[: len(lines)]:
+            return None
+        listed = sum(1 for token in old.tokens[: len(lines)] if token in new.ids)
+        tokens = [token or "" for token in new.tokens[:listed]]
+        if len(tokens) != len(lines):
+            changes.append(
+                Change("vocab.txt", "", f"{len(lines)} entries", f"{len(tokens)} entries")
+            )
+        return ("\n".join(tokens) + "\n").encode()
+
+    def _merges(self, document: dict[str, Any], changes: list[Change]) -> bytes | None:
+        """Leave out the merges that the tokenizer has no longer."""
+        name = "merges.txt"
+        lines = _documents.decoded(self._name(name), self.files[name]).splitlines()
+        head = lines[:1] if lines and lines[0].startswith("#version") else []
+        given = [line for line in lines[len(head) :] if line]
+        stays = {f"{left} {right}" for left, right in merge_pairs(document["model"])}
+        made = [line for line in given if line in stays]
+        if len(made) != len(stays):
+            return None
+        if len(made) != len(given):
+            changes.append(Change(name, "", f"{len(given)} entries", f"{len(made)} entries"))
+        return ("\n".join([*head, *made]) + "\n").encode()
+
+
+def require_one_model(folder: Path) -> Path:
+    """Give the SentencePiece model of a folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none.
+    FormatError
+        There are several.
+    """
+    named = [folder / name for name in MODELS if (folder / name).is_file()]
+    found = named or sorted(folder.glob("*.model"))
+    if not found:
+        raise FileNotFoundError(
+            f"{folder}: expected a tokenizer.json or a SentencePiece .model, found neither"
+        )
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise FormatError(f"{folder}: expected one SentencePiece model, found {names}; name one")
+    return found[0]

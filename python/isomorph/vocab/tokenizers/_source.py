@@ -1,0 +1,121 @@
+"""The files of a tokenizer, of either format, and the same with fewer tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isomorph.vocab._changes import Change
+from isomorph.vocab.tokenizers import _documents, _rewriting, _vocabulary
+from isomorph.vocab.tokenizers._encoding import Encoder
+from isomorph.vocab.tokenizers._side_files import SideFiles
+from isomorph.vocab.tokenizers._vocabulary import Vocabulary
+
+__all__ = ["JsonSource", "Source"]
+
+
+class Source(Protocol):
+    """What a tokenizer was read from."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def format(self) -> str:
+        """The file's format."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """A tokenizer.json, as it is or converted, that the library encodes with."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What the document says of tokens."""
+
+    @property
+    def side(self) -> SideFiles:
+        """What lies beside the file."""
+
+    @property
+    def tokens(self) -> tuple[str | None, ...]:
+        """The tokens as the files spell them."""
+
+    @property
+    def special(self) -> set[int]:
+        """Ids that the files name."""
+
+    def encoder(self) -> Encoder:
+        """Give the library's tokenizer."""
+
+    def trimmed(
+        self, kept: NDArray[np.int64], ignore_merges: bool
+    ) -> tuple[Source, list[Change], list[str]]:
+        """Give the files of the kept ids, what changed, and which files are left out."""
+
+    def files(self) -> dict[str, bytes]:
+        """Give what is to be written, by name."""
+
+
+@dataclass(frozen=True)
+class JsonSource:
+    """A tokenizer.json, and what lies beside it."""
+
+    path: Path
+    document: dict[str, Any]
+    vocabulary: Vocabulary
+    side: SideFiles
+    #: The file as it came, if nothing was changed.
+    content: bytes | None = None
+    format: str = "tokenizer.json"
+
+    @classmethod
+    def read(cls, path: Path, side: SideFiles) -> JsonSource:
+        """Read and validate a file."""
+        content = _documents.read_bytes(path)
+        document = _documents.parse(path, content)
+        vocabulary = _vocabulary.read(str(path), document)
+        source = cls(path, document, vocabulary, side, content)
+        source.special  # noqa: B018 - the ids that fields name are validated by being read
+        return source
+
+    @property
+    def tokens(self) -> tuple[str | None, ...]:
+        """The tokens as the file spells them."""
+        return self.vocabulary.tokens
+
+    @cached_property
+    def special(self) -> set[int]:
+        """The ids that the post-processor and the padding name."""
+        return _rewriting.named_ids(str(self.path), self.document, self.vocabulary)
+
+    def encoder(self) -> Encoder:
+        """Give the library's tokenizer, checked to number the tokens as the file does."""
+        made = Encoder(str(self.path), self.document, self.content)
+        made.require_ids(self.vocabulary.tokens)
+        return made
+
+    def trimmed(
+        self, kept: NDArray[np.int64], ignore_merges: bool
+    ) -> tuple[JsonSource, list[Change], list[str]]:
+        """Give the files of the kept ids, what changed, and which files are left out."""
+        name = self.path.name
+        document, changes = _rewriting.rewrite(
+            name, self.document, self.vocabulary, kept, ignore_merges=ignore_merges
+        )
+        vocabulary = _vocabulary.read(str(self.path), document)
+        side, others, removed = self.side.trimmed(
+            self.vocabulary, vocabulary, kept, document, ignore_merges=ignore_merges
+        )
+        source = JsonSource(self.path, document, vocabulary, side)
+        return source, [*changes, *others], removed
+
+    def files(self) -> dict[str, bytes]:
+        """Give what is to be written, by name."""
+        content = self.content or _documents.written(self.document)
+        return {self.path.name: content, **self.side.files}

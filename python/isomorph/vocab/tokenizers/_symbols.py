@@ -1,0 +1,152 @@
+"""What a token stands for: its text without marks, whether it begins a word, what is special."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from isomorph.vocab.tokenizers._vocabulary import Vocabulary
+
+__all__ = ["Symbols", "byte_characters", "template_tokens"]
+
+SPACE = "▁"
+_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>\Z")
+
+#: Tokens that mean something to a model whether or not the file lists them as added.
+_SPECIAL = re.compile(
+    r"""(?:
+      <(?:s|/s|pad|unk|mask|cls|sep|bos|eos|S|CLS|SEP|MASK)>
+    | \[(?:PAD|UNK|CLS|SEP|MASK|BOS|EOS)\]
+    | ▁?<extra_id_[0-9]+>
+    | <\|[^|<>]+\|>
+    )\Z""",
+    re.VERBOSE,
+)
+#: What may be a token in the text of a chat template.
+_IN_TEMPLATE = re.compile(
+    r"<[^<>\s]{1,64}>|<<[^<>\s]{1,64}>>|\[/?[A-Z_]{2,32}\]|<\|[^|<>]{1,64}\|>"
+)
+
+
+@cache
+def byte_characters() -> dict[str, int]:
+    """Give the 256 characters that byte-level tokenizers write bytes as."""
+    shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    table = {chr(byte): byte for byte in shown}
+    for byte in range(256):
+        if byte not in table.values():
+            table[chr(256 + len(table) - len(shown))] = byte
+    return table
+
+
+class Symbols:
+    """How the tokens of a tokenizer are spelled."""
+
+    def __init__(self, vocabulary: Vocabulary, document: dict[str, Any]) -> None:
+        self._vocabulary = vocabulary
+        self.byte_level = any(
+            _has_type(document.get(part), "ByteLevel")
+            for part in ("pre_tokenizer", "decoder", "normalizer")
+        )
+        self._literal = {token.id for token in vocabulary.added}
+        if vocabulary.unknown is not None:
+            self._literal.add(vocabulary.unknown)
+
+    def bytes_(self) -> list[int]:
+        """Give the ids of the byte alphabet."""
+        ids = self._vocabulary.ids
+        if self.byte_level:
+            return sorted(ids[c] for c in byte_characters() if c in ids)
+        named = (ids.get(f"<0x{byte:02X}>") for byte in range(256))
+        return sorted(number for number in named if number is not None)
+
+    def special(self) -> set[int]:
+        """Give the ids of what is no text: added, unknown, and by its spelling."""
+        found = set(self._literal)
+        found.update(
+            number
+            for token, number in self._vocabulary.ids.items()
+            if token[:1] in "<[▁" and _SPECIAL.match(token)
+        )
+        return found
+
+    def text(self, token: int) -> str | None:
+        """Give what a token stands for, or None if that is no text by itself."""
+        spelled = self._vocabulary.tokens[token]
+        if spelled is None or token in self._literal:
+            return spelled
+        if self.byte_level:
+            return _decoded(spelled)
+        if byte := _BYTE.match(spelled):
+            number = int(byte.group(1), 16)
+            return chr(number) if number < 0x80 else None
+        prefix, suffix = self._vocabulary.prefix, self._vocabulary.suffix
+        if prefix and len(spelled) > len(prefix):
+            spelled = spelled.removeprefix(prefix)
+        if suffix:
+            spelled = spelled.removesuffix(suffix)
+        return spelled.removeprefix(SPACE).replace(SPACE, " ")
+
+    def starts_word(self, token: int) -> bool:
+        """Whether the token can only, or may, be where a word begins."""
+        spelled = self._vocabulary.tokens[token]
+        if spelled is None or token in self._literal:
+            return False
+        if self.byte_level:
+            return spelled.startswith("Ġ")
+        if self._vocabulary.kind == "wordpiece":
+            return not spelled.startswith(self._vocabulary.prefix)
+        if self.spaced:
+            return spelled.startswith(SPACE)
+        return not self._vocabulary.prefix or not spelled.startswith(self._vocabulary.prefix)
+
+    @property
+    def spaced(self) -> bool:
+        """Whether blanks are written into the tokens."""
+        return SPACE in self._vocabulary.ids or any(
+            token.startswith(SPACE) for token in self._vocabulary.ids
+        )
+
+
+def _decoded(spelled: str) -> str | None:
+    table = byte_characters()
+    try:
+        raw = bytes(table[character] for character in spelled)
+    except KeyError:
+        return spelled
+    try:
+        return raw.removeprefix(b" ").decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _has_type(step: Any, name: str) -> bool:
+    """Whether a normalizer, pre-tokenizer or decoder is, or has in it, a step of this type."""
+    waiting = [step]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            if value.get("type") == name:
+                return True
+            waiting.extend(entry for entry in value.values() if isinstance(entry, list | dict))
+    return False
+
+
+def template_tokens(templates: Any, vocabulary: Vocabulary) -> set[int]:
+    """Give the ids of tokens that chat templates spell out, of a string or of named ones."""
+    found: set[int] = set()
+    waiting = [templates]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, str):
+            for spelled in _IN_TEMPLATE.findall(value):
+                if (number := vocabulary.ids.get(spelled)) is not None:
+                    found.add(number)
+    return found
