@@ -6,16 +6,32 @@ from isomorph.vocab.pruning import prune, script_counts
 from isomorph.vocab.remap import Remap
 
 if TYPE_CHECKING:
+    from isomorph.vocab._changes import Change
     from isomorph.vocab.initialization import overlap
     from isomorph.vocab.mixing import TokenMixing
+    from isomorph.vocab.tokenizers import Tokenizer, TrimmedTokenizer, Usage
 
 #: Names that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
+    "Change": "_changes",
     "TokenMixing": "mixing",
+    "Tokenizer": "tokenizers",
+    "TrimmedTokenizer": "tokenizers",
+    "Usage": "tokenizers",
     "overlap": "initialization",
 }
 
-__all__ = ["Remap", "TokenMixing", "overlap", "prune", "script_counts"]
+__all__ = [
+    "Change",
+    "Remap",
+    "TokenMixing",
+    "Tokenizer",
+    "TrimmedTokenizer",
+    "Usage",
+    "overlap",
+    "prune",
+    "script_counts",
+]
 
 
 def __getattr__(name: str) -> Any:
