@@ -6,6 +6,7 @@ and servers alike: ``isomorph.plot.precision(results).figure.savefig("precision.
 """
 
 from isomorph.plot._accuracy import accuracy, learning_curve, precision, verdict
+from isomorph.plot._budget import budget
 from isomorph.plot._pairs import translations
 from isomorph.plot._spaces import hubness, singular_values, spectrum
 from isomorph.plot._style import COLORS, FAINT, INK
@@ -15,6 +16,7 @@ __all__ = [
     "FAINT",
     "INK",
     "accuracy",
+    "budget",
     "hubness",
     "learning_curve",
     "precision",
