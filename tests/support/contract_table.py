@@ -21,6 +21,7 @@ from support.learning_contracts import LEARNING
 from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAYS, SHAPES
 from support.rcsls_contracts import RCSLS
 from support.vocab_mixing_contracts import MIXING, MIXING_WITHOUT_ARRAYS
+from support.vocab_planning_contracts import PLANNING
 from support.vocab_tokenizers_contracts import TOKENIZERS
 
 #: An odd number of columns, more than one canonical chunk of 8, and no multiple of any SIMD width.
@@ -746,6 +747,7 @@ WITHOUT_ARRAYS = {
     "Remap.save": _REMAP,
     "Remap.scatter": _REMAP,
     "Remap.then": _REMAP,
+    **PLANNING,
     **TOKENIZERS,
     "vocab.prune": "takes words",
     "vocab.script_counts": "takes words",

@@ -7,28 +7,38 @@ from isomorph.vocab.remap import Remap
 
 if TYPE_CHECKING:
     from isomorph.vocab._changes import Change
+    from isomorph.vocab.corpora import Corpus
     from isomorph.vocab.initialization import overlap
     from isomorph.vocab.mixing import TokenMixing
+    from isomorph.vocab.planning import TrimPlan, coverage, plan
     from isomorph.vocab.tokenizers import Tokenizer, TrimmedTokenizer, Usage
 
 #: Names that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
     "Change": "_changes",
+    "Corpus": "corpora",
     "TokenMixing": "mixing",
     "Tokenizer": "tokenizers",
+    "TrimPlan": "planning",
     "TrimmedTokenizer": "tokenizers",
     "Usage": "tokenizers",
+    "coverage": "planning",
     "overlap": "initialization",
+    "plan": "planning",
 }
 
 __all__ = [
     "Change",
+    "Corpus",
     "Remap",
     "TokenMixing",
     "Tokenizer",
+    "TrimPlan",
     "TrimmedTokenizer",
     "Usage",
+    "coverage",
     "overlap",
+    "plan",
     "prune",
     "script_counts",
 ]

@@ -11,7 +11,6 @@ import numpy as np
 from isomorph import _text
 from isomorph.errors import ShapeError
 from isomorph.vocab.corpora import Corpus, as_corpus
-from isomorph.vocab.planning._trials import unknown_id
 
 if TYPE_CHECKING:
     from isomorph.vocab.remap import Remap
@@ -189,7 +188,7 @@ def _block(
     renumbered = np.full(remap.old_size, -1, np.int64)
     renumbered[remap.new_to_old] = np.arange(remap.new_size)
     unknown = [
-        0 if (one := unknown_id(side)) is None else sum(int(np.sum(row == one)) for row in rows)
+        0 if side.unknown is None else sum(int(np.sum(row == side.unknown)) for row in rows)
         for side, rows in ((before, old), (after, new))
     ]
     changed = sum(not np.array_equal(renumbered[a], b) for a, b in zip(old, new, strict=True))

@@ -132,7 +132,23 @@ def plan(
 
     Examples
     --------
-    >>> from isomorph.vocab import corpora, plan
+    >>> import json
+    >>> from pathlib import Path
+    >>> from isomorph.vocab import Corpus, Tokenizer, plan
+    >>> words = ["[UNK]", "the", "a", "cat", "dog", "chat", "##s", "un", "##e"]
+    >>> model = {"type": "WordPiece", "vocab": {word: n for n, word in enumerate(words)}}
+    >>> model |= {"unk_token": "[UNK]", "continuing_subword_prefix": "##"}
+    >>> model |= {"max_input_chars_per_word": 100}
+    >>> _ = Path("tokenizer.json").write_text(
+    ...     json.dumps({"model": model, "pre_tokenizer": {"type": "Whitespace"}})
+    ... )
+    >>> tokenizer = Tokenizer.load("tokenizer.json")
+    >>> english = Corpus.from_lines(["the cats", "a dog"])
+    >>> trim = plan(tokenizer, corpus=english, multiple_of=1)
+    >>> [tokenizer.tokens[n] for n in trim.kept]
+    ['[UNK]', 'the', 'a', 'cat', 'dog', '##s', '##e']
+    >>> trim.lossless, trim.reasons["used by the corpus"]
+    (True, 5)
     """
     text = corpora.as_corpus(corpus, languages, field=field, errors=errors)
     asked = _options.Asked.of(scripts, size, max_extra_tokens, min_count, multiple_of)

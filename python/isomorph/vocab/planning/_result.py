@@ -167,6 +167,11 @@ class TrimPlan:
         return {name: count for name, count in zip(REASONS, counts, strict=True) if count}
 
     @property
+    def why(self) -> tuple[str, ...]:
+        """Why each kept token is kept."""
+        return tuple(REASONS[number] for number in self.reason.tolist())
+
+    @property
     def unused(self) -> NDArray[np.int64]:
         """The ids that never came out of the corpus, kept or not; all of them without a corpus."""
         used = np.zeros(self.tokenizer.size, np.bool_)
@@ -211,7 +216,7 @@ class TrimPlan:
             f"{self.size:,} kept ({share:.1f} %)"
         ]
         if self.usage is not None and self.corpus is not None:
-            promise = "every line tokenises as before" if self.lossless else "lines change"
+            promise = "all tokenise as before" if self.lossless else "some tokenise otherwise"
             lines.append(
                 f"corpus: {int(self.usage.lines):,} lines, {int(self.usage.words):,} words, "
                 f"{int(self.usage.tokens):,} tokens{of_text(self.corpus)}; {promise}"
@@ -233,7 +238,7 @@ class TrimPlan:
         for row in self.budget:
             cells = [f"{row.size:,}", f"{100 * row.size / self.budget[-1].size:.1f} %"]
             if sized:
-                cells += [f"{row.parameters or 0:,}", f"{(row.bytes or 0) / 1e6:,.1f}"]
+                cells += [f"{row.parameters or 0:,}", _megabytes(row.bytes or 0)]
             if row.cost is not None:
                 costs = [row.cost, *(row.languages[name] for name in shown)]
                 cells += [f"{cost.tokens_per_word:.3f} {_more(cost.extra):>7}" for cost in costs]
@@ -251,6 +256,11 @@ class TrimPlan:
         worst = sorted(row.languages.items(), key=lambda entry: -entry[1].extra)[:_COLUMNS]
         told = ", ".join(f"{name} {_more(cost.extra)}" for name, cost in worst)
         return [f"{len(row.languages)} languages, those that pay most: {told}"]
+
+
+def _megabytes(size: int) -> str:
+    value = size / 1e6
+    return f"{value:,.1f}" if value >= 10 else f"{value:.3g}"
 
 
 def _more(extra: float) -> str:

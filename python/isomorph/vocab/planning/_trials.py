@@ -178,13 +178,8 @@ def _encoded(
     ids = tokenizer.encode(texts, threads=threads)
     lengths = np.fromiter(map(len, ids), np.int64, len(ids))
     flat = np.concatenate(ids) if ids else np.zeros(0, np.int32)
-    unknown = unknown_id(tokenizer)
+    unknown = tokenizer.unknown
     if unknown is None or not len(flat):
         return flat, lengths, np.zeros(len(ids), np.int64)
     owner = np.repeat(np.arange(len(ids)), lengths)
     return flat, lengths, np.bincount(owner[flat == unknown], minlength=len(ids)).astype(np.int64)
-
-
-def unknown_id(tokenizer: Tokenizer) -> int | None:
-    """Give the id of the unknown token, if the tokenizer has one."""
-    return tokenizer._vocabulary.unknown

@@ -82,6 +82,11 @@ class Tokenizer:
         """The tokens by id, as the files spell them; None where no token has the id."""
         return self._source.tokens
 
+    @property
+    def unknown(self) -> int | None:
+        """The id of the unknown token, if there is one."""
+        return self._vocabulary.unknown
+
     @cached_property
     def special(self) -> NDArray[np.int64]:
         """The ids that are no text: special, control, unknown, added, named by other fields."""
