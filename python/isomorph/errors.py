@@ -37,6 +37,10 @@ class RemapError(IsomorphError, ValueError):
     """The ids of a vocabulary remap repeat, are negative, out of range or have no counterpart."""
 
 
+class CertificateError(IsomorphError, ValueError):
+    """What was written is not what was to be: a row, a line of tokens, a configuration, a file."""
+
+
 class MemoryBudgetError(IsomorphError, MemoryError):
     """The work needs more memory than it was allowed, or than the machine gives."""
 

@@ -23,6 +23,7 @@ from support.rcsls_contracts import RCSLS
 from support.vocab_mixing_contracts import MIXING, MIXING_WITHOUT_ARRAYS
 from support.vocab_planning_contracts import PLANNING
 from support.vocab_tokenizers_contracts import TOKENIZERS
+from support.vocab_trimming_contracts import TRIMMING
 
 #: An odd number of columns, more than one canonical chunk of 8, and no multiple of any SIMD width.
 COLUMNS = 19
@@ -748,6 +749,7 @@ WITHOUT_ARRAYS = {
     "Remap.scatter": _REMAP,
     "Remap.then": _REMAP,
     **PLANNING,
+    **TRIMMING,
     **TOKENIZERS,
     "vocab.prune": "takes words",
     "vocab.script_counts": "takes words",

@@ -27,6 +27,8 @@ from isomorph.cli import (
     info,
     learn,
     translate,
+    trim,
+    untrim,
 )
 from isomorph.cli._terminal import Terminal, prepare_streams
 
@@ -38,17 +40,35 @@ OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 _CHECKED_BY_THE_LIBRARY = (
     "folds",
     "limit",
+    "max_extra_tokens",
     "memory",
+    "min_count",
     "min_retention",
+    "multiple_of",
     "neighborhood",
     "seed",
+    "size",
     "threads",
 )
 
-_COMMANDS = (demo, align, learn, translate, evaluate, bridge, apply, convert, info, bench)
+_COMMANDS = (
+    demo,
+    align,
+    learn,
+    translate,
+    evaluate,
+    bridge,
+    apply,
+    trim,
+    untrim,
+    convert,
+    info,
+    bench,
+)
 
 _DESCRIPTION = """\
 Align two embedding spaces, translate words across them, and measure honestly how well it works.
+Trim a model to the tokens that your text needs, and prove that nothing else changed.
 
 Start with 'isomorph demo': it needs no files and takes seconds.
 """

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from isomorph._folders import flush, make_parents, new_draft
 
 
 @contextmanager
@@ -22,18 +22,14 @@ def output_folder(folder: Path) -> Iterator[Path]:
     folder = Path.cwd() / folder
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(20, "not a directory", str(folder))
-    created = _make_parents(folder.parent)
-    draft = folder.parent / f".{folder.name}.{secrets.token_hex(6)}.partial"
+    created = make_parents(folder.parent)
+    draft = None
     try:
-        try:
-            draft.mkdir()
-        except OSError as error:
-            # Of the draft nobody has heard: name the folder that was asked for.
-            raise OSError(error.errno, error.strerror, str(folder)) from None
+        draft = new_draft(folder)
         yield draft
         files = sorted(draft.iterdir())
         for file in files:
-            _flush(file)
+            flush(file)
         if folder.exists():
             for file in files:
                 file.replace(folder / file.name)
@@ -41,20 +37,9 @@ def output_folder(folder: Path) -> Iterator[Path]:
         else:
             draft.rename(folder)
     except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
         for parent in created:
             with contextlib.suppress(OSError):
                 parent.rmdir()
         raise
-
-
-def _make_parents(folder: Path) -> list[Path]:
-    """Create a folder and its parents; return those that were created, innermost first."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    return missing
-
-
-def _flush(file: Path) -> None:
-    with file.open("r+b") as stream:
-        os.fsync(stream.fileno())

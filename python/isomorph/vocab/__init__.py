@@ -12,35 +12,48 @@ if TYPE_CHECKING:
     from isomorph.vocab.mixing import TokenMixing
     from isomorph.vocab.planning import TrimPlan, coverage, plan
     from isomorph.vocab.tokenizers import Tokenizer, TrimmedTokenizer, Usage
+    from isomorph.vocab.trimming import Certificate, Footprint, Trimmed, Untrimmed, trim, untrim
 
 #: Names that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
+    "Certificate": "trimming",
     "Change": "_changes",
     "Corpus": "corpora",
+    "Footprint": "trimming",
     "TokenMixing": "mixing",
     "Tokenizer": "tokenizers",
     "TrimPlan": "planning",
+    "Trimmed": "trimming",
     "TrimmedTokenizer": "tokenizers",
+    "Untrimmed": "trimming",
     "Usage": "tokenizers",
     "coverage": "planning",
     "overlap": "initialization",
     "plan": "planning",
+    "trim": "trimming",
+    "untrim": "trimming",
 }
 
 __all__ = [
+    "Certificate",
     "Change",
     "Corpus",
+    "Footprint",
     "Remap",
     "TokenMixing",
     "Tokenizer",
     "TrimPlan",
+    "Trimmed",
     "TrimmedTokenizer",
+    "Untrimmed",
     "Usage",
     "coverage",
     "overlap",
     "plan",
     "prune",
     "script_counts",
+    "trim",
+    "untrim",
 ]
 
 

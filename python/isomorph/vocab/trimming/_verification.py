@@ -1,0 +1,238 @@
+"""What a certificate says is found here: the written files are read again, and compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isomorph import runtime
+from isomorph.errors import CertificateError
+from isomorph.vocab.checkpoints import _configs
+from isomorph.vocab.checkpoints._checkpoint import Checkpoint
+from isomorph.vocab.trimming._rows import NewRows
+
+if TYPE_CHECKING:
+    from isomorph.vocab.checkpoints._header import Tensor
+    from isomorph.vocab.corpora import Corpus
+    from isomorph.vocab.remap import Remap
+    from isomorph.vocab.tokenizers import Tokenizer
+
+#: Bytes that are compared or hashed at once.
+_BLOCK = 8 << 20
+
+
+@dataclass(frozen=True)
+class Lines:
+    """How many lines have the same tokens.
+
+    Attributes
+    ----------
+    lines, same : int
+        All lines, and those whose new ids are the old ones under the remap.
+    first : str or None
+        The first line that has others, for a message.
+    """
+
+    lines: int
+    same: int
+    first: str | None = None
+
+
+def compare_lines(
+    before: Tokenizer,
+    after: Tokenizer,
+    remap: Remap,
+    corpus: Corpus,
+    *,
+    threads: int | None = None,
+) -> Lines:
+    """Tokenise every line with both tokenizers, special tokens included."""
+    lookup = remap.old_to_new
+    lines = same = 0
+    first = None
+    for _, block in corpus.blocks():
+        old = before.encode(block, special=True, threads=threads)
+        new = after.encode(block, special=True, threads=threads)
+        for line, one, other in zip(block, old, new, strict=True):
+            lines += 1
+            if len(one) == len(other) and np.array_equal(lookup[one], other):
+                same += 1
+            elif first is None:
+                first = line
+    return Lines(lines, same, first)
+
+
+def compare_rows(
+    before: Checkpoint, after: Checkpoint, rows: NewRows
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Compare every tensor byte for byte with what it is made from.
+
+    Returns
+    -------
+    tables : list of dict
+        Of each table with a row a token, with the SHA-256 of its new bytes.
+    others : dict
+        How many other tensors there are, and that all are as they were.
+
+    Raises
+    ------
+    CertificateError
+        A row, a tensor or a name that is not as it should be.
+    """
+    old, new = before.tensors.tensors, after.tensors.tensors
+    if old.keys() != new.keys():
+        odd = sorted(old.keys() ^ new.keys())[0]
+        raise CertificateError(f"{after.folder.root}: tensor {odd!r} is in one model only")
+    tables = {table.name: table for table in before.tables}
+    described = []
+    for name, tensor in old.items():
+        if name not in tables:
+            if (tensor.dtype, tensor.shape) != (new[name].dtype, new[name].shape):
+                raise CertificateError(
+                    f"{new[name].path}: tensor {name!r} has another type or shape"
+                )
+            _require_same(tensor, new[name], _blocks_of(tensor))
+            continue
+        table = tables[name]
+        shape = list(table.shape)
+        shape[table.axis] = rows.size
+        if (tensor.dtype, shape) != (new[name].dtype, list(new[name].shape)):
+            raise CertificateError(
+                f"{new[name].path}: tensor {name!r}: expected {tensor.dtype} of shape {shape}, got "
+                f"{new[name].dtype} of shape {list(new[name].shape)}"
+            )
+        digest = _require_same(tensor, new[name], _rows_of(tensor, table.axis, rows.index))
+        described.append(
+            {
+                "name": name,
+                "role": table.role,
+                "dtype": tensor.dtype,
+                "rows_before": table.rows,
+                "rows": rows.size,
+                "rows_kept": int((rows.index >= 0).sum()),
+                "identical": True,
+                "sha256": digest,
+            }
+        )
+    count = len(old) - len(tables)
+    return described, {"tensors": count, "identical": count}
+
+
+def _bytes_of(tensor: Tensor) -> NDArray[np.uint8]:
+    if not tensor.nbytes:
+        return np.empty(0, np.uint8)
+    return np.memmap(tensor.path, np.uint8, "r", tensor.start, (tensor.nbytes,))
+
+
+def _blocks_of(tensor: Tensor) -> Iterable[NDArray[np.uint8]]:
+    data = _bytes_of(tensor)
+    for start in range(0, len(data), _BLOCK):
+        yield data[start : start + _BLOCK]
+
+
+def _rows_of(tensor: Tensor, axis: int, index: NDArray[np.int64]) -> Iterable[NDArray[np.uint8]]:
+    """Give the bytes that a tensor of these rows should have, in order."""
+    outer = int(np.prod(tensor.shape[:axis], dtype=np.int64))
+    data = _bytes_of(tensor).reshape(outer, tensor.shape[axis], -1)
+    step = max(1, _BLOCK // max(1, data.shape[2]))
+    for part in data:
+        for start in range(0, len(index), step):
+            wanted = index[start : start + step]
+            block = part[np.maximum(wanted, 0)]
+            block[wanted < 0] = 0
+            yield block.reshape(-1)
+
+
+def _require_same(old: Tensor, new: Tensor, expected: Iterable[NDArray[np.uint8]]) -> str:
+    """Compare what was written with what should have been; return its SHA-256."""
+    data = _bytes_of(new)
+    digest = hashlib.sha256()
+    at = 0
+    for block in expected:
+        found = data[at : at + len(block)]
+        if not np.array_equal(found, block):
+            raise CertificateError(
+                f"{new.path}: tensor {new.name!r}: bytes {at:,} to {at + len(block):,} are not "
+                f"those of {old.path}"
+            )
+        digest.update(found.data)
+        at += len(block)
+    if at != len(data):
+        raise CertificateError(
+            f"{new.path}: tensor {new.name!r} has {len(data):,} bytes, not {at:,}"
+        )
+    return digest.hexdigest()
+
+
+def compare_configs(
+    before: Checkpoint,
+    after: Checkpoint,
+    rows: NewRows,
+    old_tokens: Sequence[str | None],
+    new_tokens: Sequence[str | None],
+) -> dict[str, int]:
+    """Check that every id in a configuration names the token that it named, and every size.
+
+    Raises
+    ------
+    CertificateError
+        A field that does not.
+    """
+    size = _configs.vocabulary_size(after.config)
+    if size is not None and size != rows.size:
+        raise CertificateError(
+            f"{after.folder.root}: config.json says {size:,} tokens, the tables have {rows.size:,}"
+        )
+    if len(new_tokens) > rows.size:
+        raise CertificateError(
+            f"{after.folder.root}: the tokenizer has {len(new_tokens):,} ids, the tables "
+            f"{rows.size:,} rows"
+        )
+    count = 0
+    for file, fields in before.id_fields.items():
+        now = {field.name: field.id for field in after.id_fields.get(file, ())}
+        for field in fields:
+            new = now.get(field.name)
+            expected = rows.renumber(field.id)
+            same_token = (
+                new is not None and (field.id >= len(old_tokens) or old_tokens[field.id] is None)
+            ) or (
+                new is not None
+                and new < len(new_tokens)
+                and field.id < len(old_tokens)
+                and new_tokens[new] == old_tokens[field.id]
+            )
+            if new is None or new != expected or not same_token:
+                raise CertificateError(
+                    f"{after.folder.root}: {file}: {field.name}: expected {expected}, the new id "
+                    f"of {field.id}, got {new}"
+                )
+            count += 1
+    return {"ids": count, "rows": rows.size, "vocab_size": rows.size if size is None else size}
+
+
+def hashes(
+    root: Path, names: Iterable[str], *, threads: int | None = None
+) -> dict[str, dict[str, Any]]:
+    """Give size and SHA-256 of files, by their names."""
+    ordered = sorted(names)
+    with ThreadPoolExecutor(runtime.resolve_threads(threads)) as pool:
+        found = pool.map(lambda name: _hash(root / name), ordered)
+        return dict(zip(ordered, found, strict=True))
+
+
+def _hash(file: Path) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    size = 0
+    with file.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return {"bytes": size, "sha256": digest.hexdigest()}

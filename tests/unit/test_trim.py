@@ -1,0 +1,319 @@
+"""Trims of small models of every family: rows, ids, tokens, certificate, the way back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tokenizers")
+
+from isomorph.errors import CertificateError, FormatError
+from isomorph.vocab import Certificate, Tokenizer, trim, untrim
+from support import small_models as small
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    return small.write_text(tmp_path / "corpus.txt", small.CORPUS)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+
+
+@pytest.mark.parametrize("name", small.FAMILIES)
+def test_every_family_keeps_its_rows_ids_and_tokens(tmp_path, corpus, name):
+    model, out = tmp_path / "model", tmp_path / "out"
+    family = small.write(model, name)
+    before = contents(model)
+    trimmed = trim(model, out, corpus=corpus)
+    assert contents(model) == before
+    assert trimmed.path == out
+    remap = trimmed.plan.remap
+    assert 0 < remap.new_size < family.size
+    # Tokens: those of another reader, and every line of the corpus.
+    old_tokenizer = _library(model)
+    new_tokenizer = _library(out)
+    for line in small.CORPUS:
+        old, new = old_tokenizer.encode(line).ids, new_tokenizer.encode(line).ids
+        assert new == remap.old_to_new[old].tolist(), line
+        assert new_tokenizer.decode(new) == old_tokenizer.decode(old)
+    # Rows: each kept one bit for bit, every other tensor as it was.
+    old_weights, new_weights = small.read_weights(model), small.read_weights(out)
+    assert new_weights.keys() == old_weights.keys()
+    rows = trimmed.after.rows
+    for tensor, was in old_weights.items():
+        now = new_weights[tensor]
+        assert now[0] == was[0]
+        if tensor not in family.tables:
+            assert now == was, tensor
+            continue
+        kept = small.rows_of(was, family.rows)[remap.new_to_old]
+        np.testing.assert_array_equal(small.rows_of(now, rows)[: remap.new_size], kept)
+    # Configurations: the same tokens under their new ids.
+    config = json.loads((out / "config.json").read_text())
+    assert config["vocab_size"] == rows
+    assert rows % 64 == 0 or rows == family.rows
+    after = new_tokenizer.get_vocab()
+    for token, old in small.ids(family.tokenizer).items():
+        for key, value in family.config.items():
+            if key.endswith("token_id") and value == old:
+                assert config[key] == after[token], key
+    assert len(json.loads((out / "tokenizer.json").read_text())["model"]["vocab"]) <= rows
+    certificate = Certificate.load(out)
+    assert certificate.lossless
+    assert certificate.corpus["same"] == certificate.corpus["lines"] == len(small.CORPUS)
+    assert {table["name"] for table in certificate.tables} == family.tables
+    certificate.verify(out)
+
+
+@pytest.mark.parametrize("name", small.FAMILIES)
+def test_untrim_with_the_original_gives_the_original(tmp_path, corpus, name):
+    model = tmp_path / "model"
+    small.write(model, name)
+    trim(model, tmp_path / "out", corpus=corpus)
+    done = untrim(tmp_path / "out", tmp_path / "back", original=model)
+    assert done.rule == "original"
+    was, now = contents(model), contents(tmp_path / "back")
+    assert was.keys() == now.keys()
+    for file, data in was.items():
+        if file.endswith(".safetensors"):
+            continue
+        if file.endswith(".index.json"):
+            assert json.loads(now[file]) == json.loads(data)
+            continue
+        assert now[file] == data, file
+    assert small.read_weights(tmp_path / "back") == small.read_weights(model)
+
+
+def test_untrim_alone_gives_ids_back_and_copies_the_unknown_row(tmp_path, corpus):
+    model = tmp_path / "model"
+    family = small.write(model, "xlmr")
+    trimmed = trim(model, tmp_path / "out", corpus=corpus)
+    done = untrim(tmp_path / "out", tmp_path / "back")
+    assert (done.rows, done.restored) == (family.rows, trimmed.after.rows)
+    assert (tmp_path / "back" / "config.json").read_bytes() == (model / "config.json").read_bytes()
+    tokens = (tmp_path / "back" / "tokenizer.json").read_bytes()
+    assert tokens == (model / "tokenizer.json").read_bytes()
+    table = "roberta.embeddings.word_embeddings.weight"
+    old = small.rows_of(small.read_weights(model)[table], family.rows)
+    new = small.rows_of(small.read_weights(tmp_path / "back")[table], family.rows)
+    unknown = small.ids("xlmr")["<unk>"]
+    expected = np.repeat(old[unknown][None], family.rows, axis=0)
+    kept = trimmed.plan.remap.new_to_old
+    expected[kept] = old[kept]
+    np.testing.assert_array_equal(new, expected)
+
+
+def test_untrim_without_an_unknown_token_fills_with_zeros(tmp_path, corpus):
+    model = tmp_path / "model"
+    family = small.write(model, "gpt2")
+    trimmed = trim(model, tmp_path / "out", corpus=corpus)
+    done = untrim(tmp_path / "out", tmp_path / "back")
+    assert done.rule == "zero"
+    new = small.read_weights(tmp_path / "back")["transformer.wte.weight"]
+    gone = np.setdiff1d(np.arange(family.rows), trimmed.plan.kept)
+    assert not small.rows_of(new, family.rows)[gone].any()
+
+
+def test_a_model_that_was_trained_since_gets_its_ids_back(tmp_path, corpus):
+    model, out, tuned = tmp_path / "model", tmp_path / "out", tmp_path / "tuned"
+    family = small.write(model, "mbart")
+    trimmed = trim(model, out, corpus=corpus)
+    # What libraries save: no file of ours, a configuration with more fields, other weights.
+    tuned.mkdir()
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (tuned / file).write_bytes((out / file).read_bytes())
+    config = json.loads((out / "config.json").read_text())
+    small.write_json(tuned / "config.json", {**config, "dropout": 0.1})
+    shape = {
+        tensor: (dtype, shape) for tensor, (dtype, shape, _) in small.read_weights(out).items()
+    }
+    small.write_weights(tuned, shape)
+    untrim(tuned, tmp_path / "back", undo=out)
+    assert json.loads((tmp_path / "back" / "config.json").read_text()) == {
+        **family.config,
+        "dropout": 0.1,
+    }
+    table = "model.shared.weight"
+    new = small.rows_of(small.read_weights(tmp_path / "back")[table], family.rows)
+    own = small.rows_of(small.read_weights(tuned)[table], trimmed.after.rows)
+    kept = trimmed.plan.remap
+    np.testing.assert_array_equal(new[kept.new_to_old], own[: kept.new_size])
+
+
+def test_trimming_twice_is_trimming_once(tmp_path, corpus):
+    model = tmp_path / "model"
+    small.write(model, "t5")
+    trim(model, tmp_path / "once", corpus=corpus)
+    again = trim(tmp_path / "once", tmp_path / "twice", corpus=corpus)
+    assert again.before.rows == again.after.rows
+    once, twice = contents(tmp_path / "once"), contents(tmp_path / "twice")
+    for file in ("config.json", "tokenizer.json", "model.safetensors"):
+        assert once[file] == twice[file], file
+
+
+def test_the_same_trim_gives_the_same_bytes(tmp_path, corpus):
+    model = tmp_path / "model"
+    small.write(model, "sharded")
+    trim(model, tmp_path / "a", corpus=corpus, threads=1)
+    trim(model, tmp_path / "b", corpus=corpus, threads=2)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_fewer_tokens_than_the_corpus_uses_are_called_lossy(tmp_path, corpus):
+    model = tmp_path / "model"
+    small.write(model, "bert")
+    other = small.write_text(tmp_path / "other.txt", small.OTHER)
+    trimmed = trim(model, tmp_path / "out", corpus=corpus, size=192, held_out=other)
+    certificate = trimmed.certificate
+    assert trimmed.after.rows == 192
+    assert not certificate.lossless
+    assert certificate.claim.startswith("lossy")
+    assert certificate.corpus["same"] < certificate.corpus["lines"]
+    assert certificate.held_out["total"]["lines"] == len(small.OTHER)
+
+
+def test_without_a_corpus_nothing_is_claimed_of_text(tmp_path):
+    model = tmp_path / "model"
+    small.write(model, "bert")
+    trimmed = trim(model, tmp_path / "out", scripts=["Latin"])
+    assert trimmed.certificate.claim == "no corpus: coverage unknown"
+    assert trimmed.certificate.corpus is None
+    with pytest.raises(ValueError, match="expected a corpus"):
+        trim(model, tmp_path / "other")
+
+
+def test_a_dry_run_writes_nothing_and_says_what_would_be(tmp_path, corpus):
+    model = tmp_path / "model"
+    small.write(model, "llama")
+    planned = trim(model, None, corpus=corpus, dry_run=True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["corpus.txt", "model"]
+    done = trim(model, tmp_path / "out", corpus=corpus)
+    assert planned.changes == done.changes
+    assert planned.after.parameters == done.after.parameters
+    assert planned.after.load_bytes == done.after.load_bytes
+    assert planned.certificate is planned.path is None
+
+
+def test_every_change_is_saved(tmp_path, corpus):
+    model = tmp_path / "model"
+    family = small.write(model, "llama")
+    done = trim(model, tmp_path / "out", corpus=corpus)
+    saved = json.loads((tmp_path / "out" / "isomorph" / "changes.json").read_text())
+    assert saved == [change.as_dict() for change in done.changes]
+    fields = {(change["file"], change["field"]): change for change in saved}
+    assert fields["config.json", "vocab_size"]["old"] == family.rows
+    assert fields["model.safetensors", "lm_head.weight"]["new"][0] == done.after.rows
+    # Special tokens and bytes come first and all stay: their ids did not change.
+    assert not [name for name in fields if name[0] == "generation_config.json"]
+
+
+def test_the_model_card_says_how_and_is_restored(tmp_path, corpus):
+    model = tmp_path / "model"
+    small.write(model, "bert")
+    done = trim(model, tmp_path / "out", corpus=corpus, command="isomorph trim model")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert card.startswith((model / "README.md").read_text())
+    assert "isomorph trim model" in card
+    assert done.certificate.sha256 in card
+    saved = (tmp_path / "out" / "isomorph" / "certificate.json").read_bytes()
+    import hashlib
+
+    assert hashlib.sha256(saved).hexdigest() == done.certificate.sha256
+
+
+def test_a_certificate_finds_what_was_changed_since(tmp_path, corpus):
+    model, out = tmp_path / "model", tmp_path / "out"
+    small.write(model, "bert")
+    trim(model, out, corpus=corpus)
+    certificate = Certificate.load(out / "isomorph" / "certificate.json")
+    (out / "added.txt").write_text("x")
+    certificate.verify(out)
+    data = bytearray((out / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (out / "model.safetensors").write_bytes(data)
+    with pytest.raises(CertificateError, match=r"model\.safetensors: its bytes are not those"):
+        certificate.verify(out)
+    (out / "config.json").unlink()
+    with pytest.raises(CertificateError, match=r"config\.json is certified, and is not there"):
+        certificate.verify(out)
+
+
+def test_sentence_transformers_with_a_sub_folder(tmp_path, corpus):
+    model, out = tmp_path / "model", tmp_path / "out"
+    small.write(model / "0_Transformer", "bert")
+    (model / "0_Transformer" / "README.md").unlink()
+    modules = [
+        {"idx": 0, "name": "0", "path": "0_Transformer", "type": "a.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "a.models.Pooling"},
+        {"idx": 2, "name": "2", "path": "2_Dense", "type": "a.models.Dense"},
+    ]
+    small.write_json(model / "modules.json", modules)
+    for name in ("1_Pooling", "2_Dense"):
+        (model / name).mkdir()
+        small.write_json(model / name / "config.json", {"word_embedding_dimension": 8})
+    (model / "2_Dense" / "pytorch_model.bin").write_bytes(b"weights")
+    (model / "0_Transformer" / "pytorch_model.bin").write_bytes(b"old weights")
+    done = trim(model, out, corpus=corpus)
+    assert contents(out / "2_Dense") == contents(model / "2_Dense")
+    assert contents(out / "1_Pooling") == contents(model / "1_Pooling")
+    assert not (out / "0_Transformer" / "pytorch_model.bin").exists()
+    assert any(change.file == "0_Transformer/pytorch_model.bin" for change in done.changes)
+    assert json.loads((out / "0_Transformer" / "config.json").read_text())["vocab_size"] == (
+        done.after.rows
+    )
+    assert (out / "README.md").is_file()
+    assert Tokenizer.load(out / "0_Transformer").size == done.after.tokens
+    untrim(out, tmp_path / "back", original=model)
+    back = contents(tmp_path / "back")
+    was = contents(model)
+    was.pop("0_Transformer/pytorch_model.bin")
+    assert back.keys() == was.keys()
+    assert {f: d for f, d in back.items() if f != "0_Transformer/model.safetensors"} == {
+        f: d for f, d in was.items() if f != "0_Transformer/model.safetensors"
+    }
+
+
+def test_a_static_embedding_needs_no_configuration(tmp_path, corpus):
+    model, out = tmp_path / "model", tmp_path / "out"
+    model.mkdir()
+    size = small.family("bert").size
+    small.write_weights(model, {"embedding.weight": ("F16", (size, 8))})
+    (model / "tokenizer.json").write_text(small.tokenizer("bert"))
+    done = trim(model, out, corpus=corpus)
+    assert small.read_weights(out)["embedding.weight"][1] == (done.after.rows, 8)
+
+
+def test_ids_of_configurations_are_kept_and_padding_does_not_move(tmp_path):
+    model = tmp_path / "model"
+    family = small.write(model, "gpt2")
+    rare = small.ids("gpt2").get("ä", 300)
+    small.write_json(
+        model / "config.json",
+        {**family.config, "pad_token_id": 5, "text_config": {"image_token_index": rare}},
+    )
+    text = small.write_text(tmp_path / "few.txt", ["a b"])
+    trimmed = trim(model, tmp_path / "out", corpus=text)
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["pad_token_id"] == 5
+    assert trimmed.plan.remap.new_to_old[config["text_config"]["image_token_index"]] == rare
+
+
+def test_the_wrong_tokenizer_is_told(tmp_path, corpus):
+    model = tmp_path / "model"
+    small.write(model, "bert")
+    (model / "tokenizer.json").write_text(small.tokenizer("llama"))
+    with pytest.raises(FormatError, match="the tokenizer is not this model's"):
+        trim(model, tmp_path / "out", corpus=corpus)
+    assert not (tmp_path / "out").exists()
+
+
+def _library(folder: Path):
+    import tokenizers
+
+    return tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
