@@ -148,7 +148,7 @@ def plan(
     >>> [tokenizer.tokens[n] for n in trim.kept]
     ['[UNK]', 'the', 'a', 'cat', 'dog', '##s', '##e']
     >>> trim.lossless, trim.reasons["used by the corpus"]
-    (True, 5)
+    (True, 3)
     """
     text = corpora.as_corpus(corpus, languages, field=field, errors=errors)
     asked = _options.Asked.of(scripts, size, max_extra_tokens, min_count, multiple_of)
