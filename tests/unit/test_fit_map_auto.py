@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import isomorph as iso
-from isomorph.align._auto import GIVEN_UP
+from isomorph.align._auto import GIVEN_UP, _because, _Pick, _pick
 from isomorph.align._holdout import How, Rows
 from isomorph.align._methods import Problem
 from isomorph.align._rows import joined, names_of
+from isomorph.align._selection import Score, Tried
 from isomorph.errors import DTypeError, ShapeError
 
 AUTO = {"method": "auto"}
@@ -344,3 +345,62 @@ def test_a_ridge_that_leaves_out_no_folds_can_win(options):
     y = x @ rng.standard_normal((4, 4)) + 0.01 * rng.standard_normal((120, 4))
     fitted = iso.fit_map(x, y, method="auto", methods=[("ridge", options)])
     assert fitted.method == "auto: ridge"
+
+
+def hits(n, *found):
+    """Give the hits of methods: how many of n queries each finds, from the first on."""
+    return [np.arange(n) < count for count in found]
+
+
+HOW = How(5, "auto", 10, None, 0.95, 0)
+
+
+@pytest.mark.parametrize(
+    ("found", "by_the_other", "picked"),
+    [
+        # One hit of 1,000 may be chance: who finds more by the other retrieval is taken.
+        ((501, 500, 300), (10, 20, 900), 1),
+        # Not if it finds fewer, or as many.
+        ((501, 500, 300), (20, 10, 900), 0),
+        ((501, 500, 300), (20, 20, 900), 0),
+        # Nine that only the best finds are no chance (p = 0.004), however few of 1,000.
+        ((509, 500, 300), (10, 20, 900), 0),
+        # What is more than a point below is not considered, whatever the other says.
+        ((520, 500, 300), (10, 20, 900), 0),
+    ],
+)
+def test_chance_does_not_decide_between_methods(found, by_the_other, picked) -> None:
+    column, other = hits(1000, *found), hits(1000, *by_the_other)
+    assert _pick(column, ["ols", "rcsls", "cca"], [other], HOW) == _Pick(picked)
+
+
+def test_chance_does_not_decide_even_where_the_difference_is_large(rng) -> None:
+    """Few queries: 3 of 400 apart in 15 that only one of two finds (p = 0.6)."""
+    best, second = np.zeros((2, 400), dtype=bool)
+    best[:209], second[:200], second[209:215] = True, True, True
+    other = hits(400, 100, 150)
+    assert _pick([best, second], ["ols", "rcsls"], [other], HOW) == _Pick(1)
+    assert _pick([best, second], ["ols", "rcsls"], [], HOW) == _Pick(0)
+
+
+def test_an_orthogonal_map_comes_before_the_other_retrieval() -> None:
+    column, other = hits(1000, 501, 501, 500), hits(1000, 10, 20, 30)
+    # One worse, by two that it misses and one that it finds: within a standard error.
+    column[0] = np.roll(column[0], 1) & (np.arange(1000) != 1)
+    assert _pick(column, ["procrustes", "ols", "rcsls"], [other], HOW) == _Pick(0, plainer=True)
+
+
+def test_the_reason_tells_of_the_other_retrieval() -> None:
+    def tried(label, nn, csls, difference, p):
+        scores = {
+            name: Score(value, (0.4, 0.6), (value,), difference, (0.0, 0.0), p, p)
+            for name, value in (("nn", nn), ("csls", csls))
+        }
+        return Tried(label, label, {}, scores, 0.0)
+
+    table = (tried("ols", 0.409, 0.510, 0.0056, 0.4), tried("rcsls", 0.445, 0.5044, 0.0, 1.0))
+    assert _because(table, _Pick(1), "csls") == (
+        "chosen: rcsls, with CSLS, because P@1 is 50.4 % [40.0, 60.0] on sources that were left "
+        "out; ols has 0.56 points more, which may be chance (p = 0.4), and by NN rcsls has 44.5 %, "
+        "ols 40.9 %."
+    )

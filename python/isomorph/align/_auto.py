@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from isomorph.align._methods import Problem
 
 RETRIEVALS = ("auto", "nn", "csls")
-#: What may be given up for a plainer method, in P@1, however noisy the difference is.
+#: What may be given up for a plainer method, or one that is better by the other retrieval, in P@1,
+#: however noisy the difference is.
 GIVEN_UP = 0.01
 #: What counts as plainer than any other: such maps stretch nothing, and can be taken back.
 ORTHOGONAL = ("procrustes", "rectangular", "rotation", "robust")
@@ -214,11 +215,14 @@ def _choose(
 
     columns = {name: [trial.hits[name] for trial in found] for name in search.retrievals}
     methods = [trial.candidate.method for trial in found]
-    picked = {name: _best_or_plainer(column, methods) for name, column in columns.items()}
+    picked = {
+        name: _pick(column, methods, [columns[other] for other in columns if other != name], how)
+        for name, column in columns.items()
+    }
     retrieval = how.retrieval
     if retrieval == "auto":
-        retrieval = max(picked, key=lambda name: float(columns[name][picked[name]].mean()))
-    winner = picked[retrieval]
+        retrieval = max(picked, key=lambda name: float(columns[name][picked[name].place].mean()))
+    winner = picked[retrieval].place
     labels = [trial.candidate.label for trial in found]
     scores: list[dict[str, Score]] = [{} for _ in found]
     for name, column in columns.items():
@@ -249,8 +253,8 @@ def _choose(
     return Selection(
         labels[winner],
         retrieval,
-        _because(tried, winner, retrieval),
-        {name: labels[i] for name, i in picked.items()},
+        _because(tried, picked[retrieval], retrieval),
+        {name: labels[one.place] for name, one in picked.items()},
         tried,
         left_out,
         len(tried[0].scores["nn"].folds),
@@ -261,20 +265,49 @@ def _choose(
     )
 
 
-def _best_or_plainer(column: list[NDArray[np.bool_]], methods: list[str]) -> int:
-    """Give the best, or the first orthogonal one within its standard error and GIVEN_UP."""
+@dataclass(frozen=True, slots=True)
+class _Pick:
+    """Who was picked, and whether that was for being plainer than the best."""
+
+    place: int
+    plainer: bool = False
+
+
+def _pick(
+    column: list[NDArray[np.bool_]],
+    methods: list[str],
+    others: list[list[NDArray[np.bool_]]],
+    how: How,
+) -> _Pick:
+    """Give the best, unless another may be as good and has more to be said for it.
+
+    That is the first orthogonal one within its standard error and GIVEN_UP; else, of those within
+    GIVEN_UP that a paired test cannot tell from the best, the best by the other retrieval: folds
+    leave out pairs, which some methods miss more than others, and chance decides nothing.
+    """
+    from isomorph.metrics.paired import paired_test
+
     best = int(np.argmax([hits.mean() for hits in column]))
+    level = [best]
     for i, hits in enumerate(column):
         lost = column[best].astype(np.float64) - hits
         error = float(lost.std()) / len(lost) ** 0.5
         if methods[i] in ORTHOGONAL and lost.mean() <= min(error, GIVEN_UP):
-            return i
-    return best
+            return _Pick(i, plainer=i != best)
+        if i != best and lost.mean() <= GIVEN_UP:
+            test = paired_test(hits, column[best], confidence=how.confidence)
+            if test.p_value > 1 - how.confidence:
+                level.append(i)
+    # The best comes first: it is left only for one that finds more.
+    found = [sum(int(other[i].sum()) for other in others) for i in level]
+    return _Pick(level[int(np.argmax(found))])
 
 
-def _because(tried: tuple[Tried, ...], winner: int, retrieval: str) -> str:
-    def figure(i: int) -> float:
-        return tried[i].scores[retrieval].precision
+def _because(tried: tuple[Tried, ...], picked: _Pick, retrieval: str) -> str:
+    winner = picked.place
+
+    def figure(i: int, by: str = retrieval) -> float:
+        return tried[i].scores[by].precision
 
     chosen = tried[winner]
     low, high = chosen.scores[retrieval].interval
@@ -289,10 +322,18 @@ def _because(tried: tuple[Tried, ...], winner: int, retrieval: str) -> str:
     second = tried[others[0]]
     score = second.scores[retrieval]
     points = 100 * score.difference
-    if points > 0:
+    if points > 0 and picked.plainer:
         return (
             f"{said}; {second.label} has {points:.2f} points more, which is within a standard "
             f"error, and {chosen.label} is the plainer map."
+        )
+    if points > 0:
+        other = next(name for name in chosen.scores if name != retrieval)
+        mine, its = (100 * figure(i, other) for i in (winner, others[0]))
+        return (
+            f"{said}; {second.label} has {points:.2f} points more, which may be chance (p = "
+            f"{score.p_value:.2g}), and by {other.upper()} {chosen.label} has {mine:.1f} %, "
+            f"{second.label} {its:.1f} %."
         )
     low, high = score.difference_interval
     return (

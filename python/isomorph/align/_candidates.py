@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isomorph.linalg import Moments
 
 #: From the plainest to the freest: an orthogonal map is preferred to others that are no better
-#: than chance makes it; of the rest the best is taken.
+#: than chance makes it; of the rest the best is taken, by both retrievals where one cannot tell.
 PREFERENCE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("procrustes", {}),
     ("procrustes", {"scale": True}),

@@ -216,7 +216,10 @@ def fit_map(
     them, those before each step. It computes in float64: give float64 for its figures.
 
     "auto" takes the best method, or the first orthogonal one that is within one standard error of
-    it and within one point: a plainer map for nothing that could be told. What it says of the
+    it and within one point: a plainer map for nothing that could be told. Among the others that are
+    within one point of the best, and that a paired test cannot tell from it, it takes the one that
+    finds most by the other retrieval: a difference that may be chance decides nothing, and folds
+    leave out pairs, which some methods miss more than others. What it says of the
     winner is a little too good (the best of many), and all of it a little too bad (fits have fewer
     pairs than the map that is given, which is fitted to all).
 
