@@ -215,20 +215,19 @@ def _choose(
 
     columns = {name: [trial.hits[name] for trial in found] for name in search.retrievals}
     methods = [trial.candidate.method for trial in found]
-    picked = {
-        name: _pick(column, methods, [columns[other] for other in columns if other != name], how)
-        for name, column in columns.items()
-    }
+    picked = {name: _pick(column, methods, [], how) for name, column in columns.items()}
     retrieval = how.retrieval
     if retrieval == "auto":
         retrieval = max(picked, key=lambda name: float(columns[name][picked[name].place].mean()))
+    others = [column for name, column in columns.items() if name != retrieval]
+    picked[retrieval] = _pick(columns[retrieval], methods, others, how)
     winner = picked[retrieval].place
     labels = [trial.candidate.label for trial in found]
     scores: list[dict[str, Score]] = [{} for _ in found]
     for name, column in columns.items():
         tests = [paired_test(hits, column[winner], confidence=how.confidence) for hits in column]
-        others = [i for i in range(len(found)) if i != winner]
-        adjusted = dict(zip(others, holm([tests[i].p_value for i in others]), strict=True))
+        losers = [i for i in range(len(found)) if i != winner]
+        adjusted = dict(zip(losers, holm([tests[i].p_value for i in losers]), strict=True))
         for i, (hits, test) in enumerate(zip(column, tests, strict=True)):
             low, high = wilson(int(hits.sum()), len(hits), confidence=how.confidence)
             scores[i][name] = Score(

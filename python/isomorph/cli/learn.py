@@ -115,7 +115,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--patience",
         type=_inputs.positive,
         metavar="N",
-        help="iterations without improvement before more pairs take part (default: 50)",
+        help="iterations without improvement before more pairs take part (default: 10, "
+        "50 for an unsupervised start)",
     )
     vecmap.add_argument(
         "--final",
