@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,13 @@ _CHARACTERS = 1 << 22
 class Encoder:
     """A tokenizer of the library, without its padding, truncation and dropout."""
 
-    def __init__(self, file: str, document: dict[str, Any], content: bytes | None = None) -> None:
+    def __init__(
+        self,
+        file: str,
+        document: dict[str, Any],
+        content: bytes | None = None,
+        prepare: Callable[[str], str] | None = None,
+    ) -> None:
         library = require("tokenizers", extra="vocab", purpose="encoding text")
         plain = content or json.dumps(document, ensure_ascii=False).encode(
             "utf-8", "backslashreplace"
@@ -42,6 +48,7 @@ class Encoder:
                 f"{file}: the tokenizers library cannot use it: {_first_line(error)}"
             ) from None
         self._file = file
+        self._prepare = prepare
 
     def require_ids(self, tokens: Sequence[str | None]) -> None:
         """Raise unless the library gives each token the id that the file does."""
@@ -68,16 +75,18 @@ class Encoder:
         batch = getattr(self._tokenizer, name, self._tokenizer.encode_batch)
         workers = runtime.resolve_threads(threads)
         for block in _blocks(lines):
+            plain = block if self._prepare is None else list(map(self._prepare, block))
             try:
                 if workers == 1:
                     encode = self._tokenizer.encode
-                    yield block, [encode(line, add_special_tokens=special) for line in block]
+                    encodings = [encode(line, add_special_tokens=special) for line in plain]
                 else:
-                    yield block, batch(block, add_special_tokens=special)
+                    encodings = batch(plain, add_special_tokens=special)
             except Exception as error:
                 raise FormatError(
                     f"{self._file}: the tokenizers library failed on a line: {_first_line(error)}"
                 ) from None
+            yield block, encodings
 
 
 def _first_line(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from isomorph.vocab._changes import Change
 from isomorph.vocab.tokenizers import _documents
 from isomorph.vocab.tokenizers._documents import Fields
 from isomorph.vocab.tokenizers._rewriting import merge_pairs
+from isomorph.vocab.tokenizers._sentencepiece import SentencePieceModel, Type
 from isomorph.vocab.tokenizers._vocabulary import Vocabulary
 
 __all__ = ["SideFiles"]
@@ -89,7 +90,7 @@ class SideFiles:
             elif name == "merges.txt":
                 made = self._merges(document, changes)
             elif name in MODELS:
-                made = None
+                made = self._model(name, old, renumber, changes)
             if made is None:
                 removed.append(name)
                 changes.append(Change(name, "", "there", "removed: it would be stale"))
@@ -173,6 +174,34 @@ class SideFiles:
                 Change("vocab.txt", "", f"{len(lines)} entries", f"{len(tokens)} entries")
             )
         return ("\n".join(tokens) + "\n").encode()
+
+    def _model(
+        self, name: str, old: Vocabulary, renumber: NDArray[np.int64], changes: list[Change]
+    ) -> bytes | None:
+        """Leave out the pieces that the tokenizer has no longer.
+
+        A slow tokenizer adds a fixed number to the ids of its pieces (some model families begin
+        with tokens of their own). It must be the same number afterwards.
+        """
+        model = SentencePieceModel.parse(self._name(name), self.files[name])
+        apart = (Type.CONTROL, Type.UNKNOWN)
+        kept: list[int] = []
+        before: set[int] = set()
+        after: set[int] = set()
+        for position, piece in enumerate(model.pieces):
+            number = old.ids.get(piece.text)
+            if piece.type not in apart:
+                if number is not None:
+                    before.add(number - position)
+                if number is None or renumber[number] < 0:
+                    continue
+                after.add(int(renumber[number]) - len(kept))
+            kept.append(position)
+        if len(before) != 1 or not after <= before:
+            return None
+        made, found = model.trimmed(np.array(kept, dtype=np.int64), name)
+        changes.extend(found)
+        return made
 
     def _merges(self, document: dict[str, Any], changes: list[Change]) -> bytes | None:
         """Leave out the merges that the tokenizer has no longer."""

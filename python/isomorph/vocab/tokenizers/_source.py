@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph.vocab._changes import Change
-from isomorph.vocab.tokenizers import _documents, _rewriting, _vocabulary
+from isomorph.vocab.tokenizers import _charsmap, _conversion, _documents, _rewriting, _vocabulary
 from isomorph.vocab.tokenizers._encoding import Encoder
+from isomorph.vocab.tokenizers._sentencepiece import SentencePieceModel, bytes_of
 from isomorph.vocab.tokenizers._side_files import SideFiles
 from isomorph.vocab.tokenizers._vocabulary import Vocabulary
 
-__all__ = ["JsonSource", "Source"]
+__all__ = ["JsonSource", "SentencePieceSource", "Source"]
 
 
 class Source(Protocol):
@@ -119,3 +120,62 @@ class JsonSource:
         """Give what is to be written, by name."""
         content = self.content or _documents.written(self.document)
         return {self.path.name: content, **self.side.files}
+
+
+@dataclass(frozen=True)
+class SentencePieceSource:
+    """A SentencePiece model, and what lies beside it."""
+
+    path: Path
+    content: bytes
+    model: SentencePieceModel
+    document: dict[str, Any]
+    vocabulary: Vocabulary
+    symbols: dict[str, str]
+    side: SideFiles
+    format: str = "sentencepiece"
+
+    @classmethod
+    def read(cls, path: Path, side: SideFiles) -> SentencePieceSource:
+        """Read and validate a file."""
+        return cls._of(path, _documents.read_bytes(path), side)
+
+    @classmethod
+    def _of(cls, path: Path, content: bytes, side: SideFiles) -> SentencePieceSource:
+        model = SentencePieceModel.parse(str(path), content)
+        document, vocabulary, symbols = _conversion.converted(model)
+        return cls(path, content, model, document, vocabulary, symbols, side)
+
+    @property
+    def tokens(self) -> tuple[str | None, ...]:
+        """The pieces."""
+        return self.vocabulary.tokens
+
+    @cached_property
+    def special(self) -> set[int]:
+        """The ids of control, unknown and user-defined pieces."""
+        return self.model.special()
+
+    def encoder(self) -> Encoder:
+        """Give the library's tokenizer."""
+        name = str(self.path)
+        charsmap = bytes_of(self.model.normalizer, 2)
+        prepare = _charsmap.preparation(name, charsmap, self.symbols)
+        return Encoder(name, self.document, prepare=prepare)
+
+    def trimmed(
+        self,
+        kept: NDArray[np.int64],
+        ignore_merges: bool,  # noqa: ARG002 - there is none
+    ) -> tuple[SentencePieceSource, list[Change], list[str]]:
+        """Give the files of the kept ids, what changed, and which files are left out."""
+        content, changes = self.model.trimmed(kept, self.path.name)
+        source = self._of(self.path, content, self.side)
+        side, others, removed = self.side.trimmed(
+            self.vocabulary, source.vocabulary, kept, source.document, ignore_merges=False
+        )
+        return replace(source, side=side), [*changes, *others], removed
+
+    def files(self) -> dict[str, bytes]:
+        """Give what is to be written, by name."""
+        return {self.path.name: self.content, **self.side.files}

@@ -43,13 +43,13 @@ def byte_characters() -> dict[str, int]:
 class Symbols:
     """How the tokens of a tokenizer are spelled."""
 
-    def __init__(self, vocabulary: Vocabulary, document: dict[str, Any]) -> None:
+    def __init__(self, vocabulary: Vocabulary, document: dict[str, Any], named: set[int]) -> None:
         self._vocabulary = vocabulary
         self.byte_level = any(
             _has_type(document.get(part), "ByteLevel")
             for part in ("pre_tokenizer", "decoder", "normalizer")
         )
-        self._literal = {token.id for token in vocabulary.added}
+        self._literal = {token.id for token in vocabulary.added} | named
         if vocabulary.unknown is not None:
             self._literal.add(vocabulary.unknown)
 
@@ -66,8 +66,8 @@ class Symbols:
         found = set(self._literal)
         found.update(
             number
-            for token, number in self._vocabulary.ids.items()
-            if token[:1] in "<[▁" and _SPECIAL.match(token)
+            for number, token in enumerate(self._vocabulary.tokens)
+            if token is not None and token[:1] in "<[▁" and _SPECIAL.match(token)
         )
         return found
 

@@ -35,7 +35,7 @@ class Tokenizer:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._vocabulary = source.vocabulary
-        self._symbols = Symbols(self._vocabulary, source.document)
+        self._symbols = Symbols(self._vocabulary, source.document, source.special)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
@@ -90,7 +90,7 @@ class Tokenizer:
     @cached_property
     def special(self) -> NDArray[np.int64]:
         """The ids that are no text: special, control, unknown, added, named by other fields."""
-        found = self._symbols.special() | self._source.special
+        found = self._symbols.special()
         found |= template_tokens(self._source.side.templates(), self._vocabulary)
         return _sorted(found)
 
@@ -227,10 +227,11 @@ class Tokenizer:
             raise ShapeError(
                 f"usage: expected that of {self.size} ids, got one of {len(usage.counts)}"
             )
-        if characters:
-            kept = np.union1d(kept, self._characters(kept))
         kept = np.union1d(kept, np.union1d(self.special, self.bytes_))
-        return np.union1d(kept, self._required(kept, usage))
+        kept = self._required(kept, usage)
+        if characters:
+            kept = self._required(np.union1d(kept, self._characters(kept)), usage)
+        return kept
 
     def keep(
         self, ids: Sequence[int] | NDArray[Any], usage: Usage | None = None
@@ -317,7 +318,7 @@ class Tokenizer:
 
     def _characters(self, kept: NDArray[np.int64]) -> NDArray[np.int64]:
         ids, prefix = self._vocabulary.ids, self._vocabulary.prefix
-        apart = {token.id for token in self._vocabulary.added}
+        apart = {*self.special.tolist(), *self.bytes_.tolist()}
         letters = {
             letter
             for number in kept.tolist()

@@ -1,0 +1,281 @@
+"""Trimmed tokenizers: text that was counted gives the same tokens, and no id is left behind."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isomorph.errors import DTypeError, RemapError, ShapeError
+from isomorph.vocab import Tokenizer
+from support import made_tokenizers
+from support.made_tokenizers import KINDS
+
+pytest.importorskip("tokenizers")
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    made = {}
+
+    def load(kind):
+        if kind not in made:
+            made[kind] = Tokenizer.load(made_tokenizers.folder(tmp_path_factory.mktemp(kind), kind))
+        return made[kind]
+
+    return load
+
+
+def require_same(old, trimmed, lines, new=None):
+    for before, after in zip(
+        old.encode(lines, special=True),
+        (new or trimmed.tokenizer).encode(lines, special=True),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(trimmed.remap.ids(before), after)
+
+
+@pytest.mark.parametrize("ignore_merges", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_counted_lines_tokenise_as_before(loaded, tmp_path, kind, ignore_merges):
+    tokenizer = loaded(kind)
+    lines = [*made_tokenizers.text(60, seed=7), "", "  ", "naïve café 🦆 日本", "\t\n x" * 3]
+    usage = tokenizer.usage(lines, ignore_merges=ignore_merges)
+    trimmed = tokenizer.keep(usage.used, usage)
+    require_same(tokenizer, trimmed, lines)
+    trimmed.save(tmp_path)
+    reread = Tokenizer.load(tmp_path)
+    require_same(tokenizer, trimmed, lines, reread)
+    assert reread.tokens == trimmed.tokenizer.tokens
+    assert trimmed.remap.new_size < tokenizer.size
+    assert reread.tokens == tuple(trimmed.remap.gather(tokenizer.tokens))
+    looked_up = json.loads((tmp_path / "tokenizer.json").read_bytes())["model"].get("ignore_merges")
+    assert bool(looked_up) == (ignore_merges and kind == "byte-level")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_any_lines_tokenise_as_before_and_trimming_twice_is_trimming_once(loaded, kind, data):
+    tokenizer = loaded(kind)
+    words = st.sampled_from(made_tokenizers.words("en")[:400] + made_tokenizers.words("fi")[:400])
+    line = st.lists(st.one_of(words, st.text(max_size=8)), max_size=8).map(" ".join)
+    lines = data.draw(st.lists(line, min_size=1, max_size=5))
+    usage = tokenizer.usage(lines, threads=1)
+    first = tokenizer.keep(usage.used, usage)
+    require_same(tokenizer, first, lines)
+    again = first.tokenizer.usage(lines, threads=1)
+    second = first.tokenizer.keep(again.used, again)
+    assert second.remap.new_size == first.remap.new_size
+    assert not second.changes
+    np.testing.assert_array_equal(first.remap.gather(usage.counts), again.counts)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_usage_adds_up_and_does_not_depend_on_threads_or_blocks(loaded, kind, monkeypatch):
+    tokenizer = loaded(kind)
+    lines = made_tokenizers.text(40, seed=3)
+    whole = tokenizer.usage(iter(lines))
+    serial = tokenizer.usage(lines, threads=1)
+    parts = tokenizer.usage(lines[:11]) + tokenizer.usage(lines[11:])
+    from isomorph.vocab.tokenizers import _encoding
+
+    monkeypatch.setattr(_encoding, "_LINES", 3)
+    blocks = tokenizer.usage(lines)
+    for other in (serial, parts, blocks):
+        np.testing.assert_array_equal(other.counts, whole.counts)
+        np.testing.assert_array_equal(other.inside, whole.inside)
+        assert (other.lines, other.words, other.characters, other.tokens, other.unknown) == (
+            whole.lines,
+            whole.words,
+            whole.characters,
+            whole.tokens,
+            whole.unknown,
+        )
+    np.testing.assert_array_equal(serial.needed, whole.needed)
+    np.testing.assert_array_equal(
+        tokenizer.keep(parts.used, parts).remap.new_to_old,
+        tokenizer.keep(whole.used, whole).remap.new_to_old,
+    )
+    counted = np.concatenate(tokenizer.encode(lines))
+    np.testing.assert_array_equal(np.bincount(counted, minlength=tokenizer.size), whole.counts)
+    assert whole.tokens == len(counted)
+    assert "ids used" in repr(whole)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_closure_is_closed_and_makes_each_token_reachable(loaded, kind):
+    tokenizer = loaded(kind)
+    rng = np.random.default_rng(5)
+    chosen = rng.choice(tokenizer.size, 40, replace=False)
+    closed = tokenizer.closure(chosen)
+    np.testing.assert_array_equal(tokenizer.closure(closed), closed)
+    for always in (chosen, tokenizer.special, tokenizer.bytes_):
+        assert np.isin(always, closed).all()
+    trimmed = tokenizer.keep(closed)
+    np.testing.assert_array_equal(trimmed.remap.new_to_old, closed)
+    if kind in ("byte-level", "llama", "clip"):
+        apart = set(tokenizer.special.tolist()) | set(tokenizer.bytes_.tolist())
+        old, new = tokenizer._merging, trimmed.tokenizer._merging
+        for number in closed.tolist():
+            if number not in apart:
+                assert new.makes(int(trimmed.remap.old_to_new[number])) == old.makes(number)
+
+
+def test_the_score_of_the_unknown_is_pinned(loaded):
+    tokenizer = loaded("unigram")
+    usage = tokenizer.usage(["the"])
+    trimmed = tokenizer.keep(usage.used, usage)
+    scores = tokenizer._vocabulary.scores
+    assert trimmed.tokenizer._vocabulary.scores.min() == scores.min()
+    assert usage.needed.sum() == 1
+    assert scores[np.nonzero(usage.needed)[0][0]] == scores.min()
+
+
+def test_every_id_of_the_file_is_renumbered(tmp_path, loaded):
+    document = json.loads(made_tokenizers.document("wordpiece"))
+    size = len(document["model"]["vocab"])
+    document["added_tokens"].append({
+        "id": size, "content": "<mask>", "single_word": False, "lstrip": True, "rstrip": False,
+        "normalized": False, "special": True,
+    })  # fmt: skip
+    document["post_processor"] = {
+        "type": "Sequence",
+        "processors": [
+            {
+                "type": "ByteLevel",
+                "add_prefix_space": True,
+                "trim_offsets": True,
+                "use_regex": True,
+            },
+            {
+                "type": "TemplateProcessing",
+                "single": [
+                    {"SpecialToken": {"id": "<mask>", "type_id": 0}},
+                    {"Sequence": {"id": "A", "type_id": 0}},
+                ],
+                "pair": [{"Sequence": {"id": "A", "type_id": 0}}],
+                "special_tokens": {"<mask>": {"id": "<mask>", "ids": [size], "tokens": ["<mask>"]}},
+            },
+        ],
+    }
+    document["padding"]["pad_id"] = size
+    document["truncation"] = {
+        "direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0
+    }  # fmt: skip
+    (tmp_path / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
+    config = {
+        "added_tokens_decoder": {"0": {"content": "<unk>"}, str(size): {"content": "<mask>"}},
+        "mask_token_id": size,
+        "other_token_ids": [size, 0],
+        "tokenizer_class": "BertTokenizer",
+        "model_max_length": 512,
+    }
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"<mask>": size}), encoding="utf-8")
+    (tmp_path / "special_tokens_map.json").write_text('{"mask_token": "<mask>"}', encoding="utf-8")
+    (tmp_path / "vocab.txt").write_text("something else\n", encoding="utf-8")
+    tokenizer = Tokenizer.load(tmp_path)
+    lines = ["the cat and the dog and so on"]
+    assert tokenizer.encode(lines, special=True)[0][0] == size
+    usage = tokenizer.usage(lines)
+    trimmed = tokenizer.keep(usage.used, usage)
+    new = trimmed.remap.new_size - 1
+    require_same(tokenizer, trimmed, lines)
+    out = tmp_path / "out"
+    written = trimmed.save(out)
+    assert trimmed.removed == ("vocab.txt",)
+    assert (
+        {path.name for path in written}
+        == set(trimmed.files)
+        == {path.name for path in out.iterdir()}
+    )
+    made = json.loads((out / "tokenizer.json").read_bytes())
+    assert made["added_tokens"][-1]["id"] == new
+    template = made["post_processor"]["processors"][1]
+    assert template["special_tokens"]["<mask>"]["ids"] == [new]
+    assert made["padding"]["pad_id"] == new
+    assert made["truncation"] == document["truncation"]
+    made = json.loads((out / "tokenizer_config.json").read_bytes())
+    assert set(made["added_tokens_decoder"]) == {"0", str(new)}
+    assert (made["mask_token_id"], made["other_token_ids"]) == (new, [new, 0])
+    assert json.loads((out / "added_tokens.json").read_bytes()) == {"<mask>": new}
+    changed = {(change.file, change.field) for change in trimmed.changes}
+    assert {
+        ("tokenizer.json", "model.vocab"),
+        ("tokenizer.json", f"added_tokens[{len(document['added_tokens']) - 1}].id"),
+        ("tokenizer.json", "post_processor.processors[1].special_tokens.<mask>.ids[0]"),
+        ("tokenizer.json", "padding.pad_id"),
+        ("tokenizer_config.json", f"added_tokens_decoder[{size}]"),
+        ("tokenizer_config.json", "mask_token_id"),
+        ("added_tokens.json", ""),
+        ("vocab.txt", ""),
+    } <= changed
+
+
+def test_side_files_of_byte_level_follow(tmp_path, loaded):
+    folder = made_tokenizers.folder(tmp_path / "in", "byte-level")
+    model = json.loads((folder / "tokenizer.json").read_bytes())["model"]
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"]), encoding="utf-8")
+    merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]
+    text = "#version: 0.2\n" + "\n".join(merges) + "\n"
+    (folder / "merges.txt").write_text(text, encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "GPT2Tokenizer"}')
+    tokenizer = Tokenizer.load(folder)
+    usage = tokenizer.usage(made_tokenizers.text(20, seed=9))
+    trimmed = tokenizer.keep(usage.used, usage)
+    out = tmp_path / "out"
+    trimmed.save(out)
+    made = json.loads((out / "tokenizer.json").read_bytes())["model"]
+    assert json.loads((out / "vocab.json").read_bytes()) == made["vocab"]
+    lines = (out / "merges.txt").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "#version: 0.2"
+    assert [line.split(" ") for line in lines[1:]] == made["merges"]
+    # The class of the family would drop ignore_merges.
+    assert made["ignore_merges"] is True
+    config = json.loads((out / "tokenizer_config.json").read_bytes())
+    assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
+
+
+def test_ids_may_have_holes(tmp_path):
+    document = json.loads(made_tokenizers.document("wordlevel"))
+    vocab = document["model"]["vocab"]
+    document["model"]["vocab"] = {
+        token: number if number < 10 else number + 5 for token, number in vocab.items()
+    }
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    tokenizer = Tokenizer.load(path)
+    assert tokenizer.size == len(vocab) + 5
+    assert tokenizer.tokens[12] is None
+    usage = tokenizer.usage(["the cat and the dog"])
+    trimmed = tokenizer.keep(usage.used, usage)
+    require_same(tokenizer, trimmed, ["the cat and the dog"])
+    with pytest.raises(RemapError, match="no token has the id 12"):
+        tokenizer.keep([12])
+
+
+def test_wrong_arguments_are_named(loaded):
+    tokenizer = loaded("wordlevel")
+    with pytest.raises(RemapError, match="ids: expected ids below"):
+        tokenizer.keep([tokenizer.size])
+    with pytest.raises(RemapError, match="ids: expected ids below"):
+        tokenizer.closure([-1])
+    with pytest.raises(DTypeError, match="ids: expected a list of integers"):
+        tokenizer.closure([0.5])
+    with pytest.raises(DTypeError, match="lines: expected a list"):
+        tokenizer.usage("one line")
+    with pytest.raises(DTypeError, match="at 1"):
+        tokenizer.encode(["fine", None])
+    with pytest.raises(ValueError, match="token: expected"):
+        tokenizer.text(tokenizer.size)
+    usage = tokenizer.usage(["a"])
+    other = loaded("unigram")
+    if other.size != tokenizer.size:
+        with pytest.raises(ShapeError, match="usage: expected"):
+            other.closure([0], usage)
+        with pytest.raises(ShapeError, match="usage: expected"):
+            usage + other.usage(["a"])
