@@ -191,6 +191,16 @@ def maxsim(
 def merge_moments(
     parts: _Moments, other: _Moments, split: int, times: float, threads: int
 ) -> None: ...
+def mix_rows(
+    indptr: NDArray[np.int64],
+    indices: _Array,
+    weights: _Array,
+    rows: _Array,
+    kind: str,
+    out: _Array,
+    threads: int,
+    progress: _Progress = None,
+) -> None: ...
 def multiply(left: _Array, right: _Array, threads: int) -> NDArray[np.float64]: ...
 def places(
     queries: _Array,

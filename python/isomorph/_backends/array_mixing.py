@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isomorph._backends import Run
+from isomorph._backends.array_neighbors import _device
 
 #: Rows of the result that are added up together.
 BLOCK = 4096
@@ -29,7 +30,7 @@ class ArrayMixing:
             if callable(run.progress):
                 run.progress(stop, count)
         if not parts:
-            parts.append(xp.zeros((0, rows.shape[1]), dtype=rows.dtype, device=rows.device))
+            parts.append(xp.zeros((0, rows.shape[1]), dtype=rows.dtype, device=_device(rows)))
         result = parts[0] if len(parts) == 1 else xp.concat(parts)
         if out is not None:
             out[...] = result
@@ -37,7 +38,7 @@ class ArrayMixing:
 
     def _block(self, indptr: Any, indices: Any, weights: Any, rows: Any) -> Any:
         xp = self.xp
-        own: dict[str, Any] = {"device": rows.device}
+        own: dict[str, Any] = {"device": _device(rows)}
         starts, counts = indptr[:-1], np.diff(indptr)
         total = xp.zeros((len(starts), rows.shape[1]), dtype=rows.dtype, **own)
         for place in range(int(counts.max(initial=0))):

@@ -11,6 +11,7 @@ mod induction;
 mod io;
 mod linalg;
 mod maxsim;
+mod mixing;
 mod moments;
 mod neighbors;
 mod places;
@@ -42,6 +43,8 @@ mod _core {
     use super::linalg::{eigh, polar, svd, svdvals};
     #[pymodule_export]
     use super::maxsim::maxsim;
+    #[pymodule_export]
+    use super::mixing::mix_rows;
     #[pymodule_export]
     use super::moments::{accumulate_moments, merge_moments, multiply, procrustes_from_moments};
     #[pymodule_export]

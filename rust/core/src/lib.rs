@@ -11,7 +11,7 @@
 //! * [`random`]: counter-based draws;
 //! * [`places`]: ranks without a ranking;
 //! * [`runtime`]: the thread pool, cancellation and progress;
-//! * [`vocab`]: words by script.
+//! * [`vocab`]: words by script, rows made of rows.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

@@ -14,7 +14,8 @@
 //!
 //! [`Late`] has those of late interaction, where every product of a document is kept; [`Jacobi`]
 //! decomposes many small matrices at a time; [`Reduction`] makes a symmetric one tridiagonal, and
-//! [`inverse_iteration`] finds many eigenvectors of that; [`add_outer_products`] sums up second moments.
+//! [`inverse_iteration`] finds many eigenvectors of that; [`add_outer_products`] sums up second moments,
+//! and [`add_weighted`] weighted rows.
 #![deny(missing_docs)]
 
 #[cfg(target_arch = "aarch64")]
@@ -26,6 +27,7 @@ mod isa;
 mod jacobi;
 mod lanes;
 mod late;
+mod mixing;
 mod outer;
 mod peak;
 mod portable;
@@ -44,6 +46,7 @@ pub use integer::{
 pub use isa::{ISA_VARIABLE, Isa};
 pub use jacobi::{Jacobi, MAX_COLUMNS, Shape};
 pub use late::{Late, MAX_PANEL, Narrow, TILE_ROWS};
+pub use mixing::{add_weighted, set_weighted};
 pub use outer::{MAX_SLIVERS, SLIVER, add_outer_products};
 pub use peak::fma_chains;
 pub use reduction::{ROWS_MULTIPLE, Reduction};

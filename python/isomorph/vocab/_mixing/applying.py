@@ -9,7 +9,8 @@ import numpy as np
 from isomorph import _arrays, runtime
 from isomorph._backends import Run
 from isomorph._progress import Progress, reporting
-from isomorph.errors import DTypeError, NonFiniteError, ShapeError
+from isomorph.errors import DTypeError, ShapeError
+from isomorph.vocab._mixing import checks
 
 if TYPE_CHECKING:
     from isomorph.vocab.mixing import TokenMixing
@@ -95,6 +96,8 @@ class _Job:
         if isinstance(result, np.ndarray):
             result[self.empty[first:last] - start] = others
             return result
+        import array_api_compat
+
         # Each row without a source, from those of the fallback; the others from what was made.
         place = np.zeros(stop - start, dtype=np.int64)
         place[self.empty[first:last] - start] = np.arange(last - first)
@@ -102,10 +105,10 @@ class _Job:
         taken[self.empty[first:last] - start] = True
         if self.others.shape[0] == 1:
             place[:] = 0
-        device = self.table.device
+        own = {"device": array_api_compat.device(self.table)}
         others = xp.astype(others, result.dtype, copy=False)
-        picked = xp.take(others, xp.asarray(place, device=device), axis=0)
-        return xp.where(xp.asarray(taken, device=device)[:, None], picked, result)
+        picked = xp.take(others, xp.asarray(place, **own), axis=0)
+        return xp.where(xp.asarray(taken, **own)[:, None], picked, result)
 
     def on_host(
         self,
@@ -206,12 +209,8 @@ def _fallback(
             f"source, got {found}"
         )
     xp = beside.array_namespace()
-    values = fallback
-    if check_finite:
-        matrix = xp.reshape(xp.asarray(values), (-1, width))
-        bad = xp.any(~xp.isfinite(matrix), axis=1)
-        if bool(xp.any(bad)):
-            row = int(xp.argmax(xp.astype(bad, xp.int64)))
-            raise NonFiniteError(f"fallback: row {row} has a NaN or an infinity")
     count = int(np.prod(found, dtype=np.int64)) // width
-    return xp.reshape(values, (count, width))
+    values = xp.reshape(xp.asarray(fallback), (count, width))
+    if check_finite:
+        checks.require_finite(xp, "fallback", values)
+    return values

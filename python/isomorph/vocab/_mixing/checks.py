@@ -151,6 +151,19 @@ def require_ids(name: str, ids: NDArray[Any], size: int, what: str) -> None:
         raise ValueError(f"{name}: expected 0 to {size - 1} ({what}), got {bad} at entry {at}")
 
 
+def require_finite(xp: Any, name: str, matrix: Any, *, block: int = 4096) -> None:
+    """Refuse rows with a NaN or an infinity, looking at a block of rows at a time."""
+    for start in range(0, matrix.shape[0], block):
+        stop = min(start + block, matrix.shape[0])
+        bad = xp.any(~xp.isfinite(matrix[start:stop, ...]), axis=1)
+        if bool(xp.any(bad)):
+            row = start + int(xp.argmax(xp.astype(bad, xp.int64)))
+            raise NonFiniteError(
+                f"{name}: row {row} has a NaN or an infinity; repair or drop such rows, or pass "
+                "check_finite=False"
+            )
+
+
 def _offsets(values: NDArray[Any], targets: int) -> NDArray[np.int64]:
     if len(values) != targets + 1:
         raise ShapeError(f"indptr: expected {targets + 1} offsets, got {len(values)}")

@@ -1,3 +1,4 @@
-//! Vocabularies: which words to keep.
+//! Vocabularies: which words to keep, and rows made of rows.
 
+pub mod mixing;
 pub mod scripts;

@@ -6,6 +6,7 @@ pub mod avx512;
 pub mod jacobi;
 pub mod lanes;
 pub mod late;
+pub mod mixing;
 pub mod outer;
 pub mod reduction;
 pub mod tridiagonal;
