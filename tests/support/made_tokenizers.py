@@ -38,9 +38,13 @@ def text(lines: int, *, seed: int = 0, languages: tuple[str, ...] = ("en", "fi")
 @cache
 def document(kind: str, size: int = 600, lines: int = 500) -> str:
     """A tokenizer.json of a kind, as JSON."""
+    return trained(kind, text(lines, seed=1), size)
+
+
+def trained(kind: str, corpus: list[str], size: int) -> str:
+    """A tokenizer.json of a kind, trained on lines."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-    corpus = text(lines, seed=1)
     common = {"vocab_size": size, "special_tokens": _SPECIAL, "show_progress": False}
     if kind == "wordpiece":
         made = Tokenizer(models.WordPiece(unk_token="<unk>"))
