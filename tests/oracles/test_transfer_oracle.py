@@ -335,6 +335,9 @@ def test_membership_in_a_hull(rng, backend, dtype):
     assert (found.distance >= expected - 1e-5).all()
     assert (found.bound <= expected + 1e-5).all()
     np.testing.assert_allclose(found.bound[7:11], expected[7:11], rtol=1e-3)
+    # As many rows as corners, none of them the corner of its number.
+    turned = vocab.in_convex_hull(np.roll(table, 1, axis=0), table)
+    assert turned.inside.all()
     short = vocab.in_convex_hull(rows[:2], table, max_iterations=1)
     assert short.undecided.all()
 

@@ -93,8 +93,8 @@ def zero_rows(xp: Any, array: Any) -> NDArray[np.bool_]:
 
 
 def take(xp: Any, array: Any, rows: NDArray[np.int64]) -> Any:
-    """Give some rows of an array; itself for all of them."""
-    if len(rows) == array.shape[0]:
+    """Give some rows of an array; itself for all of them in their order."""
+    if len(rows) == array.shape[0] and np.array_equal(rows, np.arange(len(rows))):
         return array
     if isinstance(array, np.ndarray):
         return array[rows]
