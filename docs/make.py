@@ -3,6 +3,8 @@
 
 Usage: python docs/make.py figure    (runs the demo's three pairs, writes docs/demo.svg)
        python docs/make.py pairs     (writes docs/how-to/pairs.svg: translations in the plane)
+       python docs/make.py budget DATA  (writes docs/explanation/vocabulary-budget.svg from the
+                                         development data in the folder DATA)
        python docs/make.py table     (puts the newest benches/record/*.md into README.md)
        python docs/make.py reference (writes docs/reference/README.md from the docstrings)
 
@@ -101,6 +103,26 @@ def pairs() -> None:
     figure.savefig(DOCS / "how-to" / "pairs.svg", metadata={"Date": None})
 
 
+def budget(data: Path) -> None:
+    """Draw what a vocabulary of 250,002 pieces costs at each size, in five languages."""
+    import matplotlib
+
+    from isomorph import plot, vocab
+
+    matplotlib.rcParams |= {"svg.hashsalt": "isomorph", "svg.fonttype": "none"}
+    tokenizer = vocab.Tokenizer.load(data / "tokenizers" / "xlmr_unigram_250k_rebuilt.json")
+    names = {"deu": "German", "fin": "Finnish", "fra": "French", "hin": "Hindi", "rus": "Russian"}
+    texts = {
+        name: [data / "parallel" / "tatoeba" / f"tatoeba.{code}-eng.{code}"]
+        for code, name in names.items()
+    }
+    plan = vocab.plan(tokenizer, languages=texts, max_extra_tokens="5%", points=12)
+    print(plan)
+    axes = plot.budget(plan)
+    axes.figure.set_facecolor("white")
+    axes.figure.savefig(DOCS / "explanation" / "vocabulary-budget.svg", metadata={"Date": None})
+
+
 def table_of_record() -> str:
     """Return the table of the newest record, or what to do while there is none."""
     records = sorted(RECORDS.glob("**/*.md"), key=lambda file: file.name)
@@ -189,6 +211,9 @@ def main() -> int:
         return 0
     if what == ["pairs"]:
         pairs()
+        return 0
+    if what == ["budget"] and len(sys.argv) == 3:
+        budget(Path(sys.argv[2]))
         return 0
     if what == ["table"]:
         text = README.read_text(encoding="utf8")

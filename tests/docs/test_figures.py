@@ -60,3 +60,44 @@ def test_what_a_moved_store_keeps(shared_data: Path, repository: Path) -> None:
     readme = " ".join((repository / "README.md").read_text(encoding="utf-8").split())
     assert f"mapped from {old} have {kept} % of the ten neighbours that {new} itself" in readme
     assert f"{new} queries find their own sentence first for {own} %" in readme
+
+
+LANGUAGES = ("German", "Finnish", "French", "Hindi", "Russian", "Sinhala")
+ESTIMATES = re.compile(
+    rf"^\| ({'|'.join(LANGUAGES)}) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", re.M
+)
+
+
+@pytest.mark.slow
+def test_what_a_vocabulary_costs(shared_data: Path, repository: Path) -> None:
+    page = (repository / "docs/explanation/vocabulary-budget.md").read_text(encoding="utf-8")
+    told = {name: [float(x) for x in values] for name, *values in ESTIMATES.findall(page)}
+    assert tuple(told) == LANGUAGES
+    folder = shared_data / "parallel"
+    tatoeba = [f"tatoeba/tatoeba.{code}-eng.{code}" for code in ("deu", "fin", "fra", "hin", "rus")]
+    files = dict(zip(LANGUAGES, [*tatoeba, "flores1/wikipedia.dev.si-en.si"], strict=True))
+    lines = {name: list(iso.vocab.corpora.lines(folder / file)) for name, file in files.items()}
+    halves = [
+        {name: iso.vocab.Corpus.from_lines(text[n::2]) for name, text in lines.items()}
+        for n in (0, 1)
+    ]
+    tokenizer = iso.vocab.Tokenizer.load(
+        shared_data / "tokenizers" / "xlmr_unigram_250k_rebuilt.json"
+    )
+    for column, least in ((0, 1), (2, 2)):
+        plan = iso.vocab.plan(tokenizer, languages=halves[0], min_count=least, points=0)
+        missing = np.ones(tokenizer.size, bool)
+        missing[plan.kept] = False
+        for name, part in plan.expected_missing.items():
+            counts = tokenizer.usage(halves[1][name].lines()).counts
+            found = [100 * part, 100 * counts[missing].sum() / counts.sum()]
+            assert found == pytest.approx(told[name][column : column + 2], abs=0.051), name
+    # What the text says of the figure.
+    whole = {name: folder / file for name, file in files.items() if name != "Sinhala"}
+    plan = iso.vocab.plan(tokenizer, languages=whole, max_extra_tokens="5%", points=2)
+    sizes = [row.size for row in plan.budget]
+    assert sizes == [1152, 10432, 11799, 250002]
+    assert "To the right of 11,799" in page
+    assert f"{250002 - 11799:,} rows" in page
+    assert plan.size == 10432
+    assert "10,432 tokens are enough" in page

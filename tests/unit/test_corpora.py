@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import operator
 import os
 from types import SimpleNamespace
 
@@ -131,7 +132,7 @@ def test_a_lone_surrogate_of_json_is_replaced(folder):
 
 
 def test_text_that_is_not_there(folder):
-    with pytest.raises(FileNotFoundError, match="No such file.*none.txt"):
+    with pytest.raises(FileNotFoundError, match=r"No such file.*none\.txt"):
         corpora.lines("none.txt")
     with pytest.raises(FileNotFoundError, match=r"no file matches the pattern.*none\*"):
         corpora.lines("none*")
@@ -162,7 +163,7 @@ def test_things_that_are_no_corpus():
     with pytest.raises(ValueError, match="a language is known by its text"):
         corpora.as_corpus(None, "fr")
     with pytest.raises(TypeError):
-        Corpus.from_lines(["a"]) + ["b"]
+        operator.add(Corpus.from_lines(["a"]), ["b"])
 
 
 def test_files_that_are_read_otherwise_are_not_joined(folder):

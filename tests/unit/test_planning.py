@@ -9,6 +9,7 @@ import pytest
 
 from isomorph.errors import DTypeError, FormatError, ShapeError
 from isomorph.vocab import Corpus, Remap, Tokenizer, coverage, plan
+from isomorph.vocab.planning._unseen import share
 from support.small_tokenizers import KINDS, SPECIAL, lines, words, write
 
 by_kind = pytest.mark.parametrize("kind", KINDS)
@@ -23,7 +24,7 @@ def tokenizers(tmp_path_factory):
 
 @pytest.fixture
 def languages():
-    return {language: Corpus.from_lines(lines(language)) for language in ("en", "fr")}
+    return {language: Corpus.from_lines(lines(language, 0, 150)) for language in ("en", "fr")}
 
 
 @by_kind
@@ -35,7 +36,7 @@ def test_a_corpus_alone_is_kept_whole(tokenizers, languages, kind):
     assert made.remap.new_to_old.tolist() == made.kept.tolist()
     # Read again, line by line, by the tokenizer that was made.
     told = coverage(tokenizer, made.trimmed.tokenizer, made.remap, languages)
-    assert told.total.lines == 800
+    assert told.total.lines == 300
     assert told.total.lines_changed == 0
     assert told.as_dict()["languages"].keys() == {"en", "fr"}
     assert made.coverage.total == told.total
@@ -125,12 +126,12 @@ def test_min_count_is_the_papers(tokenizers):
 def test_a_small_language_is_not_crowded_out(tokenizers):
     tokenizer = tokenizers["unigram"]
     languages = {
-        "en": Corpus.from_lines(lines("en") * 40),
-        "fi": Corpus.from_lines(lines("fi")[:100]),
+        "en": Corpus.from_lines(lines("en", 0, 150) * 20),
+        "fi": Corpus.from_lines(lines("fi", 0, 60)),
     }
     even = plan(tokenizer, languages=languages, size=448, points=0).coverage
     assert abs(even["fi"].extra - even["en"].extra) < 0.25
-    together = Corpus.from_lines(lines("en") * 40) + Corpus.from_lines(lines("fi")[:100])
+    together = Corpus.from_lines(lines("en", 0, 150) * 20) + Corpus.from_lines(lines("fi", 0, 60))
     crowded = plan(tokenizer, corpus=together, size=448, points=0)
     finnish = coverage(tokenizer, crowded.trimmed.tokenizer, crowded.remap, {"fi": languages["fi"]})
     assert finnish["fi"].extra > even["fi"].extra
@@ -270,6 +271,31 @@ def test_what_is_printed_and_saved(tokenizers, languages):
     assert [row["size"] for row in told["budget"]] == [row.size for row in made.budget]
     assert "kept" not in made.as_dict()
     assert len(made.unused) == 1500 - len(made.usage.used)
+
+
+def test_what_new_text_will_lack_is_estimated(tokenizers):
+    tokenizer = tokenizers["unigram"]
+    text = np.array(lines("en", 0, 400))
+    chosen = np.random.default_rng(0).permutation(400) < 200
+    made = plan(tokenizer, corpus=Corpus.from_lines(text[chosen].tolist()), min_count=2, points=0)
+    counts = tokenizer.usage(text[~chosen].tolist()).counts
+    missing = np.ones(tokenizer.size, bool)
+    missing[made.kept] = False
+    assert made.expected_missing[""] == pytest.approx(
+        counts[missing].sum() / counts.sum(), abs=0.03
+    )
+    assert made.as_dict()["expected_missing"]["all"] == made.expected_missing[""]
+
+
+def test_the_estimate_is_good_and_turings():
+    # Three tokens once, two twice, one thrice, one nine times; N = 19.
+    counts = np.array([1, 1, 1, 2, 2, 3, 9, 0])
+    kept = counts > 0
+    assert share(counts, kept) == pytest.approx(3 / 19)
+    assert share(counts, counts > 1) == pytest.approx((3 + 2 * 2) / 19)
+    assert share(counts, counts > 2) == pytest.approx((3 + 2 * 2 + 3 * 1) / 19)
+    assert share(counts, np.zeros(8, bool)) == 1
+    assert share(np.zeros(8, np.int64), kept) == 0
 
 
 def test_threads_and_order_of_calls_change_nothing(tokenizers, languages):

@@ -111,6 +111,8 @@ def __getattr__(name: str) -> Any:
     """Load what not every program uses when it is first asked for."""
     import importlib
 
+    if name == "corpora":
+        return importlib.import_module("isomorph.vocab.corpora")
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(f"isomorph.vocab.{_ELSEWHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -264,7 +264,7 @@ def _one(given: Any, label: str, field: str | None, errors: str) -> Corpus:
     if not isinstance(given, str | os.PathLike | Sequence):
         raise DTypeError(
             f"corpus: expected files, a Corpus or embeddings, got {type(given).__name__}; lines in "
-            "memory are given as corpora.Corpus.from_lines(lines)"
+            "memory are given as isomorph.vocab.Corpus.from_lines(lines)"
         )
     return Corpus.from_files(given, language=label, field=field, errors=errors)
 

@@ -144,7 +144,7 @@ def coverage(
         From the ids of `before` to those of `after`.
     lines : files, Corpus, Embeddings, or mapping of str to any of these
         The text: better other text than the corpus of the plan. A mapping names languages. Lines in
-        memory are given as ``corpora.Corpus.from_lines(lines)``.
+        memory are given as ``Corpus.from_lines(lines)``.
     threads : int, optional
         See :mod:`isomorph.runtime`.
 

@@ -58,7 +58,7 @@ def plan(
     tokenizer : Tokenizer
         As :meth:`isomorph.vocab.Tokenizer.load` gives it.
     corpus : path, sequence of paths, Corpus or Embeddings, optional
-        Text files, ``.gz``, JSON lines, patterns; see :meth:`isomorph.vocab.corpora.Corpus`. The
+        Text files, ``.gz``, JSON lines, patterns; see :meth:`isomorph.vocab.Corpus.from_files`. The
         words of embeddings, or a file with one word a line, are a corpus, too.
     languages : mapping of str to the same, optional
         Text of each language: tokens are then counted, and the curve drawn, for each.
@@ -83,7 +83,7 @@ def plan(
     multiple_of : int, default 64
         The size is rounded up to it, with further tokens rather than with empty rows.
     field, errors : str
-        How files are read; see :meth:`isomorph.vocab.corpora.Corpus.from_files`.
+        How files are read; see :meth:`isomorph.vocab.Corpus.from_files`.
     width : int, optional
         Columns of the embedding table: the budget then has parameters and bytes.
     dtype : {"float64", "float32", "float16", "bfloat16", "int8"}, default "float32"

@@ -15,6 +15,7 @@ from isomorph import _text
 from isomorph.vocab.corpora import Corpus
 from isomorph.vocab.planning._coverage import Coverage, of_text
 from isomorph.vocab.planning._trials import merged
+from isomorph.vocab.planning._unseen import share
 
 if TYPE_CHECKING:
     from isomorph.vocab.remap import Remap
@@ -151,6 +152,18 @@ class TrimPlan:
         return merged(self.usages)
 
     @cached_property
+    def expected_missing(self) -> dict[str, float]:
+        """The part of the tokens of *new* text of each language that will not be there.
+
+        Good and Turing's estimate, from how many tokens came out once, twice, and so on: what the
+        corpus cannot show, as all of it was seen. Each such token becomes two or more. For running
+        text that is like the corpus; a longer corpus makes it smaller.
+        """
+        kept = np.zeros(self.tokenizer.size, np.bool_)
+        kept[self.kept] = True
+        return {name: share(used.counts, kept) for name, used in self.usages.items()}
+
+    @cached_property
     def trimmed(self) -> TrimmedTokenizer:
         """The tokenizer with the kept tokens alone; made when first asked for."""
         return self.tokenizer.keep(self.kept, self.usage)
@@ -190,6 +203,7 @@ class TrimPlan:
             "reasons": self.reasons,
             "corpus": None if self.corpus is None else self._counted(),
             "coverage": NO_CORPUS if self.coverage is None else self.coverage.as_dict(),
+            "expected_missing": {name or "all": v for name, v in self.expected_missing.items()},
             "measured": self.measured,
             "budget": [row.as_dict() for row in self.budget],
             "options": self.options,
@@ -210,10 +224,10 @@ class TrimPlan:
         }
 
     def __str__(self) -> str:
-        share = 100 * self.size / max(self.tokenizer.size, 1)
+        part = 100 * self.size / max(self.tokenizer.size, 1)
         lines = [
             f"{self.tokenizer.kind} tokenizer of {self.tokenizer.size:,} tokens: "
-            f"{self.size:,} kept ({share:.1f} %)"
+            f"{self.size:,} kept ({part:.1f} %)"
         ]
         if self.usage is not None and self.corpus is not None:
             promise = "all tokenise as before" if self.lossless else "some tokenise otherwise"
@@ -248,7 +262,14 @@ class TrimPlan:
         if self.coverage is not None:
             table.append(f"tokens/word, and how many more tokens; {self.measured}")
             table += self._worst() if len(names) > _COLUMNS else []
+            table.append(self._new_text())
         return table
+
+    def _new_text(self) -> str:
+        """Tell what new text will lack, of the languages that lack most."""
+        found = sorted(self.expected_missing.items(), key=lambda entry: -entry[1])[:_COLUMNS]
+        told = ", ".join(f"{name} {_part(part)}".strip() for name, part in found)
+        return f"tokens of new text like it that will not be there, estimated: {told}"
 
     def _worst(self) -> list[str]:
         """Name the languages that pay most, where there are too many for columns."""
@@ -258,13 +279,17 @@ class TrimPlan:
         return [f"{len(row.languages)} languages, those that pay most: {told}"]
 
 
+def _part(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
 def _megabytes(size: int) -> str:
     value = size / 1e6
     return f"{value:,.1f}" if value >= 10 else f"{value:.3g}"
 
 
 def _more(extra: float) -> str:
-    return f"+{100 * extra:.1f} %" if abs(extra) >= 0.0005 else "="
+    return f"{100 * extra:+.1f} %" if extra else "="
 
 
 def _mark(row: BudgetRow, *, last: bool) -> str:
