@@ -79,7 +79,7 @@ def appearing_folder(
     """
     folder = Path(os.path.realpath(folder))
     _sweep(folder, note)
-    _require_free(folder, replaceable)
+    require_free(folder, replaceable)
     created = make_parents(folder.parent)
     draft = new_draft(folder)
     lock = _locked(draft)
@@ -100,7 +100,8 @@ def appearing_folder(
             os.close(lock)
 
 
-def _require_free(folder: Path, replaceable: Callable[[Path], bool] | None) -> None:
+def require_free(folder: Path, replaceable: Callable[[Path], bool] | None = None) -> None:
+    """Refuse a folder that :func:`appearing_folder` would refuse, before the work is done."""
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "not a directory", str(folder))
     if not folder.exists() or not any(folder.iterdir()):
@@ -119,7 +120,7 @@ def _require_free(folder: Path, replaceable: Callable[[Path], bool] | None) -> N
 
 def _put(draft: Path, folder: Path, replaceable: Callable[[Path], bool] | None) -> None:
     """Rename the draft into place; what was there goes only when that is done."""
-    _require_free(folder, replaceable)
+    require_free(folder, replaceable)
     if not folder.exists():
         draft.rename(folder)
         return

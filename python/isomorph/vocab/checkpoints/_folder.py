@@ -52,7 +52,9 @@ _SKIPPED = (".git", ".cache", "__pycache__")
 _HUB_PATTERNS = (
     "*.json", "*.safetensors", "*.model", "*.txt", "*.md", "*.jinja", "*.py", "LICENSE*",
 )  # fmt: skip
-_HUB_LEFT_OUT = ("onnx/*", "openvino/*", "*.onnx", "*.gguf", "*.bin")
+#: Weights of the other modules of sentence-transformers may be pickled.
+_HUB_MODULES = "[1-9]_*/*.bin"
+_HUB_LEFT_OUT = ("onnx/*", "openvino/*", "*.onnx", "*.gguf")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class ModelFolder:
         The whole folder.
     module : str
         The sub-folder of the transformer, ``""`` for the root itself.
+    modules : tuple of str
+        The sub-folders of other modules, which know no tokens.
     others : tuple of str
         Files that are neither weights nor left out, relative to the root.
     left_out : tuple of (str, str)
@@ -73,6 +77,7 @@ class ModelFolder:
 
     root: Path
     module: str
+    modules: tuple[str, ...]
     others: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]
 
@@ -80,6 +85,10 @@ class ModelFolder:
     def transformer(self) -> Path:
         """The folder with config.json, weights and tokenizer."""
         return self.root / self.module if self.module else self.root
+
+    def is_of_transformer(self, name: str) -> bool:
+        """Whether a file, by its name from the root, is in none of the other modules."""
+        return not _is_in(name, self.modules)
 
     def relative(self, file: str) -> str:
         """Give the name, from the root, of a file of the transformer."""
@@ -119,7 +128,7 @@ def locate(path: str | os.PathLike[str], *, revision: str | None = None) -> Path
         found = hub.snapshot_download(
             name,
             revision=revision,
-            allow_patterns=list(_HUB_PATTERNS),
+            allow_patterns=[*_HUB_PATTERNS, _HUB_MODULES],
             ignore_patterns=list(_HUB_LEFT_OUT),
         )
     except Exception as error:
@@ -148,7 +157,7 @@ def survey(root: Path, weights: Sequence[str] = (), leave_out: Sequence[str] = (
     FormatError
         ONNX or GGUF that `leave_out` does not name; several transformers, or one of words.
     """
-    module = _module(root)
+    module, modules = _module(root)
     others: list[str] = []
     left_out: list[tuple[str, str]] = []
     for file in _files(root):
@@ -168,13 +177,13 @@ def survey(root: Path, weights: Sequence[str] = (), leave_out: Sequence[str] = (
         top = name.partition("/")[0]
         if top == OWN:
             left_out.append((name, "of the trim before this one"))
-        elif (inside or top == "openvino" or file.parent == root) and any(
+        elif not _is_in(name, modules) and any(
             fnmatch.fnmatch(file.name, pattern) for pattern in _STALE
         ):
-            left_out.append((name, "stale: weights of the old vocabulary"))
+            left_out.append((name, "stale: weights or a state of training, of the old vocabulary"))
         else:
             others.append(name)
-    return ModelFolder(root, module, tuple(others), tuple(left_out))
+    return ModelFolder(root, module, modules, tuple(others), tuple(left_out))
 
 
 def refuse_without_weights(folder: Path) -> None:
@@ -232,11 +241,15 @@ def _files(root: Path) -> list[Path]:
     return [file for file in found if file.is_file()]
 
 
-def _module(root: Path) -> str:
-    """Return the sub-folder of the transformer."""
+def _is_in(name: str, modules: Sequence[str]) -> bool:
+    return any(name.startswith(f"{module}/") for module in modules)
+
+
+def _module(root: Path) -> tuple[str, tuple[str, ...]]:
+    """Return the sub-folder of the transformer, and those of other modules."""
     file = root / "modules.json"
     if not file.is_file():
-        return ""
+        return "", ()
     try:
         modules = json.loads(file.read_text(encoding="utf-8"))
         entries = [(str(m["type"]).rpartition(".")[2], str(m["path"])) for m in modules]
@@ -245,10 +258,10 @@ def _module(root: Path) -> str:
             f"{file}: expected a list of modules with type and path: {error!r}"
         ) from None
     for kind, _ in entries:
-        if kind in ("WordEmbeddings", "BoW", "Router", "Asym"):
+        if kind in _OWN_VOCABULARY:
             raise FormatError(
-                f"{file}: a module of {kind} has a vocabulary of its own kind; expected one "
-                "Transformer or StaticEmbedding"
+                f"{file}: a module of {kind} has a vocabulary of its own; expected one Transformer "
+                "or StaticEmbedding, and others that know no tokens"
             )
     found = [path for kind, path in entries if kind in _TRANSFORMERS]
     if len(found) != 1:
@@ -261,7 +274,17 @@ def _module(root: Path) -> str:
     inside = os.path.realpath(root / module)
     if os.path.commonpath([inside, os.path.realpath(root)]) != os.path.realpath(root):
         raise FormatError(f"{file}: expected a path inside the folder, got {found[0]!r}")
-    return module
+    others = (Path(path).as_posix().strip("/") for kind, path in entries if path != found[0])
+    return module, tuple(path for path in others if path not in ("", ".", module))
 
 
+_OWN_VOCABULARY = (
+    "Asym",
+    "BoW",
+    "IDF",
+    "Router",
+    "SparseStaticEmbedding",
+    "WordEmbeddings",
+    "WordWeights",
+)
 _TRANSFORMERS = ("Transformer", "MLMTransformer", "StaticEmbedding")

@@ -178,6 +178,12 @@ def _place(
         return "adapter", 0
     for pattern, role in _SURE:
         if pattern.search(tensor.name):
+            if axis is None and tensor.name.endswith(("qweight", "weight_packed")):
+                raise FormatError(
+                    f"{folder}: {tensor.name}, of shape {tensor.shape}, is quantised across "
+                    f"tokens, not by its {rows:,} rows: save the model with its embeddings and "
+                    "head not quantised"
+                )
             if axis is None:
                 said = "the configuration says" if from_config else "the embeddings have"
                 raise FormatError(

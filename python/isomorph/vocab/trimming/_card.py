@@ -16,7 +16,7 @@ def append(
 ) -> None:
     """Append the section to README.md, which is made if there is none."""
     card = out / _folder.CARD
-    text = card.read_text(encoding="utf-8", errors="surrogateescape") if card.is_file() else ""
+    text = read(card) if card.is_file() else ""
     if text and not text.endswith("\n"):
         text += "\n"
     section = [
@@ -36,7 +36,12 @@ def append(
         "`isomorph untrim` gives back the original token ids.",
     ]
     made = (text + "\n" if text else "") + "\n".join(section) + "\n"
-    card.write_text(made, encoding="utf-8", errors="surrogateescape")
+    card.write_bytes(made.encode("utf-8", "surrogateescape"))
+
+
+def read(card: Path) -> str:
+    """Read a card, whatever bytes and ends of lines it has."""
+    return card.read_bytes().decode("utf-8", "surrogateescape")
 
 
 def without(text: str) -> str:

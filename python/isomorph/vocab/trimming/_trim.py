@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from isomorph import _checks
-from isomorph._folders import appearing_folder
+from isomorph._folders import appearing_folder, require_free
 from isomorph._progress import Progress
 from isomorph.vocab._changes import Change
 from isomorph.vocab.checkpoints import _configs, _folder
@@ -35,6 +35,8 @@ _DTYPES = {
     "BF16": "bfloat16",
     "I8": "int8",
     "U8": "int8",
+    "F8_E4M3": "int8",
+    "F8_E5M2": "int8",
 }
 #: Vocabularies in forms that the tokenizer's files do not need, and that would be stale.
 _STALE_VOCABULARIES = ("*.model", "*.spm", "*.tiktoken", "bpe.codes", "tekken.json", "vocab-*.json")
@@ -147,8 +149,10 @@ def trim(
         raise ValueError("out: expected a folder to write, or dry_run=True")
     checkpoint = Checkpoint.open(model, tables=tables, leave_out=leave_out, revision=revision)
     root = checkpoint.folder.root
+    replaceable = _is_ours if overwrite else None
     if out is not None:
         require_apart(Path(out), root)
+        require_free(Path(out), replaceable)
     tokenizer = Tokenizer.load(checkpoint.folder.transformer)
     checkpoint.require_ids(tokenizer.size, str(checkpoint.folder.transformer))
     main = next(table for table in checkpoint.tables if table.role == "input")
@@ -187,9 +191,7 @@ def trim(
         after = expected(before, checkpoint, rows)
         return Trimmed(None, planned, None, changes, before, after, notes)
     noted: list[str] = []
-    with appearing_folder(
-        Path(out), replaceable=_is_ours if overwrite else None, note=noted.append
-    ) as draft:
+    with appearing_folder(Path(out), replaceable=replaceable, note=noted.append) as draft:
         side = [*planned.trimmed.files, *planned.trimmed.removed]
         checkpoint.write(
             draft,
@@ -232,8 +234,11 @@ def _stale_vocabularies(checkpoint: Checkpoint, planned: TrimPlan) -> tuple[str,
     return tuple(
         name
         for name in checkpoint.folder.others
-        if (checkpoint.folder.root / name).parent == checkpoint.folder.transformer
-        and Path(name).name not in side
+        if checkpoint.folder.is_of_transformer(name)
+        and not (
+            (checkpoint.folder.root / name).parent == checkpoint.folder.transformer
+            and Path(name).name in side
+        )
         and any(fnmatch.fnmatch(Path(name).name, pattern) for pattern in _STALE_VOCABULARIES)
     )
 

@@ -273,11 +273,12 @@ def _put_card(checkpoint: Checkpoint, undo: Undo, out: Path) -> None:
     card = checkpoint.folder.root / _folder.CARD
     if not card.is_file():
         return
-    text = _card.without(card.read_text(encoding="utf-8", errors="surrogateescape"))
-    data = text.encode("utf-8", errors="surrogateescape")
+    text = _card.without(_card.read(card))
+    data = text.encode("utf-8", "surrogateescape")
     if _folder.CARD in undo.original:
         original = undo.restore(_folder.CARD)
-        if data.rstrip() == original.rstrip():
+        before = _card.without(original.decode("utf-8", "surrogateescape"))
+        if text.rstrip() == before.rstrip():
             data = original
     if data:
         (out / _folder.CARD).write_bytes(data)
