@@ -43,6 +43,7 @@ APPLIED = (
         {"rows": Argument((SOURCES, COLUMNS), ndims=(1, 2))},
         functools.partial(_apply, _COMPLETE),
         variant="table",
+        selects=True,
         takes_progress=True,
         refused=_REFUSED,
     ),
@@ -54,6 +55,7 @@ APPLIED = (
         },
         functools.partial(_apply, _PARTIAL),
         variant="with a fallback",
+        selects=True,
         takes_progress=True,
     ),
 )

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import isomorph as iso
 from isomorph import _core
 from isomorph.errors import (
     DTypeError,
@@ -350,3 +351,19 @@ def test_wrong_arguments_are_named():
         TokenMixing([0, 1], [0], [1.0], (1, 1), target_tokens=[])
     with pytest.raises(DTypeError, match="source_tokens: expected a list of tokens"):
         TokenMixing([0, 1], [0], [1.0], (1, 1), source_tokens="a")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_kernel_gives_the_bytes_of_the_plain_sums(rng, dtype):
+    """In the order of the entries, each product and each sum rounded, on any threads."""
+    mixing, _ = random(rng, 300, 40, 0.3, "float32" if dtype == "float16" else dtype)
+    fallback = np.zeros(37, dtype)
+    for rows in (
+        rng.normal(size=(40, 37)).astype(dtype),
+        rng.normal(size=(37, 40)).astype(dtype).T,
+    ):
+        with iso.runtime.use_backend("array"):
+            expected = mixing.apply(rows, fallback=fallback)
+        for threads in (1, 3):
+            found = mixing.apply(rows, fallback=fallback, threads=threads)
+            assert found.tobytes() == expected.tobytes()

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat.numpy
+import numpy as np
 
+from isomorph import _core
 from isomorph._backends import Run
-from isomorph._backends.array_mixing import ArrayMixing
+from isomorph._progress import reporting
 
 
 class CpuMixing:
-    """The mixing of rows of :class:`isomorph._backends.Backend`."""
+    """The mixing of rows of :class:`isomorph._backends.Backend`.
+
+    Here rows may be float16 or bfloat16, too; they are widened to float32 one by one.
+    """
 
     def mix_rows(
         self, indptr: Any, indices: Any, weights: Any, rows: Any, out: Any, run: Run
     ) -> Any:
         """See the protocol."""
-        plain = ArrayMixing()
-        plain.xp = array_api_compat.numpy
-        result = plain.mix_rows(indptr, indices, weights, rows, out, run)
-        return result if out is None else out
+        kind = rows.dtype.name
+        if not hasattr(_core, "mix_rows"):
+            # Built before there was a kernel; to go with the next build of the core.
+            import array_api_compat.numpy
+
+            from isomorph._backends.array_mixing import ArrayMixing
+
+            plain = ArrayMixing()
+            plain.xp = array_api_compat.numpy
+            wide = rows if kind == "float64" else rows.astype(np.float32, copy=False)
+            result = plain.mix_rows(indptr, indices, weights, wide, out, run)
+            return result if out is None else out
+        if out is None:
+            dtype = "float64" if kind == "float64" else "float32"
+            out = np.empty((len(indptr) - 1, rows.shape[1]), dtype=dtype)
+        if kind not in ("float32", "float64"):
+            rows = rows.view(np.uint16)
+        with reporting(run.progress, "rows") as report:
+            _core.mix_rows(indptr, indices, weights, rows, kind, out, run.threads, report)
+        return out

@@ -294,9 +294,11 @@ class TokenMixing:
         Notes
         -----
         O(n d) for n entries. The entries of a row are added in the order of their ids, each product
-        and sum rounded once at most: :math:`|error| \le m\,u \sum_s |M_{ts} E_s|` for m entries,
-        u the roundoff of the computing type. A row with the one weight 1 is a copy, bit for bit, in
-        any type. Beside input and result: a block of 4,096 rows, if the result has another type.
+        and each sum rounded to the computing type: the same bytes on every instruction set, and
+        :math:`|error| \le \gamma_m \sum_s |M_{ts} E_s|` for m entries,
+        :math:`\gamma_m = mu / (1 - mu)`, u the roundoff. A row with the one weight 1 is a copy, bit
+        for bit, in any type. Beside input and result: a block of 4,096 rows, if the result has
+        another type; float16 and bfloat16 rows of NumPy are widened one by one.
 
         Examples
         --------

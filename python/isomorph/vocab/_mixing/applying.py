@@ -51,9 +51,9 @@ def apply(
         _check_out(arguments, rows, out, result_shape, wanted)
     # A bias is a table of one column.
     matrix = rows if len(shape) == 2 else rows[:, None]
-    ready = _arrays.Arguments(rows=matrix).ready(check_finite=check_finite)
-    (table,) = ready.arrays
     xp = arguments.array_namespace()
+    ready = _ready(_arrays.Arguments(rows=matrix), xp, check_finite=check_finite)
+    (table,) = ready.arrays
     job = _Job(mixing, ready, table, xp, others)
     if arguments.namespace is not None:
         run = Run(threads, progress)
@@ -64,6 +64,18 @@ def apply(
         out[...] = result
         return out
     return job.on_host(rows, result_shape, wanted, out, threads, progress)
+
+
+def _ready(arguments: _arrays.Arguments, xp: Any, *, check_finite: bool) -> _arrays.Prepared:
+    """Make the table ready for its backend; the core widens narrow rows as it comes to them."""
+    rows = arguments.arrays["rows"]
+    if not arguments.on_cpu() or _arrays._dtype_name(rows) not in _arrays._WIDENED:
+        return arguments.ready(check_finite=check_finite)
+    if check_finite:
+        checks.require_finite(xp, "rows", rows)
+    native = rows if rows.dtype.isnative else rows.astype(rows.dtype.newbyteorder("="))
+    table = np.require(native, None, ["C", "A"]).view(np.ndarray)
+    return _arrays.Prepared(arguments.backend()[0], (table,), "float32")
 
 
 class _Job:
