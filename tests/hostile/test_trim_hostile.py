@@ -374,3 +374,61 @@ def test_a_tensor_of_which_nobody_knows(tmp_path, corpus):
     trim(model, tmp_path / "two", corpus=corpus, tables={"something.odd": "output"})
     found = small.read_weights(tmp_path / "two")["something.odd"]
     assert found[1] == (done.after.rows, 3)
+
+
+def flip(out: Path, tensor: str) -> None:
+    file = out / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    start = 8 + int.from_bytes(data[:8], "little")
+    data[start + json.loads(data[8:start])[tensor]["data_offsets"][0] + 5] ^= 1
+    file.write_bytes(data)
+
+
+def rename_token(value: dict) -> None:
+    vocab = value["model"]["vocab"]
+    first, second = list(vocab)[-2:]
+    vocab[first], vocab[second] = vocab[second], vocab[first]
+
+
+def no_merges(value: dict) -> None:
+    value["model"]["merges"] = value["model"]["merges"][:3]
+
+
+#: What a trim could do wrong, and what finds it.
+WRONG = {
+    "a row": (lambda out: flip(out, "lm_head.weight"), "'lm_head.weight': bytes 0 to"),
+    "another tensor": (lambda out: flip(out, "model.norm.weight"), "'model.norm.weight': bytes 0"),
+    "a size": (
+        edit("config.json", lambda value: value.update(vocab_size=900)),
+        "expected 900 rows|says 900 tokens",
+    ),
+    "an id": (
+        edit("config.json", lambda value: value.update(bos_token_id=2)),
+        "bos_token_id: expected 1, the new id of 1, got 2",
+    ),
+    "an id in a list": (
+        edit("generation_config.json", lambda value: value["suppress_tokens"].pop()),
+        r"suppress_tokens\[1\]: expected 258",
+    ),
+    "two tokens exchanged": (edit("tokenizer.json", rename_token), "has other tokens than those"),
+    "merges forgotten": (edit("tokenizer.json", no_merges), "corpus lines have other tokens"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_nothing_wrong_is_certified(tmp_path, model, corpus, fault, monkeypatch):
+    from isomorph.errors import IsomorphError
+    from isomorph.vocab.trimming import _undo
+
+    spoil, message = WRONG[fault]
+    save = _undo.save
+
+    def spoiled(out: Path, *arguments: object) -> None:
+        save(out, *arguments)
+        spoil(out)
+
+    monkeypatch.setattr(_undo, "save", spoiled)
+    before = state(tmp_path)
+    with pytest.raises(IsomorphError, match=message):
+        trim(model, tmp_path / "out", corpus=corpus)
+    assert state(tmp_path) == before

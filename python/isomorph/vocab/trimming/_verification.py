@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import mmap
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -125,48 +127,65 @@ def compare_rows(
     return described, {"tensors": count, "identical": count}
 
 
-def _bytes_of(tensor: Tensor) -> NDArray[np.uint8]:
-    if not tensor.nbytes:
-        return np.empty(0, np.uint8)
-    return np.memmap(tensor.path, np.uint8, "r", tensor.start, (tensor.nbytes,))
+class _Bytes:
+    """The bytes of a tensor, mapped; what was looked at can be let go."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._map: mmap.mmap | None = None
+        self.data: NDArray[np.uint8] = np.empty(0, np.uint8)
+        if tensor.nbytes:
+            with Path(tensor.path).open("rb") as stream:
+                self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            self.data = np.frombuffer(self._map, np.uint8, tensor.nbytes, tensor.start)
+
+    def let_go(self) -> None:
+        """Give the pages back: they stay in the system's cache, and are not this process's."""
+        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
 
 
 def _blocks_of(tensor: Tensor) -> Iterable[NDArray[np.uint8]]:
-    data = _bytes_of(tensor)
-    for start in range(0, len(data), _BLOCK):
-        yield data[start : start + _BLOCK]
+    mapped = _Bytes(tensor)
+    for start in range(0, len(mapped.data), _BLOCK):
+        yield mapped.data[start : start + _BLOCK]
+        mapped.let_go()
 
 
 def _rows_of(tensor: Tensor, axis: int, index: NDArray[np.int64]) -> Iterable[NDArray[np.uint8]]:
     """Give the bytes that a tensor of these rows should have, in order."""
-    outer = int(np.prod(tensor.shape[:axis], dtype=np.int64))
-    data = _bytes_of(tensor).reshape(outer, tensor.shape[axis], -1)
-    step = max(1, _BLOCK // max(1, data.shape[2]))
+    if not tensor.nbytes:
+        return
+    mapped = _Bytes(tensor)
+    outer = math.prod(tensor.shape[:axis])
+    data = mapped.data.reshape(outer, tensor.shape[axis], -1)
+    step = max(1, _BLOCK // data.shape[2])
     for part in data:
         for start in range(0, len(index), step):
             wanted = index[start : start + step]
             block = part[np.maximum(wanted, 0)]
             block[wanted < 0] = 0
             yield block.reshape(-1)
+            mapped.let_go()
 
 
 def _require_same(old: Tensor, new: Tensor, expected: Iterable[NDArray[np.uint8]]) -> str:
     """Compare what was written with what should have been; return its SHA-256."""
-    data = _bytes_of(new)
+    mapped = _Bytes(new)
     digest = hashlib.sha256()
     at = 0
     for block in expected:
-        found = data[at : at + len(block)]
+        found = mapped.data[at : at + len(block)]
         if not np.array_equal(found, block):
             raise CertificateError(
                 f"{new.path}: tensor {new.name!r}: bytes {at:,} to {at + len(block):,} are not "
                 f"those of {old.path}"
             )
         digest.update(found.data)
+        mapped.let_go()
         at += len(block)
-    if at != len(data):
+    if at != len(mapped.data):
         raise CertificateError(
-            f"{new.path}: tensor {new.name!r} has {len(data):,} bytes, not {at:,}"
+            f"{new.path}: tensor {new.name!r}: expected {at:,} bytes, got {len(mapped.data):,}"
         )
     return digest.hexdigest()
 
