@@ -279,3 +279,105 @@ def test_wrong_arguments_are_named(loaded):
             other.closure([0], usage)
         with pytest.raises(ShapeError, match="usage: expected"):
             usage + other.usage(["a"])
+
+
+def test_a_word_that_wordpiece_cannot_spell_stays_unknown(tmp_path):
+    # Of "abc" it takes "ab" and finds no "##c"; without "ab", "a" and "##bc" would do.
+    tokens = ["[UNK]", "ab", "a", "##bc", "##b", "x"]
+    vocab = {token: number for number, token in enumerate(tokens)}
+    model = {
+        "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 6, "vocab": vocab,
+    }  # fmt: skip
+    document = {"model": model, "pre_tokenizer": {"type": "Whitespace"}}
+    document["normalizer"] = {"type": "Lowercase"}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    tokenizer = Tokenizer.load(path)
+    lines = ["ABC xbc abcabcabc", "abbc", "abc"]
+    assert [ids.tolist() for ids in tokenizer.encode(lines)] == [[0, 5, 3, 0], [1, 3], [0]]
+    lines = ["ABC xbc abcabcabc", "a"]
+    usage = tokenizer.usage(lines)
+    assert usage.used.tolist() == [0, 2, 3, 5]
+    assert np.nonzero(usage.needed)[0].tolist() == [1]
+    trimmed = tokenizer.keep(usage.used, usage)
+    require_same(tokenizer, trimmed, lines)
+    assert trimmed.tokenizer.tokens == ("[UNK]", "ab", "a", "##bc", "x")
+
+
+@given(st.data())
+def test_wordpieces_of_few_letters_keep_what_is_unknown(tmp_path_factory, data):
+    pieces = st.text("abc", min_size=1, max_size=3)
+    whole = data.draw(st.sets(pieces, min_size=1, max_size=8))
+    inner = data.draw(st.sets(pieces.map("##".__add__), max_size=8))
+    tokens = ["[UNK]", *sorted(whole), *sorted(inner)]
+    vocab = {token: number for number, token in enumerate(tokens)}
+    model = {
+        "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 7, "vocab": vocab,
+    }  # fmt: skip
+    path = tmp_path_factory.mktemp("few") / "tokenizer.json"
+    path.write_text(json.dumps({"model": model, "pre_tokenizer": {"type": "Whitespace"}}))
+    tokenizer = Tokenizer.load(path)
+    word = st.text("abc", min_size=1, max_size=8)
+    lines = data.draw(st.lists(st.lists(word, max_size=4).map(" ".join), min_size=1, max_size=4))
+    usage = tokenizer.usage(lines, threads=1)
+    trimmed = tokenizer.keep(usage.used, usage)
+    require_same(tokenizer, trimmed, lines)
+    again = trimmed.tokenizer.usage(lines, threads=1)
+    assert not trimmed.tokenizer.keep(again.used, again).changes
+
+
+def test_what_a_chat_template_says_is_kept(tmp_path):
+    folder = made_tokenizers.folder(tmp_path, "byte-level")
+    template = (
+        "{# the dog #}{% for message in messages %}[INST] {{ message['content'] }} and then"
+        "{{ 'because\\n' }}{% endfor %}<s>"
+    )
+    config = {"chat_template": [{"name": "default", "template": template}]}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    tokenizer = Tokenizer.load(folder)
+    usage = tokenizer.usage(["x"])
+    trimmed = tokenizer.keep(usage.used, usage)
+    said = ["[INST] ", " and then", "because\n", "content"]
+    require_same(tokenizer, trimmed, said)
+    (folder / "tokenizer_config.json").unlink()
+    (folder / "chat_template.jinja").write_text(template)
+    second = Tokenizer.load(folder).keep(usage.used, usage)
+    assert second.remap == trimmed.remap
+    assert "chat_template.jinja" in second.files
+    (folder / "chat_template.jinja").unlink()
+    assert Tokenizer.load(folder).keep(usage.used, usage).remap.new_size < trimmed.remap.new_size
+
+
+def test_vocabularies_of_other_formats_are_left_out_and_listed(tmp_path):
+    folder = made_tokenizers.folder(tmp_path, "byte-level")
+    for name in ("qwen.tiktoken", "encoder.json", "source.spm"):
+        (folder / name).write_bytes(b"whatever")
+    trimmed = Tokenizer.load(folder).keep([7])
+    assert trimmed.removed == ("encoder.json", "qwen.tiktoken", "source.spm")
+
+
+def test_texts_and_beginnings_of_words(loaded, tmp_path):
+    def of(tokenizer, spelled):
+        number = tokenizer.tokens.index(spelled)
+        return tokenizer.text(number), tokenizer.starts_word(number)
+
+    assert of(loaded("byte-level"), "Ġthe") == ("the", True)
+    assert of(loaded("byte-level"), "Ġ") == ("", True)
+    assert of(loaded("byte-level"), "Ã") == (None, False)
+    assert of(loaded("byte-level"), "<s>") == ("<s>", False)
+    assert of(loaded("llama"), "▁the") == ("the", True)
+    assert of(loaded("llama"), "e") == ("e", False)
+    assert of(loaded("llama"), "<0x41>") == ("A", False)
+    assert of(loaded("llama"), "<0xE2>") == (None, False)
+    assert of(loaded("wordpiece"), "the") == ("the", True)
+    assert of(loaded("wordpiece"), "##e") == ("e", False)
+    assert of(loaded("clip"), "the</w>") == ("the", True)
+    assert of(loaded("wordlevel"), "the") == ("the", True)
+    assert of(loaded("unigram"), "▁the") == ("the", True)
+    assert len(loaded("byte-level").bytes_) == len(loaded("llama").bytes_) == 256
+    for kind in ("wordpiece", "unigram", "clip", "wordlevel"):
+        assert len(loaded(kind).bytes_) == 0
+    assert len(loaded("clip")) == loaded("clip").size
+    assert "byte" not in repr(loaded("clip"))

@@ -59,6 +59,15 @@ class Encoder:
                     "the file does not"
                 )
 
+    def words(self, line: str) -> list[str]:
+        """Give the pre-tokens of a line, normalised; of added tokens nothing is known here."""
+        plain = line.encode("utf-8", "replace").decode("utf-8")
+        if (normalizer := self._tokenizer.normalizer) is not None:
+            plain = normalizer.normalize_str(plain)
+        if (splitter := self._tokenizer.pre_tokenizer) is None:
+            return [plain]
+        return [word for word, _ in splitter.pre_tokenize_str(plain)]
+
     def blocks(
         self,
         lines: Iterable[str],

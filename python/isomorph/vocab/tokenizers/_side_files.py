@@ -22,7 +22,14 @@ __all__ = ["SideFiles"]
 CONFIG = "tokenizer_config.json"
 JSON_FILES = (CONFIG, "special_tokens_map.json", "added_tokens.json", "vocab.json")
 TEXT_FILES = ("merges.txt", "vocab.txt", "chat_template.jinja")
+#: Vocabularies in formats of one family each, which nothing here rewrites.
+OTHERS = (
+    *("*.tiktoken", "*.spm", "*.model", "*.model.v*", "tekken*.json", "vocab.bpe", "encoder.json"),
+    *("bpe.codes", "dict.txt", "tokenizer.vocab"),
+)
 MODELS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+
+_STALE = "removed: it would be stale"
 
 #: The class that takes a tokenizer.json as it is. Classes of model families build their tokenizer
 #: anew from the vocabulary and the merges, and drop ``ignore_merges`` on the way.
@@ -36,6 +43,8 @@ class SideFiles:
     folder: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     documents: dict[str, Any] = field(default_factory=dict)
+    #: Names of files that would be stale, and of which nothing more is known.
+    others: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path, *, but: str) -> SideFiles:
@@ -50,7 +59,8 @@ class SideFiles:
             if name in JSON_FILES:
                 documents[name] = _documents.parse(path, files[name])
                 Fields(str(path), documents[name])
-        return cls(str(folder), files, documents)
+        others = {path.name for pattern in OTHERS for path in folder.glob(pattern)}
+        return cls(str(folder), files, documents, tuple(sorted(others - {but, *MODELS})))
 
     def templates(self) -> list[Any]:
         """Give the chat templates."""
@@ -78,6 +88,9 @@ class SideFiles:
         documents: dict[str, Any] = {}
         changes: list[Change] = []
         removed: list[str] = []
+        for name in self.others:
+            removed.append(name)
+            changes.append(Change(name, "", "there", _STALE))
         for name, content in self.files.items():
             made: bytes | None = content
             if name == CONFIG:
@@ -93,7 +106,7 @@ class SideFiles:
                 made = self._model(name, old, renumber, changes)
             if made is None:
                 removed.append(name)
-                changes.append(Change(name, "", "there", "removed: it would be stale"))
+                changes.append(Change(name, "", "there", _STALE))
                 continue
             if name in self.documents and name not in documents:
                 documents[name] = (

@@ -8,7 +8,7 @@ from typing import Any
 
 from isomorph.vocab.tokenizers._vocabulary import Vocabulary
 
-__all__ = ["Symbols", "byte_characters", "template_tokens"]
+__all__ = ["Symbols", "byte_characters"]
 
 SPACE = "▁"
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>\Z")
@@ -22,10 +22,6 @@ _SPECIAL = re.compile(
     | <\|[^|<>]+\|>
     )\Z""",
     re.VERBOSE,
-)
-#: What may be a token in the text of a chat template.
-_IN_TEMPLATE = re.compile(
-    r"<[^<>\s]{1,64}>|<<[^<>\s]{1,64}>>|\[/?[A-Z_]{2,32}\]|<\|[^|<>]{1,64}\|>"
 )
 
 
@@ -45,6 +41,8 @@ class Symbols:
 
     def __init__(self, vocabulary: Vocabulary, document: dict[str, Any], named: set[int]) -> None:
         self._vocabulary = vocabulary
+        #: Whether text is split before the model sees it.
+        self.splits = document.get("pre_tokenizer") is not None
         self.byte_level = any(
             _has_type(document.get(part), "ByteLevel")
             for part in ("pre_tokenizer", "decoder", "normalizer")
@@ -133,20 +131,3 @@ def _has_type(step: Any, name: str) -> bool:
                 return True
             waiting.extend(entry for entry in value.values() if isinstance(entry, list | dict))
     return False
-
-
-def template_tokens(templates: Any, vocabulary: Vocabulary) -> set[int]:
-    """Give the ids of tokens that chat templates spell out, of a string or of named ones."""
-    found: set[int] = set()
-    waiting = [templates]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting.extend(value)
-        elif isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, str):
-            for spelled in _IN_TEMPLATE.findall(value):
-                if (number := vocabulary.ids.get(spelled)) is not None:
-                    found.add(number)
-    return found

@@ -18,9 +18,11 @@ from isomorph.vocab.tokenizers import _encoding, _reading
 from isomorph.vocab.tokenizers._encoding import Encoder
 from isomorph.vocab.tokenizers._merging import Merging
 from isomorph.vocab.tokenizers._source import Source
-from isomorph.vocab.tokenizers._symbols import Symbols, template_tokens
+from isomorph.vocab.tokenizers._symbols import Symbols
+from isomorph.vocab.tokenizers._templates import literals, template_tokens
 from isomorph.vocab.tokenizers._trimmed import TrimmedTokenizer
 from isomorph.vocab.tokenizers._usage import Usage
+from isomorph.vocab.tokenizers._wordpiece import Unmatched
 
 __all__ = ["Tokenizer"]
 
@@ -30,6 +32,33 @@ class Tokenizer:
 
     Reading needs no library. Encoding is done by the `tokenizers` library
     (``pip install 'isomorph[vocab]'``), a SentencePiece model being converted to it in memory.
+
+    Notes
+    -----
+    What a trim keeps, so that counted text gives the same tokens afterwards: WordPiece takes the
+    longest token that fits, so the used ones are enough. Unigram takes the path of the best sum of
+    scores, where an unknown character scores the lowest piece's less 10: a lowest piece stays.
+    Byte-pair encoding applies merges in their order; no merge crosses a boundary between two tokens
+    of the outcome, so those applied in a text are those that each of its distinct tokens, encoded
+    by itself, applies: their products stay.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> from isomorph.vocab import Tokenizer
+    >>> model = {"type": "BPE", "vocab": {"d": 0, "o": 1, "g": 2, "og": 3, "do": 4, "dog": 5},
+    ...          "merges": ["d o", "o g", "do g"]}
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "tokenizer.json").write_text(json.dumps({"model": model}))
+    >>> tokenizer = Tokenizer.load(folder)
+    >>> usage = tokenizer.usage(["dog"])
+    >>> usage.used.tolist(), usage.kept.tolist()
+    ([5], [0, 1, 2, 4, 5])
+    >>> trimmed = tokenizer.keep(usage.used, usage)
+    >>> trimmed.tokenizer.tokens
+    ('d', 'o', 'g', 'do', 'dog')
+    >>> trimmed.remap.ids(tokenizer.encode(["dog"])[0]), trimmed.tokenizer.encode(["dog"])[0]
+    (array([4]), array([4], dtype=int32))
     """
 
     def __init__(self, source: Source) -> None:
@@ -167,12 +196,19 @@ class Tokenizer:
         inside = np.zeros(self.size, dtype=np.bool_)
         seen = words = characters = 0
         bpe = self.kind == "bpe"
+        unmatched = (
+            Unmatched(self._vocabulary, self._source.document, self._encoder)
+            if self.kind == "wordpiece"
+            else None
+        )
         for block, encodings in self._encoder.blocks(
             lines, special=False, threads=threads, words=bpe
         ):
             found, beside = _encoding.counted(encodings, self.size, words=bpe)
             counts += found
             inside |= beside
+            if unmatched is not None:
+                unmatched.look(block, encodings)
             seen += len(block)
             words += sum(len(line.split()) for line in block)
             characters += sum(map(len, block))
@@ -190,6 +226,8 @@ class Tokenizer:
             0 if unknown is None else int(counts[unknown]),
         )
         usage.needed[self._required(usage.used, usage)] = True
+        if unmatched is not None:
+            usage.needed[list(unmatched.taken)] = True
         usage.needed[usage.used] = False
         return usage
 
@@ -202,9 +240,9 @@ class Tokenizer:
     ) -> NDArray[np.int64]:
         """Give ids together with all that must stay with them.
 
-        That is special tokens, the byte alphabet; of byte-pair encoding what the tokens are merged
-        from; of Unigram a piece of the lowest score, from which the score of the unknown is taken;
-        and the single characters of the tokens.
+        That is special tokens, the byte alphabet, what chat templates spell out; of byte-pair
+        encoding what the tokens are merged from; of Unigram a piece of the lowest score, from which
+        the score of the unknown is taken; and the single characters of the tokens.
 
         Parameters
         ----------
@@ -227,7 +265,10 @@ class Tokenizer:
             raise ShapeError(
                 f"usage: expected that of {self.size} ids, got one of {len(usage.counts)}"
             )
-        kept = np.union1d(kept, np.union1d(self.special, self.bytes_))
+        if usage is not None:
+            kept = np.union1d(kept, np.nonzero(usage.needed)[0]) if self.kind != "bpe" else kept
+        for always in (self.special, self.bytes_, self._spoken):
+            kept = np.union1d(kept, always)
         kept = self._required(kept, usage)
         if characters:
             kept = self._required(np.union1d(kept, self._characters(kept)), usage)
@@ -260,6 +301,13 @@ class Tokenizer:
         return self._source.encoder()
 
     @cached_property
+    def _spoken(self) -> NDArray[np.int64]:
+        """The ids of the text that chat templates put between the turns."""
+        if not (spoken := literals(self._source.side.templates())):
+            return _sorted(())
+        return np.unique(np.concatenate([_sorted(()), *self.encode(spoken, threads=1)]))
+
+    @cached_property
     def _merging(self) -> Merging:
         return Merging(self._vocabulary)
 
@@ -286,9 +334,11 @@ class Tokenizer:
             return kept
         merged = kept
         if usage is not None:
-            always = np.union1d(self.special, self.bytes_)
-            if self._may_skip(np.union1d(kept, always)):
-                merged = kept[usage.inside[kept]]
+            always = (self.special, self.bytes_, self._spoken)
+            if self._may_skip(np.unique(np.concatenate([kept, *always]))):
+                inside = usage.inside.copy()
+                inside[self._spoken] = True
+                merged = kept[inside[kept]]
         return np.union1d(kept, self._merging.parts(merged.tolist()))
 
     def _pinned(self, kept: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -304,7 +354,8 @@ class Tokenizer:
         vocabulary = self._vocabulary
         if vocabulary.ignore_merges:
             return True
-        if vocabulary.prefix or vocabulary.suffix or self.format != "tokenizer.json":
+        if vocabulary.prefix or vocabulary.suffix or not self._symbols.splits:
+            # Marks are no part of the word that is looked up; unsplit, a line is one word.
             return False
         apart = {token.id for token in vocabulary.added}
         return all(self._merging.makes(n) for n in kept.tolist() if n not in apart)
