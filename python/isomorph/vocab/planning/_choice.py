@@ -61,15 +61,11 @@ class Choice:
     def _cut(self, size: int) -> Ids:
         if len(everything := self.all()) <= size:
             return everything
-        low, high = 0, min(len(self.wanted), size)
-        # Closures grow with what they close, so the largest prefix that fits is found by halving.
-        while low < high:
-            middle = (low + high + 1) // 2
-            if len(self._closed(self.wanted[:middle])) <= size:
-                low = middle
-            else:
-                high = middle - 1
-        return self._filled(self._closed(self.wanted[:low]), self.wanted[low:], size)
+        taken = min(len(self.wanted), size - len(self.fixed))
+        # What makes tokens reachable comes on top: take as many fewer, until they fit.
+        while len(kept := self._closed(self.wanted[: max(taken, 0)])) > size and taken > 0:
+            taken -= len(kept) - size
+        return self._filled(kept, self.wanted[max(taken, 0) :], size)
 
     def filled(self, kept: Ids, size: int) -> Ids:
         """Use the places that are left up to a size: the next tokens rather than empty rows."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from isomorph.vocab.tokenizers import Tokenizer, Usage
 
 Ids = NDArray[np.int64]
-#: Greedy and best-path tokenizers give what they gave while none of it is dropped.
-_UNCHANGED_BY_OTHERS = ("wordpiece", "unigram", "wordlevel")
 
 
 @dataclass(frozen=True)
@@ -56,10 +54,13 @@ class Trial:
     #: Words and tokens of the whole text, over those of the units.
     scale: tuple[float, float]
 
-    def changed(self, kept: NDArray[np.bool_], kind: str) -> NDArray[np.int64]:
-        """Give the units whose tokens may differ when only some tokens are kept."""
-        if kind not in _UNCHANGED_BY_OTHERS:
-            return np.arange(len(self.units))
+    def changed(self, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Give the units whose tokens differ when only some tokens are kept: all are closed.
+
+        The longest match, or the best path, stays what it is while it can be taken. Of byte-pair
+        encoding the merges that made a unit's tokens are those that make each token by itself; they
+        stay with the tokens, and come as early as before among those that are left.
+        """
         return np.unique(self.owner[~kept[self.flat]])
 
     def measured(
@@ -149,7 +150,7 @@ class Trials:
     def _at(self, kept: Ids) -> dict[str, dict[str, Measured]]:
         mask = np.zeros(self.tokenizer.size, np.bool_)
         mask[kept] = True
-        affected = [trial.changed(mask, self.tokenizer.kind) for trial in self.trials]
+        affected = [trial.changed(mask) for trial in self.trials]
         if not any(map(len, affected)):
             return self.before()
         smaller = self.tokenizer.keep(kept, self.usage).tokenizer
