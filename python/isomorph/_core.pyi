@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "TensorFile",
     "accumulate_moments",
     "apply_affine",
     "available_threads",
@@ -26,6 +27,7 @@ __all__ = [
     "fail_for_tests",
     "first_nonfinite_row",
     "fma_peak",
+    "gather_rows",
     "induce",
     "log_sums",
     "maxsim",
@@ -40,9 +42,11 @@ __all__ = [
     "procrustes_from_moments",
     "procrustes_of_rows",
     "read_npy",
+    "read_rows",
     "read_safetensors",
     "read_text",
     "read_words",
+    "renumber_ids",
     "safetensors_header",
     "script_counts",
     "script_mask",
@@ -65,6 +69,24 @@ _Index: TypeAlias = tuple[str, tuple[int, int], _Parts, tuple[float, float]] | N
 _Selection: TypeAlias = tuple[_Array, _Array]
 _Choice: TypeAlias = tuple[_Array, _Array, _Array, _Array]
 _Moments: TypeAlias = tuple[_Array, _Array, _Array, _Array]
+
+@final
+class TensorFile:
+    def __new__(cls, path: _Path, header: bytes) -> Self: ...
+    def copy(self, source: _Path, offset: int, count: int, progress: _Progress = None) -> None: ...
+    def gather(
+        self,
+        source: _Path,
+        parts: tuple[int, int, int, int],
+        index: _Array,
+        padding: bytes,
+        threads: int,
+        progress: _Progress = None,
+    ) -> None: ...
+    def write(self, array: NDArray[np.uint8]) -> None: ...
+    def finish(self) -> None: ...
+    def commit(self) -> None: ...
+    def abandon(self) -> None: ...
 
 def accumulate_moments(
     parts: _Moments,
@@ -163,6 +185,13 @@ def eigh(
 def fail_for_tests(how: str, threads: int = 1, progress: _Progress = None) -> None: ...
 def first_nonfinite_row(array: _Array, threads: int) -> int | None: ...
 def fma_peak(threads: int, steps: int) -> float: ...
+def gather_rows(
+    data: _Array,
+    parts: tuple[int, int, int, int],
+    index: _Array,
+    out: _Array,
+    threads: int,
+) -> None: ...
 def induce(
     source: _Array,
     target: _Array,
@@ -258,6 +287,26 @@ def read_words(path: _Path, errors: str) -> list[str]: ...
 def safetensors_header(
     path: _Path,
 ) -> tuple[list[tuple[str, str, list[int]]], dict[str, str]]: ...
+def read_rows(
+    path: _Path,
+    parts: tuple[int, int, int, int],
+    index: _Array,
+    out: _Array,
+    threads: int,
+    progress: _Progress = None,
+) -> None: ...
+def renumber_ids(
+    tokens: _Array,
+    table: _Array,
+    out: _Array | None,
+    *,
+    refused: NDArray[np.bool_] | None,
+    ignored: list[int],
+    signed: bool,
+    become_: int | None,
+    kept: tuple[int, int] | None,
+    threads: int,
+) -> int | None: ...
 def script_counts(words: list[str]) -> list[tuple[str, int]]: ...
 def script_mask(
     words: list[str], names: list[str], without_script: bool, threads: int

@@ -48,6 +48,49 @@ def test_composing_is_gathering_twice(first: Remap, data: st.DataObject) -> None
     assert both.then(third) == first.then(second.then(third))
 
 
+@given(remaps(), st.data())
+def test_rows_of_any_type_are_those_that_numpy_takes(remap: Remap, data: st.DataObject) -> None:
+    dtype = data.draw(st.sampled_from(["?", "i1", "f2", "<i4", ">f4", "c8", "c16", "S3"]))
+    shape = (remap.old_size, *data.draw(st.lists(st.integers(0, 5), max_size=2)))
+    order = data.draw(st.permutations(range(len(shape))))
+    raw = np.arange(np.prod(shape, dtype=int) * np.dtype(dtype).itemsize, dtype=np.uint8) % 2
+    rows = raw.view(dtype).reshape([shape[axis] for axis in order]).transpose(np.argsort(order))
+    expected = rows[remap.new_to_old]
+    assert remap.gather(rows).tobytes() == expected.tobytes()
+    out = np.empty(expected.shape, dtype, order=data.draw(st.sampled_from("CF")))
+    assert remap.gather(rows, out=out) is out
+    assert out.tobytes() == expected.tobytes()
+
+
+@given(remaps(), st.data())
+def test_ids_are_those_of_the_table_and_the_policy(remap: Remap, data: st.DataObject) -> None:
+    dtype = np.dtype(data.draw(st.sampled_from(["i1", "i2", "i4", "i8"])))
+    ids = np.array(data.draw(st.lists(st.integers(-128, 127), max_size=30)), dtype)
+    ignored = data.draw(st.sets(st.sampled_from([-100, -1, 100]), max_size=3))
+    unknown = data.draw(st.sampled_from(["dropped", "keep"]))
+
+    def expected(old: int) -> int:
+        if 0 <= old < remap.old_size:
+            return int(remap.old_to_new[old])
+        return old if old in ignored or unknown == "keep" else remap.dropped
+
+    wanted = [expected(old) for old in ids.tolist()]
+    new = remap.ids(ids, unknown=unknown, ignore=ignored)
+    assert new.dtype == dtype
+    assert new.tolist() == wanted
+    assert remap.ids(ids, unknown=unknown, ignore=ignored, dtype=">i8").tolist() == wanted
+    assert remap.ids(ids, unknown=unknown, ignore=ignored, in_place=True) is ids
+    assert ids.tolist() == wanted
+
+
+@given(remaps(), st.data())
+def test_renumbering_twice_is_renumbering_by_both(first: Remap, data: st.DataObject) -> None:
+    second = data.draw(remaps(old_size=len(first)))
+    kept = [old for old in range(first.old_size) if old in first.new_to_old]
+    ids = data.draw(st.lists(st.sampled_from(kept), max_size=8)) if kept else []
+    assert np.array_equal(second.ids(first.ids(ids)), first.then(second).ids(ids))
+
+
 @given(st.permutations(range(20)))
 def test_the_inverse_of_a_permutation(order: list[int]) -> None:
     remap = Remap.from_kept(order, 20)

@@ -22,6 +22,7 @@ from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAY
 from support.rcsls_contracts import RCSLS
 from support.vocab_mixing_contracts import MIXING, MIXING_WITHOUT_ARRAYS
 from support.vocab_planning_contracts import PLANNING
+from support.vocab_remap_contracts import REMAPS
 from support.vocab_tokenizers_contracts import TOKENIZERS
 from support.vocab_trimming_contracts import TRIMMING
 
@@ -749,6 +750,7 @@ WITHOUT_ARRAYS = {
     "Remap.scatter": _REMAP,
     "Remap.then": _REMAP,
     **PLANNING,
+    **REMAPS,
     **TRIMMING,
     **TOKENIZERS,
     "vocab.prune": "takes words",

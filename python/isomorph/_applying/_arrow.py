@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,7 @@ def open_table(
     """Open a Parquet or an Arrow file."""
     require_pyarrow()
     with naming(name):
-        reader = _Parquet(name) if kind == "parquet" else _Arrow(name)
-        return TableSource(name, reader, column, ids, wanted)
+        return TableSource(name, open_reader(name, kind), column, ids, wanted)
 
 
 class _Parquet:
@@ -202,16 +201,33 @@ class TableSource:
         if target.columns != self.columns and metadata.pop(b"huggingface", None):
             # It says how long the lists were.
             schema = schema.with_metadata(metadata or None)
-        if kind_of("destination", target.name) == "parquet":
-            import pyarrow.parquet as pq
-
-            writer = pq.ParquetWriter(target.stream, schema, compression=self._reader.codec)
-        elif self._reader.streamed or target.name.lower().endswith(".arrows"):
-            writer = pa.ipc.new_stream(target.stream, schema)
-        else:
-            options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
-            writer = pa.ipc.new_file(target.stream, schema, options=options)
+        writer = open_writer(target.name, target.stream, schema, self._reader)
         return TableSink(target.name, writer, schema, at)
+
+
+def open_reader(name: str, kind: str) -> _Parquet | _Arrow:
+    """Open a table to be read in batches; call it within :func:`naming`."""
+    return _Parquet(name) if kind == "parquet" else _Arrow(name)
+
+
+def open_writer(name: str, stream: BinaryIO, schema: Any, reader: _Parquet | _Arrow) -> Any:
+    """Open a table to be written batch by batch, in the manner of the one that is read."""
+    import pyarrow as pa
+
+    if kind_of("destination", name) == "parquet":
+        import pyarrow.parquet as pq
+
+        return pq.ParquetWriter(stream, schema, compression=reader.codec)
+    if reader.streamed or name.lower().endswith(".arrows"):
+        return pa.ipc.new_stream(stream, schema)
+    options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
+    return pa.ipc.new_file(stream, schema, options=options)
+
+
+def abandon(writer: Any) -> None:
+    """Leave a table as it is."""
+    # A Parquet writer that is not closed writes its end when it is collected.
+    writer.is_open = False
 
 
 class TableSink:
@@ -236,8 +252,7 @@ class TableSink:
 
     def abandon(self) -> None:
         """See the protocol."""
-        # A Parquet writer that is not closed writes its end when it is collected.
-        self._writer.is_open = False
+        abandon(self._writer)
 
 
 def _width(kind: Any) -> int | None:

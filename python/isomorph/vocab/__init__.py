@@ -7,7 +7,9 @@ from isomorph.vocab.remap import Remap
 
 if TYPE_CHECKING:
     from isomorph.vocab._changes import Change
+    from isomorph.vocab.checkpoints._tables import Table, open_table
     from isomorph.vocab.corpora import Corpus
+    from isomorph.vocab.datasets import RemappedFile, remap_file
     from isomorph.vocab.initialization import (
         Factors,
         HullMembership,
@@ -40,6 +42,8 @@ _ELSEWHERE = {
     "Factors": "initialization",
     "Footprint": "trimming",
     "HullMembership": "initialization",
+    "RemappedFile": "datasets",
+    "Table": "checkpoints._tables",
     "TokenMixing": "mixing",
     "Tokenizer": "tokenizers",
     "TrimPlan": "planning",
@@ -58,8 +62,10 @@ _ELSEWHERE = {
     "mean": "initialization",
     "multivariate_gaussian": "initialization",
     "ofa": "initialization",
+    "open_table": "checkpoints._tables",
     "overlap": "initialization",
     "plan": "planning",
+    "remap_file": "datasets",
     "subword_mean": "initialization",
     "token_groups": "initialization",
     "transtokenization": "initialization",
@@ -76,6 +82,8 @@ __all__ = [
     "Footprint",
     "HullMembership",
     "Remap",
+    "RemappedFile",
+    "Table",
     "TokenMixing",
     "Tokenizer",
     "TrimPlan",
@@ -94,9 +102,11 @@ __all__ = [
     "mean",
     "multivariate_gaussian",
     "ofa",
+    "open_table",
     "overlap",
     "plan",
     "prune",
+    "remap_file",
     "script_counts",
     "subword_mean",
     "token_groups",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from isomorph import _checks, _core, _formats
+from isomorph import _checks, _core, _formats, runtime
 from isomorph.errors import DTypeError, FormatError, RemapError, ShapeError
+from isomorph.vocab import _gather
+from isomorph.vocab._ids import as_ids, require_distinct, require_range
+from isomorph.vocab._renumber import Policy, Unknown, renumber
 
 if TYPE_CHECKING:
     from isomorph.io import Embeddings
@@ -45,18 +48,19 @@ class Remap:
     old_size: int
     dropped: int = -1
     _old_to_new: NDArray[np.int64] = field(init=False, repr=False)
+    _tables: dict[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         size = _checks.integer("old_size", self.old_size)
         if not 0 <= size <= _MAX_SIZE:
             raise RemapError(f"old_size: expected 0 to {_MAX_SIZE}, got {size}")
-        kept = _ids("kept_old_ids", self.new_to_old)
+        kept = as_ids("kept_old_ids", self.new_to_old)
         if kept.ndim != 1:
             raise ShapeError(f"kept_old_ids: expected one dimension, got shape {kept.shape}")
-        _require_range("kept_old_ids", kept, size, "the old vocabulary")
+        require_range("kept_old_ids", kept, size, "the old vocabulary")
         # An unsigned 64-bit id has been found to fit by now.
         kept = np.array(kept, dtype=np.int64, order="C")
-        _require_distinct(kept)
+        require_distinct(kept)
         dropped = _checks.integer("dropped", self.dropped)
         if not -1 <= dropped < max(len(kept), 0):
             raise RemapError(
@@ -71,6 +75,7 @@ class Remap:
             ("old_size", size),
             ("dropped", dropped),
             ("_old_to_new", old_to_new),
+            ("_tables", {}),
         ):
             object.__setattr__(self, name, value)
 
@@ -139,27 +144,55 @@ class Remap:
     def __repr__(self) -> str:
         return f"Remap({self.new_size} of {self.old_size} ids, dropped={self.dropped})"
 
-    def gather(self, rows: Any) -> Any:
+    def gather(self, rows: Any, *, out: Any = None, threads: int | None = None) -> Any:
         """Take the kept rows of anything that has one row per old id: bit for bit, type kept.
 
         Parameters
         ----------
-        rows : array of shape (old_size, ...), or sequence
-            An embedding table, an output layer, a bias, of any array library and type; or a list
-            or tuple, such as the words.
+        rows : array of shape (old_size, ...), Table, or sequence
+            An embedding table, an output layer, a bias, of any array library and type (float16,
+            bfloat16, complex and records, too), in any memory order, memory-mapped or not; a
+            :func:`table of a safetensors file <isomorph.vocab.open_table>`, of which the kept rows
+            are read and no others; or a list or tuple, such as the words.
+        out : ndarray of shape (new_size, ...), optional
+            Where to put the rows of a NumPy array or a table: of its type, writable, with memory
+            of its own.
+        threads : int, optional
+            See :mod:`isomorph.runtime`.
 
         Returns
         -------
         array or sequence
-            Shape (new_size, ...), of the same library, type and device; a list gives a list.
+            Shape (new_size, ...), of the same library, type, device and memory order; a list gives
+            a list. `out` if it was given.
 
         Raises
         ------
         ShapeError
-            When the number of rows is not `old_size`.
+            When the number of rows is not `old_size`, or `out` has another shape.
+        DTypeError
+            When `rows` has no rows, or `out` is of another type.
+        ValueError
+            When `out` is read-only or overlaps `rows`.
+
+        Notes
+        -----
+        O(bytes of the result), and no memory beside it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from isomorph.vocab import Remap
+        >>> remap = Remap.from_kept([2, 0], 3)
+        >>> remap.gather(np.array([[0.5, 1], [2, 3], [4, 5]], dtype=np.float16))
+        array([[4. , 5. ],
+               [0.5, 1. ]], dtype=float16)
+        >>> remap.gather(["a", "b", "c"])
+        ['c', 'a']
         """
         if isinstance(rows, list | tuple):
             self._require_rows(len(rows))
+            _refuse_out(out)
             kept = [rows[old] for old in self.new_to_old.tolist()]
             return kept if isinstance(rows, list) else tuple(kept)
         shape = getattr(rows, "shape", None)
@@ -167,34 +200,97 @@ class Remap:
             raise DTypeError(f"rows: expected an array or a list, got {type(rows).__name__}")
         self._require_rows(int(shape[0]))
         if isinstance(rows, np.ndarray):
-            return np.take(rows, self.new_to_old, axis=0)
+            return _gather.gather(rows, self.new_to_old, out, runtime.resolve_threads(threads))
+        if hasattr(rows, "take_rows"):
+            return rows.take_rows(self.new_to_old, out=out, threads=threads)
         import array_api_compat
 
+        _refuse_out(out)
         xp = array_api_compat.array_namespace(rows)
         index = xp.asarray(self.new_to_old, device=array_api_compat.device(rows))
         return xp.take(rows, index, axis=0)
 
-    def ids(self, tokens: Any) -> NDArray[np.int64]:
+    def ids(
+        self,
+        tokens: Any,
+        *,
+        out: NDArray[Any] | None = None,
+        in_place: bool = False,
+        unknown: Unknown = "raise",
+        ignore: int | Iterable[int] = (),
+        strict: bool = False,
+        dtype: DTypeLike | None = None,
+        threads: int | None = None,
+    ) -> NDArray[Any]:
         """Renumber old ids; those that were not kept become `dropped`.
 
         Parameters
         ----------
         tokens : int array or sequence of any shape
-            Old ids, from 0 to ``old_size - 1``.
+            Old ids, from 0 to ``old_size - 1``, of any integer type.
+        out : ndarray of int, optional
+            Where to put the new ids: of the shape of `tokens`; `tokens` itself, or memory of its
+            own.
+        in_place : bool, default False
+            Change `tokens`, a NumPy array, and return it. After an error it is as it was.
+        unknown : {"raise", "dropped", "keep"}, default "raise"
+            What happens to a value that is no old id, below 0 or not below `old_size`: an error
+            that names it and its place; the id `dropped`; or nothing.
+        ignore : int or iterable of int, optional
+            Values that are no ids and stay as they are: -100 for the labels that losses leave out.
+        strict : bool, default False
+            Whether an old id that was not kept is an error, instead of becoming `dropped`.
+        dtype : data-type, optional
+            The type of the new ids. That of `tokens` if not given, int64 for a list, that of `out`
+            if there is one. A smaller vocabulary often fits a smaller type, such as uint16.
+        threads : int, optional
+            See :mod:`isomorph.runtime`.
 
         Returns
         -------
-        ndarray of int64, same shape
-            New ids.
+        ndarray of int, same shape
+            New ids; `tokens` itself or `out` where asked.
 
         Raises
         ------
         RemapError
-            A negative id, or one not below `old_size`.
+            A value that is no id, an id whose new one does not fit the type (as -1 does not fit an
+            unsigned one), with `strict` one that was not kept; the first of them is named. An
+            `ignore` that is an id.
+        DTypeError
+            Anything but integers.
+        ShapeError
+            `out` of another shape.
+        ValueError
+            `out` that is read-only or overlaps a part of `tokens`.
+
+        Notes
+        -----
+        One look at all ids, then one pass: O(ids). A table of `old_size` ids of the new type is
+        kept for the next call. Where memory is not contiguous or of foreign byte order, a copy of
+        `tokens` is made.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from isomorph.vocab import Remap
+        >>> remap = Remap.from_kept([0, 3, 1], 5, dropped=0)
+        >>> labels = np.array([[3, 1, -100], [4, 0, 3]], dtype=np.int32)
+        >>> remap.ids(labels, ignore=-100)
+        array([[   1,    2, -100],
+               [   0,    0,    1]], dtype=int32)
+        >>> remap.ids(labels[1], dtype=np.uint8)
+        array([0, 0, 1], dtype=uint8)
         """
-        old = _ids("tokens", tokens)
-        _require_range("tokens", old, self.old_size, "the old vocabulary")
-        return np.take(self._old_to_new, old.astype(np.int64, copy=False))
+        return renumber(
+            self,
+            tokens,
+            out=out,
+            in_place=in_place,
+            policy=Policy.of(self, unknown, ignore, strict),
+            dtype=dtype,
+            threads=runtime.resolve_threads(threads),
+        )
 
     def apply(self, embeddings: Embeddings) -> Embeddings:
         """Give the embeddings of the kept words, in the new order.
@@ -304,43 +400,27 @@ class Remap:
             ) from None
         return cls(tensors["new_to_old"], old_size, dropped)
 
+    def _table(self, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """Give the bits of the new ids in a type, and which of them it does not hold."""
+        found: tuple[NDArray[Any], NDArray[np.bool_] | None] | None
+        if (found := self._tables.get(dtype.str)) is None:
+            new, limits = self._old_to_new, np.iinfo(dtype)
+            unfit = (new < limits.min) | (new > limits.max)
+            bits = new.astype(dtype).view(f"u{dtype.itemsize}")
+            found = self._tables[dtype.str] = (bits, unfit if unfit.any() else None)
+        return found
+
+    def _lost(self) -> NDArray[np.bool_]:
+        """Say which old ids were not kept."""
+        lost = np.ones(self.old_size, np.bool_)
+        lost[self.new_to_old] = False
+        return lost
+
     def _require_rows(self, rows: int) -> None:
         if rows != self.old_size:
             raise ShapeError(f"expected {self.old_size} rows, one an old id, got {rows}")
 
 
-def _ids(name: str, values: Any) -> NDArray[Any]:
-    try:
-        ids = np.asarray(values)
-    except ValueError:
-        raise ShapeError(f"{name}: expected ids of one regular shape, got ragged lists") from None
-    if ids.size == 0:
-        return ids.astype(np.int64)
-    if ids.dtype.kind not in "iu":
-        raise DTypeError(f"{name}: expected integer ids of at most 64 bits, got {ids.dtype}")
-    return ids
-
-
-def _require_range(name: str, ids: NDArray[Any], size: int, what: str) -> None:
-    if ids.size == 0:
-        return
-    if (low := int(ids.min())) < 0:
-        at = int(np.argmax(ids.ravel() < 0))
-        raise RemapError(f"{name}: a negative id, {low} at the lowest; the first is entry {at}")
-    if (high := int(ids.max())) >= size:
-        at = int(np.argmax(ids.ravel() >= size))
-        raise RemapError(
-            f"{name}: expected ids below {size}, the size of {what}, got {high} at the highest; "
-            f"the first beyond is entry {at}"
-        )
-
-
-def _require_distinct(kept: NDArray[np.int64]) -> None:
-    order = np.argsort(kept, kind="stable")
-    again = np.nonzero(kept[order][1:] == kept[order][:-1])[0]
-    if again.size:
-        first, second = int(order[again[0]]), int(order[again[0] + 1])
-        raise RemapError(
-            f"kept_old_ids: each id may be kept once; id {int(kept[first])} is a duplicate, at "
-            f"entries {first} and {second}"
-        )
+def _refuse_out(out: Any) -> None:
+    if out is not None:
+        raise DTypeError("out: expected rows in a NumPy array or a table to put there")

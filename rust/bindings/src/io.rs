@@ -1,5 +1,6 @@
 //! Embedding files.
 
+mod rows;
 mod tensors;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use crate::errors::Fault;
 use crate::errors::python::DTypeError;
 use tensors::{into_array, shaped};
 
+pub use rows::{TensorFile, read_rows};
 pub use tensors::{read_safetensors, safetensors_header, write_safetensors};
 
 /// A job's control, as the files' crate sees it.

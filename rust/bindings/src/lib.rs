@@ -15,6 +15,7 @@ mod mixing;
 mod moments;
 mod neighbors;
 mod places;
+mod remap;
 mod runtime;
 mod vocab;
 
@@ -36,8 +37,8 @@ mod _core {
     use super::induction::{dropout_draws, induce};
     #[pymodule_export]
     use super::io::{
-        npy_header, read_npy, read_safetensors, read_text, read_words, safetensors_header,
-        text_header, unique_rows, write_npy, write_safetensors, write_text,
+        TensorFile, npy_header, read_npy, read_rows, read_safetensors, read_text, read_words,
+        safetensors_header, text_header, unique_rows, write_npy, write_safetensors, write_text,
     };
     #[pymodule_export]
     use super::linalg::{eigh, polar, svd, svdvals};
@@ -51,6 +52,8 @@ mod _core {
     use super::neighbors::{csls, csls_both, csls_from_rows, csls_radii, topk};
     #[pymodule_export]
     use super::places::places;
+    #[pymodule_export]
+    use super::remap::{gather_rows, renumber_ids};
     #[pymodule_export]
     use super::runtime::{available_threads, build_info, fail_for_tests, fma_peak};
     #[pymodule_export]

@@ -51,6 +51,15 @@ impl AtomicFile {
         self.writer.write_all(bytes).map_err(Error::io(&self.path))
     }
 
+    /// Append what `stream` gives, by the system's own means where it has some. Returns how many
+    /// bytes there were.
+    ///
+    /// # Errors
+    /// [`Error::Io`], of either file.
+    pub fn append(&mut self, stream: &mut io::Take<&File>) -> Result<u64> {
+        io::copy(stream, &mut self.writer).map_err(Error::io(&self.path))
+    }
+
     /// Bring the file to the disk.
     ///
     /// # Errors

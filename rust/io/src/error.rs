@@ -310,6 +310,18 @@ pub enum Error {
         /// Its type, as the header writes it.
         dtype: String,
     },
+    /// A number that is no row of a stored table.
+    #[error("{}: entry {entry}: expected a row below {rows}, got {got}", path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// How many rows there are.
+        rows: usize,
+        /// Which entry of the row numbers.
+        entry: usize,
+        /// What it is.
+        got: String,
+    },
     /// What should be written has no place in the format.
     #[error("{}: cannot be written: {reason}", path.display())]
     Unwritable {

@@ -10,9 +10,11 @@
 pub mod atomic;
 pub mod error;
 pub mod npy;
+pub mod rows;
 pub mod safetensors;
 mod source;
 pub mod tensor;
+pub mod tensors;
 pub mod text;
 mod watch;
 pub mod words;

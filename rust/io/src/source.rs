@@ -56,10 +56,42 @@ impl Source {
         self.file.seek_relative(count as i64).map_err(Error::io(&self.path))
     }
 
+    /// Fill `bytes` with what lies at `offset`; several threads may do so at once.
+    pub fn fill_at(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
+        at(&self.file, bytes, offset).map_err(Error::io(&self.path))
+    }
+
+    /// Give what comes next, from `offset` on, as a stream of `count` bytes.
+    pub fn stream(&mut self, offset: u64, count: u64) -> Result<io::Take<&File>> {
+        self.file.seek(io::SeekFrom::Start(offset)).map_err(Error::io(&self.path))?;
+        Ok((&self.file).take(count))
+    }
+
     /// Fill `bytes` with what comes next.
     pub fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
         self.file.read_exact(bytes).map_err(Error::io(&self.path))
     }
+}
+
+#[cfg(unix)]
+fn at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                bytes = &mut bytes[count..];
+                offset += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// The text of a file from its start, decompressed if its first bytes say that it is gzip.

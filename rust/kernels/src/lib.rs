@@ -15,7 +15,8 @@
 //! [`Late`] has those of late interaction, where every product of a document is kept; [`Jacobi`]
 //! decomposes many small matrices at a time; [`Reduction`] makes a symmetric one tridiagonal, and
 //! [`inverse_iteration`] finds many eigenvectors of that; [`add_outer_products`] sums up second moments,
-//! and [`add_weighted`] weighted rows.
+//! and [`add_weighted`] weighted rows. [`gather_rows`] moves rows of bytes, for whoever has threads
+//! or files.
 #![deny(missing_docs)]
 
 #[cfg(target_arch = "aarch64")]
@@ -32,6 +33,7 @@ mod outer;
 mod peak;
 mod portable;
 mod reduction;
+mod rows;
 mod tile;
 mod tridiagonal;
 #[cfg(target_arch = "x86_64")]
@@ -50,6 +52,7 @@ pub use mixing::{add_weighted, set_weighted};
 pub use outer::{MAX_SLIVERS, SLIVER, add_outer_products};
 pub use peak::fma_chains;
 pub use reduction::{ROWS_MULTIPLE, Reduction};
+pub use rows::{Table, gather_rows};
 pub use tile::{Hits, MAX_TILE, Side};
 pub use tridiagonal::{Tridiagonal, inverse_iteration, workspace};
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph import _checks
+from isomorph import _checks, _core
 from isomorph.errors import DTypeError, FormatError, RemapError, ShapeError
 from isomorph.vocab.checkpoints._header import BITS, Tensor
 from isomorph.vocab.checkpoints._tables import encode, require_shape
@@ -85,6 +84,18 @@ def part_of(tensor: Tensor, wanted: Any) -> Part | None:
     raise DTypeError(f"plan: {tensor.name!r}: expected Rows, Made or Drop, got {wanted!r}")
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How bytes are moved: a block at a time, on so many threads, reported to somebody."""
+
+    block: int
+    threads: int
+    #: Told of the bytes that were written.
+    advance: Callable[[int], object]
+    #: Asked for what the core reports to, while it writes.
+    watch: Callable[[], Callable[[int, int], object] | None]
+
+
 class Part:
     """A tensor to be written."""
 
@@ -92,8 +103,8 @@ class Part:
     shape: tuple[int, ...]
     nbytes: int
 
-    def write(self, stream: BinaryIO, budget: int) -> Iterator[int]:
-        """Write it block by block, giving the bytes of each."""
+    def write(self, file: _core.TensorFile, job: Job) -> None:
+        """Append its bytes to a file."""
         raise NotImplementedError
 
 
@@ -104,19 +115,10 @@ class _Copy(Part):
         self.dtype, self.shape, self.nbytes = tensor.dtype, tensor.shape, tensor.nbytes
         self._tensor = tensor
 
-    def write(self, stream: BinaryIO, budget: int) -> Iterator[int]:
-        with Path(self._tensor.path).open("rb") as original:
-            original.seek(self._tensor.start)
-            left = self.nbytes
-            while left:
-                piece = original.read(min(left, budget))
-                if not piece:
-                    raise FormatError(
-                        f"{self._tensor.path}: tensor {self._tensor.name!r}: the file ends in it"
-                    )
-                stream.write(piece)
-                left -= len(piece)
-                yield len(piece)
+    def write(self, file: _core.TensorFile, job: Job) -> None:
+        tensor = self._tensor
+        file.copy(tensor.path, tensor.start, self.nbytes, job.watch())
+        job.advance(self.nbytes)
 
 
 class _Gather(Part):
@@ -141,20 +143,10 @@ class _Gather(Part):
                 f"{len(self.padding)}"
             )
 
-    def write(self, stream: BinaryIO, budget: int) -> Iterator[int]:
-        if not self.nbytes:
-            return
-        shape = (self.outer, self.old, self.row_bytes)
-        rows = np.memmap(self._tensor.path, np.uint8, "r", self._tensor.start, shape)
-        padding = np.frombuffer(self.padding, np.uint8)
-        step = max(1, budget // self.row_bytes)
-        for outer in range(self.outer):
-            for start in range(0, len(self.index), step):
-                index = self.index[start : start + step]
-                block = np.take(rows[outer], np.maximum(index, 0), axis=0)
-                block[index < 0] = padding
-                stream.write(block.data)
-                yield block.nbytes
+    def write(self, file: _core.TensorFile, job: Job) -> None:
+        parts = (self._tensor.start, self.outer, self.old, self.row_bytes)
+        file.gather(self._tensor.path, parts, self.index, self.padding, job.threads, job.watch())
+        job.advance(self.nbytes)
 
 
 class MadePart(Part):
@@ -170,15 +162,15 @@ class MadePart(Part):
             raise ShapeError(f"{self._name}: expected a shape with rows, got {self.shape}")
         self.nbytes = math.prod(self.shape) * bits // 8
 
-    def write(self, stream: BinaryIO, budget: int) -> Iterator[int]:
+    def write(self, file: _core.TensorFile, job: Job) -> None:
         rows, rest = self.shape[0], self.shape[1:]
-        step = max(1, budget // max(1, self.nbytes // max(1, rows)))
+        step = max(1, job.block // max(1, self.nbytes // max(1, rows)))
         for start in range(0, rows, step):
             stop = min(start + step, rows)
             block = encode(self._name, self._make(start, stop), self.dtype)
             require_shape(self._name, block, (stop - start, *rest))
-            stream.write(block.tobytes())
-            yield block.nbytes
+            file.write(block.reshape(-1).view(np.uint8))
+            job.advance(block.nbytes)
 
 
 def _axis(name: str, axis: Any, ndim: int) -> int:

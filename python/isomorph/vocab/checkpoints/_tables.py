@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isomorph import _core, runtime
 from isomorph.errors import DTypeError, FormatError, NonFiniteError, ShapeError
+from isomorph.vocab._gather import require_out
 from isomorph.vocab.checkpoints._header import Tensor, read_header
 
 #: What NumPy calls the format's types; bfloat16, which it does not know, comes as its bits.
@@ -84,6 +87,27 @@ class Table:
     def __getitem__(self, rows: slice | NDArray[Any]) -> NDArray[Any]:
         """Read some rows, as they are stored: a slice of them, or those of an array of integers."""
         return np.array(self.mapped()[rows])
+
+    def take_rows(
+        self, index: Any, *, out: NDArray[Any] | None = None, threads: int | None = None
+    ) -> NDArray[Any]:
+        """Read the rows of some numbers, along the first axis, as they are stored.
+
+        Nothing else of the file is read, but for what lies between near rows.
+        """
+        numbers = np.ascontiguousarray(index, np.int64)
+        shape = (len(numbers), *self.shape[1:])
+        if out is None:
+            out = np.empty(shape, self.dtype)
+        else:
+            require_out(out, shape, self.dtype, None)
+        made = out if out.flags.c_contiguous else np.empty(shape, self.dtype)
+        parts = (self._start, 1, len(self), math.prod(self.shape[1:]) * self.dtype.itemsize)
+        target = made.reshape(-1).view(np.uint8)
+        _core.read_rows(self.path, parts, numbers, target, runtime.resolve_threads(threads))
+        if made is not out:
+            out[...] = made
+        return out
 
     def floats(self, rows: slice | NDArray[Any] = slice(None)) -> NDArray[Any]:
         """Read some rows as numbers to compute with: float32, or float64 where they are stored so.

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isomorph import _memory
+from isomorph import _core, _memory, runtime
 from isomorph._atomic import appearing
 from isomorph._progress import Progress, reporting
 from isomorph.errors import RemapError
 from isomorph.vocab.checkpoints._header import BITS, encode_header
-from isomorph.vocab.checkpoints._parts import Drop, Made, MadePart, Part, Rows, part_of
+from isomorph.vocab.checkpoints._parts import Drop, Job, Made, MadePart, Part, Rows, part_of
 from isomorph.vocab.checkpoints._shards import Tensors
 from isomorph.vocab.checkpoints._tables import Table, open_table
 
@@ -56,7 +56,7 @@ def rewrite(
     memory: int | str | None = None,
     metadata: Mapping[str, str] | None = None,
     progress: Progress = None,
-    threads: int | None = None,  # noqa: ARG001
+    threads: int | None = None,
 ) -> Rewritten:
     """Write a checkpoint again, some of its tensors with other rows.
 
@@ -109,32 +109,51 @@ def rewrite(
     folder, single = _destination(source, opened, target)
     files = _files(opened, plan)
     entries = [(file, name, made) for file, parts in files.items() for name, made in parts]
+    workers = runtime.resolve_threads(threads)
     total = sum(part.nbytes for _, _, part in entries)
     folder.mkdir(parents=True, exist_ok=True)
-    names: list[str] = []
+    index = folder / opened.index_name if opened.index_name else None
     with ExitStack() as stack:
-        # The last to appear is the first that is opened.
-        index = folder / opened.index_name if opened.index_name else None
+        # The index appears last: until then the new files are nobody's.
         stream = stack.enter_context(appearing(index)) if index else None
         report = stack.enter_context(reporting(progress, "rewriting tensors"))
-        done = 0
+        job = _job(budget, workers, report, total)
+        written: dict[str, _core.TensorFile] = {}
         for file, parts in files.items():
-            written = folder / (single or file)
-            names.append(str(written))
-            draft = stack.enter_context(appearing(written))
+            name = str(folder / (single or file))
             kept = {**opened.headers[file].metadata, **(metadata or {})}
             described = ((name, part.dtype, part.shape, part.nbytes) for name, part in parts)
-            draft.write(encode_header(described, kept))
+            written[name] = _core.TensorFile(name, encode_header(described, kept))
+            stack.callback(written[name].abandon)
             for _, part in parts:
-                for piece in part.write(draft, budget):
-                    done += piece
-                    if report is not None:
-                        report(done, total)
+                part.write(written[name], job)
+            written[name].finish()
         parameters = sum(math.prod(part.shape) for _, _, part in entries)
         if stream is not None:
             where = {name: file for file, name, _ in entries if _listed(opened, name, plan)}
             stream.write(_index(opened, where, total, parameters))
-    return Rewritten(tuple(names), str(index) if index else None, total, parameters)
+            # A disk that is full says so while nothing has appeared.
+            stream.flush()
+        for complete in written.values():
+            complete.commit()
+    return Rewritten(tuple(written), str(index) if index else None, total, parameters)
+
+
+def _job(budget: int, threads: int, report: Callable[[int, int], object] | None, total: int) -> Job:
+    """Say how bytes are moved, where `total` of them are to be written."""
+    done = 0
+
+    def advance(piece: int) -> None:
+        nonlocal done
+        done += piece
+        if report is not None:
+            report(done, total)
+
+    def watch() -> Callable[[int, int], object] | None:
+        before = done
+        return None if report is None else lambda part, _: report(before + part, total)
+
+    return Job(budget, threads, advance, watch)
 
 
 def _listed(opened: Tensors, name: str, plan: Mapping[str, Any]) -> bool:
@@ -164,7 +183,7 @@ def _destination(
     elif place.name == opened.index_name:
         folder, single = place.parent, None
     else:
-        raise ValueError(f"target: expected a folder or an {opened.index_name}, got {place}")
+        raise ValueError(f"target: expected a folder, or its {opened.index_name}, got {place}")
     originals = {os.path.realpath(opened.folder / name) for name in opened.headers}
     if originals & {os.path.realpath(folder / (single or name)) for name in opened.headers}:
         raise ValueError(f"target: expected another place than that of the source, got {place}")
@@ -191,7 +210,7 @@ def _files(
         files[_file_of(opened, name, wanted)].append((name, MadePart(name, wanted)))
     for parts in files.values():
         # Wide values first: then all of them lie at multiples of their width.
-        parts.sort(key=lambda entry: -BITS.get(entry[1].dtype, 8))
+        parts.sort(key=lambda entry: -max(8, BITS.get(entry[1].dtype, 8)))
     return {file: parts for file, parts in files.items() if parts or len(files) == 1}
 
 

@@ -1,4 +1,6 @@
-//! Vocabularies: which words to keep, and rows made of rows.
+//! Vocabularies: which words to keep, what is numbered by id renumbered, and rows made of rows.
 
+pub mod gather;
 pub mod mixing;
+pub mod renumber;
 pub mod scripts;
