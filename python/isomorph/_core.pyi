@@ -41,6 +41,7 @@ __all__ = [
     "procrustes",
     "procrustes_from_moments",
     "procrustes_of_rows",
+    "pursue",
     "read_npy",
     "read_rows",
     "read_safetensors",
@@ -50,6 +51,7 @@ __all__ = [
     "safetensors_header",
     "script_counts",
     "script_mask",
+    "sparsemax",
     "svd",
     "svdvals",
     "text_header",
@@ -62,6 +64,7 @@ __all__ = [
 ]
 
 _Array: TypeAlias = NDArray[Any]
+_Sparse: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int, int], object] | None
 _Parts: TypeAlias = dict[str, _Array]
@@ -269,6 +272,14 @@ def procrustes_from_moments(
 def procrustes_of_rows(
     x: _Array, z: _Array, source: _Array, target: _Array, threads: int
 ) -> _Array: ...
+def pursue(
+    targets: _Array,
+    atoms: _Array,
+    k: int,
+    tolerance: float,
+    threads: int,
+    progress: _Progress,
+) -> tuple[_Sparse, NDArray[np.float64]]: ...
 def read_npy(path: _Path, *, limit: int | None, progress: _Progress) -> _Array: ...
 def read_safetensors(
     path: _Path, progress: _Progress = None, names: list[str] | None = None
@@ -311,6 +322,7 @@ def script_counts(words: list[str]) -> list[tuple[str, int]]: ...
 def script_mask(
     words: list[str], names: list[str], without_script: bool, threads: int
 ) -> NDArray[np.bool_]: ...
+def sparsemax(targets: _Array, atoms: _Array, threads: int, progress: _Progress) -> _Sparse: ...
 def svd(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, _Array, _Array]: ...
 def svdvals(a: _Array, threads: int, progress: _Progress = None) -> _Array: ...
 def text_header(path: _Path, header: bool | None) -> tuple[int | None, int, bool]: ...

@@ -24,6 +24,7 @@ from support.vocab_mixing_contracts import MIXING, MIXING_WITHOUT_ARRAYS
 from support.vocab_planning_contracts import PLANNING
 from support.vocab_remap_contracts import REMAPS
 from support.vocab_tokenizers_contracts import TOKENIZERS
+from support.vocab_transfer_contracts import SPELLED, TRANSFERS
 from support.vocab_trimming_contracts import TRIMMING
 
 #: An odd number of columns, more than one canonical chunk of 8, and no multiple of any SIMD width.
@@ -669,6 +670,7 @@ CONTRACTS: tuple[Contract, ...] = (
     + METRICS
     + EVIDENCE
     + MIXING
+    + SPELLED
 )
 
 #: Public functions that take no float arrays.
@@ -751,6 +753,7 @@ WITHOUT_ARRAYS = {
     "Remap.then": _REMAP,
     **PLANNING,
     **REMAPS,
+    **TRANSFERS,
     **TRIMMING,
     **TOKENIZERS,
     "vocab.prune": "takes words",

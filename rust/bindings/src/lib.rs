@@ -15,6 +15,7 @@ mod mixing;
 mod moments;
 mod neighbors;
 mod places;
+mod pursuit;
 mod remap;
 mod runtime;
 mod vocab;
@@ -52,6 +53,8 @@ mod _core {
     use super::neighbors::{csls, csls_both, csls_from_rows, csls_radii, topk};
     #[pymodule_export]
     use super::places::places;
+    #[pymodule_export]
+    use super::pursuit::{pursue, sparsemax};
     #[pymodule_export]
     use super::remap::{gather_rows, renumber_ids};
     #[pymodule_export]

@@ -1,0 +1,305 @@
+"""A model moved to another tokenizer: rows of the new tokens mixed of those of the old ones."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isomorph import _checks, _text
+from isomorph._folders import appearing_folder
+from isomorph._progress import Progress
+from isomorph.errors import FormatError
+from isomorph.vocab._changes import Change
+from isomorph.vocab.checkpoints import _checkpoint, _folder
+from isomorph.vocab.checkpoints._checkpoint import Checkpoint
+from isomorph.vocab.initialization import overlap
+from isomorph.vocab.initialization._vocabularies import vocabulary
+from isomorph.vocab.mixing import TokenMixing
+from isomorph.vocab.tokenizers import Tokenizer
+from isomorph.vocab.tokenizers._side_files import CONFIG
+from isomorph.vocab.transfers import _recipes, _tokens, _vectors
+from isomorph.vocab.transfers._kinds import KINDS, kinds
+from isomorph.vocab.transfers._leave_out import leave_out
+from isomorph.vocab.transfers._results import LeaveOut
+from isomorph.vocab.transfers._rows import made_tensors, require_mixable, table_rows
+from isomorph.vocab.trimming._paths import require_apart
+
+__all__ = ["Transferred", "transfer"]
+
+MIXING = f"{_folder.OWN}/mixing.safetensors"
+REPORT = f"{_folder.OWN}/transfer.json"
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """A transfer that was made.
+
+    Attributes
+    ----------
+    path : Path
+        The new model.
+    method : str
+        The method, with its settings.
+    mixing : TokenMixing
+        What each row of the new tables is made of; also in ``isomorph/mixing.safetensors``.
+    origins : mapping of str to int array
+        For each origin of rows, how many tokens of each kind have it.
+    leave_out : LeaveOut or None
+        The scores by which the method was chosen, if it was.
+    changes : tuple of Change
+        Every field of a configuration, and every tensor's shape, that is other than before.
+    notes : tuple of str
+        What to know.
+    """
+
+    path: Path
+    method: str
+    mixing: TokenMixing = field(repr=False)
+    origins: Mapping[str, Any] = field(repr=False)
+    leave_out: LeaveOut | None = field(repr=False)
+    changes: tuple[Change, ...] = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    def table(self) -> list[str]:
+        """Say where the rows come from, by kind of token."""
+        rows = [["rows", "all", *KINDS, "special"]]
+        for name, counts in self.origins.items():
+            rows.append([name, f"{int(counts.sum()):,}", *(f"{n:,}" for n in counts.tolist())])
+        return _text.table(rows, right=tuple(range(1, len(KINDS) + 3)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as plain Python values."""
+        return {
+            "path": str(self.path),
+            "method": self.method,
+            "origins": {
+                name: dict(zip((*KINDS, "special"), counts.tolist(), strict=True))
+                for name, counts in self.origins.items()
+            },
+            "leave_out": None if self.leave_out is None else self.leave_out.as_dict(),
+            "changes": [change.as_dict() for change in self.changes],
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        scores = [] if self.leave_out is None else [*str(self.leave_out).split("\n"), ""]
+        return "\n".join([*scores, f"method: {self.method}", "", *self.table()])
+
+
+def transfer(
+    model: str | os.PathLike[str],
+    tokenizer: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    method: str = "auto",
+    rule: str = "marks",
+    aliases: Mapping[str, str] | None = None,
+    vectors: Any = None,
+    source_vectors: Any = None,
+    multiple_of: int = 1,
+    tables: Mapping[str, str | None] | None = None,
+    leave_out_files: tuple[str, ...] = (),
+    revision: str | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    memory: int | str | None = None,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Transferred:
+    """Move a model to another tokenizer, without training.
+
+    Rows of tokens that both vocabularies have are copied; those of the others are mixed of old
+    rows by a method, the same mixing for input embeddings, output head and biases. Everything else
+    of the model stays as it is, but for the ids in its configurations.
+
+    Parameters
+    ----------
+    model : path or str
+        A folder as ``transformers`` or ``sentence-transformers`` save it, with safetensors; or the
+        id of a model on the hub (``pip install 'isomorph[hub]'``). It is only read.
+    tokenizer : path
+        The new tokenizer: a folder, a ``tokenizer.json``, or a SentencePiece ``.model``.
+    out : path
+        The folder of the new model, which appears whole or not at all.
+    method : str, default "auto"
+        A method and its settings, as ``"subword_mean"`` or ``"omp k=16"``: mean, gaussian,
+        subword_mean; with `vectors` focus, omp, clp; with both vectors wechsel. "auto" takes that
+        of the largest :func:`leave_out` score.
+    rule : str, default "marks"
+        Which tokens the vocabularies share: see :func:`isomorph.vocab.overlap`.
+    aliases : mapping of str to str, optional
+        New token to old token, above all special ones. Those with the same part (padding, unknown,
+        beginning, end, separator, class, mask) are found by the configurations, and by usual names.
+    vectors, source_vectors : array, Embeddings or path, optional
+        Vectors of the new and of the old tokens: an array with a row a token, or
+        :class:`isomorph.io.Embeddings` (or the file of them) of tokens or of words.
+    multiple_of : int, default 1
+        Round the number of rows up, with rows that are the mean.
+    tables : mapping of str to str or None, optional
+        Roles of tensors whose names do not tell them, as in :func:`isomorph.vocab.trim`.
+    leave_out_files : tuple of str
+        Patterns of files that the new model is not to have, as ``"*.onnx"``.
+    revision : str, optional
+        Of a model on the hub.
+    seed : int, default 0
+        Of the leave-out score.
+    overwrite : bool, default False
+        Replace `out` if an earlier transfer wrote it.
+    memory : int or str, optional
+        Bytes to hold at once while tensors are written, beside one table.
+    threads : int, optional
+        See :mod:`isomorph.runtime`.
+    progress : bool or callable, optional
+        True, or a callable that is told (done, total) of each stage.
+
+    Returns
+    -------
+    Transferred
+        ``print`` shows where rows come from; ``.mixing``, ``.leave_out``, ``.changes``.
+
+    Raises
+    ------
+    FormatError
+        A model, tokenizer or file of vectors that is damaged, or of a kind that is not moved; a
+        model that counts positions from the id of padding, when that id is another.
+    ShapeError
+        Vectors that are not one a token; a tokenizer that shares nothing with the old one.
+    ValueError
+        An unknown method, or one without its vectors; `out` inside `model`.
+    FileExistsError
+        `out` has something in it.
+
+    Notes
+    -----
+    Peak memory: the table that is being written, in float32, and a few blocks of `memory`. The new
+    folder has, in ``isomorph/``, the mixing and ``transfer.json``: the scores, and every change.
+
+    See Also
+    --------
+    leave_out : What "auto" goes by.
+    """
+    multiple_of = _checks.integer("multiple_of", multiple_of, 1)
+    recipe = None if method == "auto" else _recipes.Recipe.parse(method)
+    checkpoint = Checkpoint.open(model, tables=tables, leave_out=leave_out_files, revision=revision)
+    require_apart(Path(out), checkpoint.folder.root)
+    require_mixable(checkpoint)
+    home = checkpoint.folder.transformer
+    old = Tokenizer.load(home)
+    checkpoint.require_ids(old.size, str(home))
+    old_roles = _tokens.roles_of(home)
+    moved = _tokens.NewTokenizer(Path(tokenizer), old_roles)
+    new = moved.tokenizer
+    alike = _tokens.aliases(old, old_roles, new, moved.roles) | dict(aliases or {})
+    base = overlap(old, new, rule=rule, aliases=alike)
+    if not base.counts.any():
+        raise FormatError(
+            f"{tokenizer}: has no token that the tokenizer of {home} has: nothing can be mixed; "
+            "rule='loose' compares tokens without marks and case"
+        )
+    renumber = _tokens.new_ids(old, new, base).get
+    _require_padding(checkpoint, renumber)
+    main = next(table for table in checkpoint.tables if table.role == "input")
+    materials = _recipes.Materials(
+        vocabulary("source", old),
+        vocabulary("target", new),
+        tokenizer=old,
+        vectors=_given("vectors", vectors, new),
+        source_vectors=_given("source_vectors", source_vectors, old),
+        threads=threads,
+    )
+    scores = None
+    if recipe is None:
+        scores = leave_out(
+            np.asarray(table_rows(checkpoint, main, old.size)),
+            old,
+            new,
+            base=base,
+            vectors=materials.vectors,
+            source_vectors=materials.source_vectors,
+            seed=seed,
+            threads=threads,
+            progress=progress,
+        )
+        recipe = _recipes.Recipe.parse(scores.best)
+    mixing = recipe.mixing(materials, base)
+    rows = -(-new.size // multiple_of) * multiple_of
+    tensors = made_tensors(checkpoint, mixing, recipe, rows, threads)
+    edited = checkpoint.edited(rows, renumber)
+    changes = tuple(checkpoint.changes(tensors, edited))
+    notes = [f"{name}: {note}" for name, edit in edited.items() for note in edit.notes]
+    notes += [
+        f"{change.file}: {change.field}: the new tokenizer has no such token: null"
+        for change in changes
+        if change.new is None and isinstance(change.old, int)
+    ]
+    skip = {checkpoint.folder.relative(name) for name in _tokens.FILES}
+    config = home / CONFIG
+    old_config = _folder.read_json(config) if config.is_file() else {}
+    with appearing_folder(
+        Path(out), replaceable=_is_ours if overwrite else None, note=notes.append
+    ) as draft:
+        checkpoint.write(
+            draft, tensors, edited, skip=skip, memory=memory, progress=progress, threads=threads
+        )
+        moved.write(draft / checkpoint.folder.module, old_config)
+        (draft / _folder.OWN).mkdir()
+        mixing.save(draft / MIXING)
+        found = Transferred(
+            Path(out),
+            recipe.label,
+            mixing,
+            _origins(mixing, new, recipe),
+            scores,
+            changes,
+            tuple(notes),
+        )
+        text = json.dumps(found.as_dict(), ensure_ascii=False, indent=2) + "\n"
+        (draft / REPORT).write_text(text, encoding="utf-8")
+    return found
+
+
+def _is_ours(folder: Path) -> bool:
+    return (folder / REPORT).is_file()
+
+
+def _given(name: str, vectors: Any, tokenizer: Tokenizer) -> Any:
+    """Give a vector for each token, from whatever came."""
+    if isinstance(vectors, str | os.PathLike):
+        from isomorph import io
+
+        return _vectors.of_tokens(io.load(vectors), tokenizer, os.fspath(vectors))
+    if hasattr(vectors, "words"):
+        return _vectors.of_tokens(vectors, tokenizer, name)
+    return _recipes.require_vectors(name, vectors, tokenizer.size)
+
+
+def _require_padding(checkpoint: Checkpoint, renumber: Any) -> None:
+    """Refuse to move the padding of a model whose positions begin after its id."""
+    old = checkpoint.config.get("pad_token_id")
+    kind = checkpoint.config.get("model_type")
+    if kind in _checkpoint._POSITIONS_BY_PADDING and isinstance(old, int) and renumber(old) != old:
+        raise FormatError(
+            f"{checkpoint.folder.transformer}: {kind} counts positions from the id of padding, "
+            f"{old}; the new tokenizer has it at {renumber(old)}: train it with the padding token "
+            "at the same id"
+        )
+
+
+def _origins(mixing: TokenMixing, new: Tokenizer, recipe: _recipes.Recipe) -> dict[str, Any]:
+    """Count the rows of each origin, by kind of token; the last column is what has no text."""
+    each = kinds(vocabulary("target", new)).astype(np.int64)
+    each[each < 0] = len(KINDS)
+    fallback = recipe.name if recipe.name in ("mean", "gaussian") else "mean"
+    found = {}
+    for number, name in enumerate(mixing.origin_names):
+        own = each[mixing.origins == number]
+        if len(own):
+            counts = np.bincount(own, minlength=len(KINDS) + 1)
+            found[fallback if name == "fallback" else name] = counts
+    return found

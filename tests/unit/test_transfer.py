@@ -1,0 +1,303 @@
+"""The leave-out score and transfers of small models: rows, ids, files, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tokenizers")
+
+from isomorph import io, vocab
+from isomorph.errors import FormatError, ShapeError
+from isomorph.vocab.transfers._hiding import hidden_rows
+from isomorph.vocab.transfers._kinds import KINDS, kinds
+from isomorph.vocab.transfers._recipes import CANDIDATES, METHODS, Materials, Recipe
+from support import small_models as small
+from support.small_tokenizers import lines, words
+
+
+def retrained(folder: Path, kind: str, *, size: int = 500, special: list[str]) -> Path:
+    """Train another tokenizer of a kind on other text, with these special tokens first."""
+    from tokenizers import Tokenizer, trainers
+
+    document = json.loads(small.tokenizer(kind))
+    made = Tokenizer.from_str(json.dumps({**document, "added_tokens": [], "post_processor": None}))
+    options = {"vocab_size": size, "special_tokens": special, "show_progress": False}
+    trainer = {
+        "Unigram": lambda: trainers.UnigramTrainer(unk_token=special[0], **options),
+        "BPE": lambda: trainers.BpeTrainer(**options),
+        "WordPiece": lambda: trainers.WordPieceTrainer(**options),
+    }[type(made.model).__name__]()
+    made.train_from_iterator([*lines("en", 100, 300), *lines("fr", 0, 100)], trainer)
+    folder.mkdir(exist_ok=True)
+    made.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def values(part: tuple[str, tuple[int, ...], bytes]) -> np.ndarray:
+    """Read a tensor as numbers."""
+    dtype, shape, data = part
+    if dtype == "BF16":
+        bits = np.frombuffer(data, np.uint16).astype(np.uint32) << 16
+        return bits.view(np.float32).reshape(shape)
+    return np.frombuffer(data, {"F16": "f2", "F32": "f4"}[dtype]).reshape(shape)
+
+
+def finite_weights(folder: Path) -> None:
+    """Put numbers in the place of the random bytes of floating point tensors."""
+    for file in folder.glob("*.safetensors"):
+        raw = bytearray(file.read_bytes())
+        start = 8 + int.from_bytes(raw[:8], "little")
+        for entry in json.loads(raw[8:start]).values():
+            kind = {"F32": "f4", "F16": "f2", "BF16": "f4"}.get(entry.get("dtype"))
+            if kind is None:
+                continue
+            rng = np.random.default_rng(start)
+            data = rng.standard_normal(int(np.prod(entry["shape"]))).astype(kind)
+            if entry["dtype"] == "BF16":
+                data = (data.view(np.uint32) >> 16).astype(np.uint16)
+            first, last = entry["data_offsets"]
+            raw[start + first : start + last] = data.tobytes()
+        file.write_bytes(bytes(raw))
+
+
+SPECIAL = ["[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@pytest.fixture
+def bert(tmp_path: Path) -> tuple[Path, Path, small.Family]:
+    """A BERT with a head and its bias, and another WordPiece."""
+    family = small.write(tmp_path / "model", "bert")
+    finite_weights(tmp_path / "model")
+    new = retrained(tmp_path / "new", family.tokenizer, special=SPECIAL)
+    return tmp_path / "model", new, family
+
+
+@pytest.mark.parametrize("method", ["mean", "gaussian seed=3", "subword_mean"])
+def test_rows_are_those_of_the_mixing(tmp_path, bert, method):
+    model, new, family = bert
+    moved = vocab.transfer(model, new, tmp_path / "out", method=method)
+    tokenizer = vocab.Tokenizer.load(tmp_path / "out")
+    assert tokenizer.tokens == vocab.Tokenizer.load(new).tokens
+    old, now = small.read_weights(model), small.read_weights(tmp_path / "out")
+    assert old.keys() == now.keys()
+    mixing = vocab.TokenMixing.load(tmp_path / "out" / "isomorph" / "mixing.safetensors")
+    assert mixing == moved.mixing
+    recipe = Recipe.parse(method)
+    tokens = len(vocab.Tokenizer.load(model).tokens)
+    for name, part in old.items():
+        if name not in family.tables:
+            assert now[name] == part, name
+            continue
+        table = values(part)
+        axis = table.shape.index(family.rows)
+        rows = np.moveaxis(table, axis, 0)[:tokens].reshape(tokens, -1)
+        empty = mixing.fallback_rows
+        fallback = recipe.fallback(rows, empty) if len(empty) else None
+        expected = mixing.apply(rows, fallback=fallback, dtype=table.dtype)
+        found = np.moveaxis(values(now[name]), axis, 0).reshape(tokenizer.size, -1)
+        np.testing.assert_array_equal(found, expected)
+        copied = np.flatnonzero((mixing.counts == 1) & (mixing.row_sums() == 1))
+        sources = mixing.indices[mixing.indptr[copied]]
+        assert found[copied].tobytes() == rows[sources].tobytes()
+
+
+def test_ids_in_configurations_follow_the_tokens(tmp_path, bert):
+    model, new, _ = bert
+    moved = vocab.transfer(model, new, tmp_path / "out", method="mean", multiple_of=64)
+    was = json.loads((model / "config.json").read_text())
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    old, now = vocab.Tokenizer.load(model), vocab.Tokenizer.load(new)
+    assert config["vocab_size"] == -(-now.size // 64) * 64
+    for field, value in was.items():
+        if field.endswith("_token_id") and value is not None:
+            assert now.tokens[config[field]] == old.tokens[value], field
+    assert any(change.field == "vocab_size" for change in moved.changes)
+    report = json.loads((tmp_path / "out" / "isomorph" / "transfer.json").read_text())
+    assert report["method"] == "mean"
+    written = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text())
+    assert written["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert written["model_max_length"] == 512
+    assert "rows" in str(moved)
+
+
+@pytest.mark.parametrize("name", ["llama", "t5", "sharded", "lora"])
+def test_heads_shards_and_adapters(tmp_path, name):
+    model = tmp_path / "model"
+    family = small.write(model, name)
+    finite_weights(model)
+    old = vocab.Tokenizer.load(model)
+    special = [old.tokens[i] for i in old.special.tolist()][:6]
+    new = retrained(tmp_path / "new", family.tokenizer, special=special)
+    vocab.transfer(model, new, tmp_path / "out", method="mean")
+    size = vocab.Tokenizer.load(new).size
+    for tensor, part in small.read_weights(tmp_path / "out").items():
+        if tensor in family.tables:
+            assert size in part[1]
+
+
+def test_quantised_tables_are_refused(tmp_path):
+    small.write(tmp_path / "model", "int8")
+    finite_weights(tmp_path / "model")
+    new = retrained(tmp_path / "new", small.family("int8").tokenizer, special=SPECIAL)
+    with pytest.raises(FormatError, match="quantised table cannot be mixed"):
+        vocab.transfer(tmp_path / "model", new, tmp_path / "out", method="mean")
+    assert not (tmp_path / "out").exists()
+
+
+def test_auto_takes_the_best_and_says_what_it_is_worth(tmp_path, bert):
+    model, new, _ = bert
+    moved = vocab.transfer(model, new, tmp_path / "out")
+    assert moved.leave_out is not None
+    assert moved.method == moved.leave_out.best
+    assert set(moved.leave_out.methods) == {"mean", "gaussian", "subword_mean"}
+    assert "validated" in str(moved)
+    with pytest.raises(FileExistsError):
+        vocab.transfer(model, new, tmp_path / "out", method="mean")
+    vocab.transfer(model, new, tmp_path / "out", method="mean", overwrite=True)
+
+
+def test_vectors_by_array_and_by_file(tmp_path, bert, rng):
+    model, new, _ = bert
+    tokenizer = vocab.Tokenizer.load(new)
+    vectors = rng.standard_normal((tokenizer.size, 9)).astype(np.float32)
+    names = [token or f"none {i}" for i, token in enumerate(tokenizer.tokens)]
+    io.save(io.Embeddings(names, vectors), tmp_path / "tokens.safetensors")
+    first = vocab.transfer(model, new, tmp_path / "a", method="focus", vectors=vectors)
+    second = vocab.transfer(
+        model, new, tmp_path / "b", method="focus", vectors=tmp_path / "tokens.safetensors"
+    )
+    assert first.mixing == second.mixing
+    with pytest.raises(ValueError, match="focus needs vectors"):
+        vocab.transfer(model, new, tmp_path / "c", method="focus")
+    with pytest.raises(ShapeError, match="vectors: expected a vector for each"):
+        vocab.transfer(model, new, tmp_path / "c", method="focus", vectors=vectors[1:])
+    word_vectors = io.Embeddings(list(words("en")), rng.standard_normal((4000, 5)).astype("f4"))
+    some = vocab.transfer(model, new, tmp_path / "d", method="omp k=2", vectors=word_vectors)
+    assert some.mixing.summary()["mixed"] > 0
+
+
+def test_what_is_refused(tmp_path, bert):
+    model, new, _ = bert
+    for method in ("none", "omp k=x", "omp q=1", "", None):
+        with pytest.raises(ValueError, match="method"):
+            vocab.transfer(model, new, tmp_path / "out", method=method)
+    with pytest.raises(ValueError, match="apart from the model"):
+        vocab.transfer(model, new, model / "out", method="mean")
+    with pytest.raises(OSError, match="nowhere"):
+        vocab.transfer(model, tmp_path / "nowhere", tmp_path / "out", method="mean")
+    assert not (tmp_path / "out").exists()
+
+
+def test_padding_stays_where_positions_begin_after_it(tmp_path):
+    model = tmp_path / "model"
+    family = small.write(model, "roberta")
+    finite_weights(model)
+    old = vocab.Tokenizer.load(model)
+    special = [old.tokens[i] for i in old.special.tolist()]
+    new = retrained(tmp_path / "new", family.tokenizer, special=special[::-1])
+    with pytest.raises(FormatError, match="counts positions from the id of padding"):
+        vocab.transfer(model, new, tmp_path / "out", method="mean")
+
+
+def test_kinds_of_tokens():
+    made = vocab.overlap(["a"], ["a"])
+    assert made.counts.tolist() == [1]
+    from isomorph.vocab.initialization._vocabularies import vocabulary
+
+    tokens = ["dog", "Dog", "##ing", "2026", "...", "##9", "", None]
+    found = kinds(vocabulary("tokens", tokens, "##")).tolist()
+    named = [KINDS[number] if number >= 0 else None for number in found]
+    assert named == ["words", "capitalised", "continuations", "digits", "punctuation", "digits",
+                     None, None]  # fmt: skip
+
+
+def spaces(rng, shared=60, missing=20, columns=8):
+    tokens = [f"word{'abcdefghij'[i % 10]}{'abcdefghij'[i // 10]}" for i in range(shared + missing)]
+    vectors = rng.standard_normal((shared + missing, columns)).astype(np.float32)
+    rows = vectors[:shared] @ rng.standard_normal((columns, 12)).astype(np.float32)
+    return tokens[:shared], tokens, vectors, rows
+
+
+def test_the_score_finds_the_method_that_knows(rng):
+    source, target, vectors, rows = spaces(rng)
+    methods = ["mean", "gaussian", "focus", "omp k=8", "clp", "wechsel k=3"]
+    found = vocab.leave_out(
+        rows, source, target, methods=methods, vectors=vectors, source_vectors=vectors[:60]
+    )
+    # The rows are a linear map of the vectors: eight atoms spell them exactly.
+    assert found.best == "omp k=8"
+    assert found.decided
+    at = found.methods.index("omp k=8")
+    np.testing.assert_allclose(found.cosine[at], 1, atol=1e-5)
+    np.testing.assert_allclose(found.norm_ratio[at], 1, atol=1e-4)
+    np.testing.assert_allclose(found.reciprocal_rank[at], 1)
+    assert found.scores[found.methods.index("mean")] < 0.3
+    assert found.counts.sum() == 60
+    assert found.shares.tolist() == [1, 0, 0, 0, 0]
+    again = vocab.leave_out(
+        rows, source, target, methods=methods, vectors=vectors, source_vectors=vectors[:60],
+        threads=1,
+    )  # fmt: skip
+    assert again.cosine.tobytes() == found.cosine.tobytes()
+    assert all(method in str(found) for method in methods)
+    low, high = found.intervals[at]
+    assert low <= found.scores[at] <= high
+
+
+def test_nothing_of_a_hidden_token_is_in_its_row(rng):
+    source, target, vectors, _ = spaces(rng, shared=30, missing=0)
+    from isomorph.vocab.initialization._vocabularies import vocabulary
+
+    base = vocab.overlap(source, target)
+    hidden = np.array([3, 17])
+    materials = Materials(
+        vocabulary("source", source, ""),
+        vocabulary("target", target, ""),
+        vectors=vectors,
+        source_vectors=vectors[:30],
+    )
+    for method in ("focus", "omp", "clp", "wechsel k=4"):
+        made = hidden_rows(Recipe.parse(method), materials, base, hidden)
+        for at, row in enumerate(hidden.tolist()):
+            assert row not in made.row(at)[0]
+            if method != "omp":
+                np.testing.assert_allclose(made.row_sums()[at], 1, atol=1e-5)
+        if method == "wechsel k=4":
+            assert made.counts.tolist() == [4, 4]
+
+
+def test_hidden_words_are_cut_into_other_tokens():
+    from isomorph.vocab.initialization._vocabularies import vocabulary
+
+    tokens = ["play", "##ing", "playing", "##i", "##n", "##g"]
+    materials = Materials(vocabulary("s", tokens, "##"), vocabulary("t", tokens, "##"))
+    base = vocab.overlap(tokens, tokens, source_marks="##", target_marks="##")
+    made = hidden_rows(Recipe.parse("subword_mean"), materials, base, np.array([1, 2, 3]))
+    assert [made.row(at)[0].tolist() for at in range(3)] == [[3, 4, 5], [0, 1], []]
+
+
+def test_recipes():
+    assert Recipe.parse("overlap") == Recipe.parse("mean")
+    assert Recipe.parse("subword-mean").label == "subword_mean"
+    assert all(Recipe.parse(text).label == text for text in CANDIDATES)
+    assert {Recipe.parse(text).name for text in CANDIDATES} == set(METHODS)
+
+
+def test_leave_out_refuses(rng):
+    source, target, vectors, rows = spaces(rng)
+    with pytest.raises(ShapeError, match="rows: expected at least 60 rows"):
+        vocab.leave_out(rows[1:], source, target)
+    with pytest.raises(ShapeError, match="target: expected at least 5 tokens"):
+        vocab.leave_out(rows, source, ["xx", "yy"])
+    with pytest.raises(ValueError, match="omp needs vectors"):
+        vocab.leave_out(rows, source, target, methods=["omp"])
+    with pytest.raises(TypeError, match="methods: expected a list"):
+        vocab.leave_out(rows, source, target, methods="omp")
+    with pytest.raises(ValueError, match="folds: expected an integer of 2"):
+        vocab.leave_out(rows, source, target, folds=1)
+    with pytest.raises(ShapeError, match="vectors: expected a vector for each of 80"):
+        vocab.leave_out(rows, source, target, vectors=vectors[1:])
