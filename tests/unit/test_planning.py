@@ -120,7 +120,7 @@ def test_min_count_is_the_papers(tokenizers):
     singles = [n for n in once.tolist() if len(tokenizer.text(n) or "") == 1]
     pinned = made.usage.needed.nonzero()[0].tolist()
     assert set(once.tolist()) & set(made.kept.tolist()) <= {*singles, *pinned}
-    assert made.options == {"min_count": 2, "multiple_of": 1}
+    assert made.options == {"min_count": 2, "multiple_of": 1, "characters": "scripts"}
 
 
 def test_a_small_language_is_not_crowded_out(tokenizers):
@@ -185,6 +185,21 @@ def test_a_list_is_kept_whatever_the_size(tokenizers, languages, tmp_path):
         plan(tokenizer, keep=[word[1:]])
 
 
+def test_characters_of_the_scripts_or_of_the_corpus(tokenizers):
+    tokenizer = tokenizers["unigram"]
+    corpus = Corpus.from_lines(["abba"])
+    every, few = (
+        plan(tokenizer, corpus=corpus, characters=which, multiple_of=1, points=0)
+        for which in ("scripts", "corpus")
+    )
+    assert few.size < every.size
+    assert {"ä", "é"} <= {tokenizer.text(n) for n in every.kept.tolist()}
+    assert "ä" not in {tokenizer.text(n) for n in few.kept.tolist()}
+    assert few.lossless
+    with pytest.raises(ValueError, match="characters: expected a corpus beside it"):
+        plan(tokenizer, scripts="Latin", characters="corpus")
+
+
 def test_a_word_list_is_a_corpus(tokenizers):
     made = plan(tokenizers["unigram"], languages={"fi": Corpus.from_words(words("fi")[:300])})
     assert made.coverage["fi"].lines == 300
@@ -213,6 +228,7 @@ def test_a_word_list_is_a_corpus(tokenizers):
         ({"scripts": "Latin", "tables": 0}, ValueError, "tables: expected an integer of 1"),
         ({"scripts": "Latin", "points": 65}, ValueError, "points: expected 0 to 64"),
         ({"scripts": "Latin", "threads": 0}, ValueError, "threads: expected an integer"),
+        ({"scripts": "Latin", "characters": "all"}, ValueError, "characters: expected one of"),
         ({"corpus": 5}, DTypeError, "corpus: expected files, a Corpus or embeddings"),
         ({"languages": {}}, ValueError, "languages: expected at least one"),
         ({"languages": {"": Corpus.from_lines(["a"])}}, ValueError, "expected a name for each"),

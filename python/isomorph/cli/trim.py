@@ -100,6 +100,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="round the size up to a multiple of N (default: 64)",
     )
+    group.add_argument(
+        "--characters",
+        choices=("scripts", "corpus"),
+        default="scripts",
+        help="keep the single characters of whole scripts, or of the corpus alone (default: "
+        "scripts); of Chinese characters there are thousands",
+    )
     group = parser.add_argument_group("how the text is read")
     group.add_argument("--field", metavar="NAME", help="field of JSON lines (default: text)")
     group.add_argument(
@@ -165,6 +172,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             max_extra_tokens=options.max_extra_tokens,
             min_count=options.min_count,
             multiple_of=options.multiple_of,
+            characters=options.characters,
             field=options.field,
             errors="replace" if options.replace_errors else "strict",
             held_out=options.held_out,

@@ -37,6 +37,7 @@ def plan(
     min_count: int = 1,
     weights: Mapping[str, float] | None = None,
     multiple_of: int = 64,
+    characters: str = "scripts",
     field: str | None = None,
     errors: str = "strict",
     width: int | None = None,
@@ -82,6 +83,9 @@ def plan(
         part of its tokens that the others do.
     multiple_of : int, default 64
         The size is rounded up to it, with further tokens rather than with empty rows.
+    characters : {"scripts", "corpus"}, default "scripts"
+        Which single characters are kept besides those of ASCII: all of the scripts and all that the
+        corpus has, or the latter alone. Of Chinese characters there are thousands.
     field, errors : str
         How files are read; see :meth:`isomorph.vocab.Corpus.from_files`.
     width : int, optional
@@ -151,7 +155,7 @@ def plan(
     (True, 3)
     """
     text = corpora.as_corpus(corpus, languages, field=field, errors=errors)
-    asked = _options.Asked.of(scripts, size, max_extra_tokens, min_count, multiple_of)
+    asked = _options.Asked.of(scripts, size, max_extra_tokens, min_count, multiple_of, characters)
     _options.require_together(asked, text, keep, weights)
     tables_of = _budget.Tables.of(width, dtype, tables)
     count = _checks.integer("points", points, 0, 64)

@@ -54,10 +54,17 @@ class Asked:
     max_extra_tokens: float | None
     min_count: int
     multiple_of: int
+    characters: str = "scripts"
 
     @classmethod
     def of(
-        cls, scripts: Any, size: Any, max_extra_tokens: Any, min_count: Any, multiple_of: Any
+        cls,
+        scripts: Any,
+        size: Any,
+        max_extra_tokens: Any,
+        min_count: Any,
+        multiple_of: Any,
+        characters: Any,
     ) -> Asked:
         """Check each by itself."""
         return cls(
@@ -66,6 +73,7 @@ class Asked:
             bound(max_extra_tokens),
             _checks.integer("min_count", min_count, 1),
             _checks.integer("multiple_of", multiple_of, 1),
+            _checks.one_of("characters", characters, ("scripts", "corpus")),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -92,6 +100,7 @@ def require_together(asked: Asked, corpus: Any, keep: Any, weights: Any) -> None
         ("max_extra_tokens", asked.max_extra_tokens is not None),
         ("min_count", asked.min_count > 1),
         ("weights", weights is not None),
+        ("characters", asked.characters == "corpus"),
     ):
         if given:
             raise ValueError(f"{name}: expected a corpus beside it: tokens are counted in text")

@@ -59,9 +59,11 @@ class Trial:
 
         The longest match, or the best path, stays what it is while it can be taken. Of byte-pair
         encoding the merges that made a unit's tokens are those that make each token by itself; they
-        stay with the tokens, and come as early as before among those that are left.
+        stay with the tokens, and come as early as before among those that are left. A word that was
+        unknown, because its longest beginning had no continuation, may be spelled without that.
         """
-        return np.unique(self.owner[~kept[self.flat]])
+        rows = [self.owner[~kept[self.flat]], np.nonzero(self.unknowns)[0]]
+        return np.unique(np.concatenate(rows))
 
     def measured(
         self, lengths: NDArray[np.int64], unknowns: NDArray[np.int64]

@@ -55,7 +55,8 @@ class Wanted:
             # Bytes that are no whole character belong to no script: they are used or not.
             passing &= used | np.array([text is not None for text in texts], np.bool_)
         seen = set("".join(texts[token] or "" for token in np.nonzero(used & passing)[0].tolist()))
-        single = _scripts.characters(texts, scripts, seen, threads)
+        whole = scripts if asked.characters == "scripts" else ()
+        single = _scripts.characters(texts, whole, seen, threads)
         usage = trials.usage
         fixed = closed(
             tokenizer, np.concatenate([tokenizer.special, tokenizer.bytes_, listed, single]), usage

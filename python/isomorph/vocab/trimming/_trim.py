@@ -55,6 +55,7 @@ def trim(
     min_count: int = 1,
     weights: Mapping[str, float] | None = None,
     multiple_of: int = 64,
+    characters: str = "scripts",
     field: str | None = None,
     errors: str = "strict",
     held_out: Any = None,
@@ -81,7 +82,9 @@ def trim(
         id of a model on the hub (``pip install 'isomorph[hub]'``). It is only read.
     out : path or None
         The folder of the new model, which appears whole or not at all; None with `dry_run`.
-    corpus, languages, scripts, keep, size, max_extra_tokens, min_count, weights, field, errors
+    corpus, languages, scripts, keep, size, max_extra_tokens, min_count, weights
+        Which tokens to keep: see :func:`isomorph.vocab.plan`.
+    characters, field, errors
         Which tokens to keep: see :func:`isomorph.vocab.plan`.
     multiple_of : int, default 64
         The number of rows is rounded up to it: with further tokens where there are any, else with
@@ -168,6 +171,7 @@ def trim(
         min_count=min_count,
         weights=weights,
         multiple_of=multiple_of,
+        characters=characters,
         field=field,
         errors=errors,
         width=main.shape[-1],
