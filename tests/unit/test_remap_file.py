@@ -33,6 +33,32 @@ def test_an_array_of_any_shape(tmp_path: Path, dtype: str, order: str) -> None:
     assert np.array_equal(new, np.tile(NEW, (5, 1)).reshape(5, 2, 3))
 
 
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3), (1, 1)])
+def test_arrays_of_hardly_anything(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "old.npy", np.full(shape, 4, np.int32))
+    remap_file(tmp_path / "old.npy", tmp_path / "new.npy", REMAP)
+    new = np.load(tmp_path / "new.npy")
+    assert new.shape == shape
+    assert (new == 0).all()
+    np.save(tmp_path / "old.npy", np.full(shape, 5, np.int32))
+    if 0 not in shape:
+        with pytest.raises(errors.RemapError, match="got 5 at entry"):
+            remap_file(tmp_path / "old.npy", tmp_path / "new.npy", REMAP)
+
+
+def test_a_file_that_is_cut_while_it_is_read(tmp_path: Path) -> None:
+    source = tmp_path / "old.bin"
+    np.zeros(200_000, np.uint16).tofile(source)
+
+    def cut(done: int, _: int) -> None:
+        if done < 100_000:
+            os.truncate(source, 250_001)
+
+    with pytest.raises(errors.FormatError, match="ends at entry 125000 of 200000"):
+        remap_file(source, tmp_path / "new.bin", REMAP, stored="u2", memory=1 << 16, progress=cut)
+    assert not (tmp_path / "new.bin").exists()
+
+
 def test_numbers_without_a_header(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     old = rng.integers(0, 5, 100_000).astype("<u4")

@@ -240,16 +240,26 @@ def _kind(argument: str, name: str, stored: DTypeLike | None) -> str:
 
 
 def _flat(
-    work: Work, stream: Any, ids: NDArray[Any], where: Callable[[int], str], report: _Report
+    work: Work,
+    stream: Any,
+    stored: tuple[int, int, np.dtype[Any]],
+    where: Callable[[int], str],
+    report: _Report,
 ) -> None:
-    """Write the new ids of a one-dimensional array."""
-    step = max(1, work.block // max(ids.itemsize, 1))
-    for start in range(0, len(ids), step):
-        # Read once, into memory that stays as it is.
-        part = np.array(ids[start : start + step])
-        stream.write(work(part, partial(_further, where, start)).data)
-        if report is not None:
-            report(start + len(part), len(ids))
+    """Write the new ids of what is `stored`: from which byte on, how many, of which type."""
+    offset, count, dtype = stored
+    step = max(1, work.block // dtype.itemsize)
+    # Read, not mapped: pages of a mapping would count as memory of this process.
+    with Path(work.source).open("rb") as original:
+        original.seek(offset)
+        for start in range(0, count, step):
+            part = np.fromfile(original, dtype, min(step, count - start))
+            if len(part) < min(step, count - start):
+                end = start + len(part)
+                raise FormatError(f"{work.source}: the file ends at entry {end} of {count}")
+            stream.write(work(part, partial(_further, where, start)).data)
+            if report is not None:
+                report(start + len(part), count)
 
 
 def _further(where: Callable[[int], str], start: int, place: int) -> str:
@@ -276,7 +286,7 @@ def _npy(work: Work, target: str, report: _Report) -> None:
 
     with appearing(target) as stream:
         np.lib.format.write_array_header_1_0(stream, header)
-        _flat(work, stream, ids.ravel(order), where, report)
+        _flat(work, stream, (getattr(ids, "offset", 0), ids.size, ids.dtype), where, report)
 
 
 def _raw(work: Work, target: str, stored: np.dtype[Any], report: _Report) -> None:
@@ -287,10 +297,9 @@ def _raw(work: Work, target: str, stored: np.dtype[Any], report: _Report) -> Non
             f"{work.source}: expected whole numbers of {stored.itemsize} bytes ({stored}), the "
             f"file has {size} bytes"
         )
-    empty = np.empty(0, stored)
-    ids = np.memmap(work.source, stored, "r") if size else empty
     with appearing(target) as stream:
-        _flat(work, stream, ids, lambda place: f"entry {place}", report)
+        count = size // stored.itemsize
+        _flat(work, stream, (0, count, stored), lambda place: f"entry {place}", report)
 
 
 def _safetensors(work: Work, target: str, wanted: Sequence[str] | None, report: _Report) -> None:
