@@ -58,7 +58,7 @@ class Tokenizer:
     >>> trimmed.tokenizer.tokens
     ('d', 'o', 'g', 'do', 'dog')
     >>> trimmed.remap.ids(tokenizer.encode(["dog"])[0]), trimmed.tokenizer.encode(["dog"])[0]
-    (array([4]), array([4], dtype=int32))
+    (array([4], dtype=int32), array([4], dtype=int32))
     """
 
     def __init__(self, source: Source) -> None:
