@@ -305,6 +305,7 @@ def test_a_word_that_wordpiece_cannot_spell_stays_unknown(tmp_path):
     assert trimmed.tokenizer.tokens == ("[UNK]", "ab", "a", "##bc", "x")
 
 
+@settings(max_examples=30)
 @given(st.data())
 def test_wordpieces_of_few_letters_keep_what_is_unknown(tmp_path_factory, data):
     pieces = st.text("abc", min_size=1, max_size=3)
@@ -381,3 +382,38 @@ def test_texts_and_beginnings_of_words(loaded, tmp_path):
         assert len(loaded(kind).bytes_) == 0
     assert len(loaded("clip")) == loaded("clip").size
     assert "byte" not in repr(loaded("clip"))
+
+
+def test_tokens_that_side_files_name_are_special(tmp_path):
+    folder = made_tokenizers.folder(tmp_path, "wordlevel")
+    tokens = Tokenizer.load(folder).tokens
+    config = {"sep_token": {"content": tokens[10]}, "image_token_id": 11, "cls_token": None}
+    config |= {"extra_special_tokens": {"audio": tokens[12]}, "other_token_ids": [13, -1, 10**9]}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    names = {"additional_special_tokens": [tokens[14], {"content": tokens[15]}, "nowhere"]}
+    (folder / "special_tokens_map.json").write_text(json.dumps(names), encoding="utf-8")
+    assert Tokenizer.load(folder).special.tolist() == [0, 1, 2, 3, *range(10, 16)]
+
+
+@pytest.mark.parametrize("change", ["ignored", "dropout"])
+def test_words_that_were_looked_up_before_and_dropout(tmp_path, change):
+    document = json.loads(made_tokenizers.document("byte-level"))
+    if change == "dropout":
+        document["model"]["dropout"] = 0.5
+    else:
+        # A token that no merge makes, as a whole word, as Llama 3 has some.
+        document["model"]["ignore_merges"] = True
+        document["model"]["vocab"]["Ġzzyx"] = len(document["model"]["vocab"])
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    tokenizer = Tokenizer.load(path)
+    lines = [*made_tokenizers.text(40, seed=6), "a zzyx zzyxes"]
+    usage = tokenizer.usage(lines)
+    assert (usage.counts == tokenizer.usage(lines).counts).all()
+    if change == "ignored":
+        assert usage.counts[-1] == 1
+        assert not usage.inside[-1]
+    trimmed = tokenizer.keep(usage.used, usage)
+    require_same(tokenizer, trimmed, lines)
+    again = trimmed.tokenizer.usage(lines)
+    assert not trimmed.tokenizer.keep(again.used, again).changes

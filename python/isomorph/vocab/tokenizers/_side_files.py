@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ OTHERS = (
 )
 MODELS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 
+#: How fields end that hold ids.
+_NUMBERS = ("_token_id", "_token_ids")
 _STALE = "removed: it would be stale"
 
 #: The class that takes a tokenizer.json as it is. Classes of model families build their tokenizer
@@ -69,6 +72,22 @@ class SideFiles:
             found.append(_documents.decoded(self._name("chat_template.jinja"), content))
         return found
 
+    def special(self, tokens: Sequence[str | None]) -> set[int]:
+        """Give the ids that the files name, by token or by number; of what there is not, none."""
+        config = self.documents.get(CONFIG, {})
+        decoder = config.get("added_tokens_decoder")
+        names: set[str] = set(self.documents.get("added_tokens.json", {}))
+        numbers: list[Any] = list(decoder) if isinstance(decoder, dict) else []
+        for document in (config, self.documents.get("special_tokens_map.json", {})):
+            for name, value in document.items():
+                if name.endswith(_NUMBERS):
+                    numbers.extend(value if isinstance(value, list) else [value])
+                elif name.endswith(("_token", "_special_tokens")):
+                    names.update(_contents(value))
+        found = {int(number) for number in numbers if str(number).isdecimal()}
+        found = {number for number in found if number < len(tokens) and tokens[number] is not None}
+        return found | {number for number, token in enumerate(tokens) if token in names}
+
     def _name(self, name: str) -> str:
         return str(Path(self.folder) / name)
 
@@ -99,7 +118,7 @@ class SideFiles:
             elif name in ("added_tokens.json", "vocab.json"):
                 made = self._numbered(name, old, renumber, changes)
             elif name == "vocab.txt":
-                made = self._listed(old, new, changes)
+                made = self._listed(old, new, kept, changes)
             elif name == "merges.txt":
                 made = self._merges(document, changes)
             elif name in MODELS:
@@ -131,7 +150,7 @@ class SideFiles:
                     decoder[str(number)] = value
             made["added_tokens_decoder"] = decoder
         for name, value in self.documents[CONFIG].items():
-            if not name.endswith(("_token_id", "_token_ids")) or value is None:
+            if not name.endswith(_NUMBERS) or value is None:
                 continue
             listed = isinstance(value, list)
             numbers = [self._id(fields, name, n, renumber) for n in (value if listed else [value])]
@@ -174,14 +193,15 @@ class SideFiles:
             changes.append(Change(name, "", f"{len(given)} entries", f"{len(made)} entries"))
         return _documents.written(made)
 
-    def _listed(self, old: Vocabulary, new: Vocabulary, changes: list[Change]) -> bytes | None:
+    def _listed(
+        self, old: Vocabulary, new: Vocabulary, kept: NDArray[np.int64], changes: list[Change]
+    ) -> bytes | None:
         """Rewrite a list of tokens, one a line, by id."""
         text = _documents.decoded(self._name("vocab.txt"), self.files["vocab.txt"])
         lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
         if len(lines) > old.size or tuple(lines) != old.tokens[: len(lines)]:
             return None
-        listed = sum(1 for token in old.tokens[: len(lines)] if token in new.ids)
-        tokens = [token or "" for token in new.tokens[:listed]]
+        tokens = [token or "" for token in new.tokens[: np.searchsorted(kept, len(lines))]]
         if len(tokens) != len(lines):
             changes.append(
                 Change("vocab.txt", "", f"{len(lines)} entries", f"{len(tokens)} entries")
@@ -219,7 +239,8 @@ class SideFiles:
     def _merges(self, document: dict[str, Any], changes: list[Change]) -> bytes | None:
         """Leave out the merges that the tokenizer has no longer."""
         name = "merges.txt"
-        lines = _documents.decoded(self._name(name), self.files[name]).splitlines()
+        text = _documents.decoded(self._name(name), self.files[name])
+        lines = text.replace("\r\n", "\n").split("\n")
         head = lines[:1] if lines and lines[0].startswith("#version") else []
         given = [line for line in lines[len(head) :] if line]
         stays = {f"{left} {right}" for left, right in merge_pairs(document["model"])}
@@ -229,6 +250,20 @@ class SideFiles:
         if len(made) != len(given):
             changes.append(Change(name, "", f"{len(given)} entries", f"{len(made)} entries"))
         return ("\n".join([*head, *made]) + "\n").encode()
+
+
+def _contents(value: Any) -> Iterator[str]:
+    """Give the tokens that a field names: a string, an object with its content, or several."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _contents(entry)
+    elif isinstance(value, dict):
+        if isinstance(value.get("content"), str):
+            yield value["content"]
+        else:
+            yield from _contents([entry for entry in value.values() if isinstance(entry, str)])
 
 
 def require_one_model(folder: Path) -> Path:

@@ -119,7 +119,7 @@ class Tokenizer:
     @cached_property
     def special(self) -> NDArray[np.int64]:
         """The ids that are no text: special, control, unknown, added, named by other fields."""
-        found = self._symbols.special()
+        found = self._symbols.special() | self._source.side.special(self.tokens)
         found |= template_tokens(self._source.side.templates(), self._vocabulary)
         return _sorted(found)
 
