@@ -66,6 +66,11 @@ WRONG = {
     "a gap": (changed(b=entry("U8", [2], 17, 19)), "'b' leaves a gap"),
     "fewer bytes than there are": (changed(b=entry("U8", [2], 16, 18)), "of 18 bytes|describes"),
     "more bytes than there are": (changed(b=entry("U8", [9], 16, 25)), "describes a file"),
+    "half a character in a name": (
+        b'{"\\ud800":' + json.dumps(entry("U8", [19], 0, 19)).encode() + b"}",
+        "not valid Unicode",
+    ),
+    "half a character in the metadata": (changed(__metadata__={"a": "\ud800"}), "valid Unicode"),
     "metadata of numbers": (changed(__metadata__={"a": 1}), "strings to strings"),
     "metadata that is a list": (changed(__metadata__=[]), "strings to strings"),
 }
@@ -116,6 +121,27 @@ def test_a_file_cut_after_it_was_opened(tmp_path: Path) -> None:
         file.finish()
     with pytest.raises(RuntimeError, match="not finished"):
         file.commit()
+    assert [one.name for one in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes with names are those of POSIX")
+def test_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(errors.FormatError, match="not a regular file"):
+        read_header(tmp_path / "pipe.safetensors")
+    with pytest.raises(IsADirectoryError):
+        read_header(tmp_path)
+
+
+@pytest.mark.parametrize("plan", [{}, {"a": Rows([1])}])
+def test_who_is_told_of_progress_may_stop_it(tmp_path: Path, plan: dict) -> None:
+    path = write_raw(tmp_path / "x.safetensors", GOOD, DATA)
+
+    def stop(_: int, __: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rewrite(path, tmp_path / "out.safetensors", plan, progress=stop)
     assert [one.name for one in tmp_path.iterdir()] == ["x.safetensors"]
 
 

@@ -231,6 +231,13 @@ def test_what_is_refused(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes with names are those of POSIX")
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "old.bin")
+    with pytest.raises(errors.FormatError, match="not a regular file"):
+        remap_file(tmp_path / "old.bin", tmp_path / "new.bin", REMAP, stored="u2")
+
+
 def test_a_saved_remap_and_a_link(tmp_path: Path) -> None:
     np.save(tmp_path / "old.npy", OLD)
     REMAP.save(tmp_path / "remap.safetensors")

@@ -21,6 +21,7 @@ from isomorph._progress import Progress, reporting
 from isomorph._results import Unpackable
 from isomorph.errors import DTypeError, FormatError, RemapError
 from isomorph.vocab._renumber import Policy, Renumberer, Unknown, output_type
+from isomorph.vocab.checkpoints._header import require_regular
 from isomorph.vocab.remap import Remap
 
 __all__ = ["RemappedFile", "remap_file"]
@@ -186,6 +187,7 @@ def remap_file(
         raise ValueError(f"target: expected a file of the kind of {name}, {kind}, got {place}")
     if os.path.realpath(name) == os.path.realpath(place):
         raise ValueError(f"target: expected another file than the source, {name}")
+    require_regular(name)
     found = remap if isinstance(remap, Remap) else Remap.load(remap)
     if kind in ("npy", "raw") and columns is not None:
         raise ValueError(f"columns: expected none for a file of one array, got {columns!r}")

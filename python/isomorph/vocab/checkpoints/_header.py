@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ _PREFIX = 8
 _MAX_HEADER = 100_000_000
 _MAX_BYTES = 2**62
 METADATA = "__metadata__"
+
+#: Half of a character, which JSON can spell and no file can hold.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 #: Bits of a value, by the format's names of types.
 BITS = {
@@ -96,6 +101,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
         As the system says.
     """
     name = os.fspath(path)
+    require_regular(name)
     with Path(name).open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         prefix = stream.read(_PREFIX)
@@ -119,6 +125,13 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     found.sort(key=lambda tensor: (tensor.start, tensor.stop))
     _require_adjacent(name, found, first, size)
     return Header(name, {tensor.name: tensor for tensor in found}, metadata)
+
+
+def require_regular(name: str) -> None:
+    """Refuse a pipe and the like: to open it would be to wait for its other end."""
+    mode = Path(name).stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise FormatError(f"{name}: not a regular file; copy its contents into one first")
 
 
 def encode_header(
@@ -160,6 +173,8 @@ def _parse(name: str, text: bytes) -> dict[str, Any]:
         _refuse(name, _PREFIX, f"the header is not valid: {error}")
     if not isinstance(header, dict):
         _refuse(name, _PREFIX, "the header is not a JSON object")
+    if b"\\u" in text and _SURROGATE.search(json.dumps(header, ensure_ascii=False)):
+        _refuse(name, _PREFIX, "a name or a text in the header is not valid Unicode")
     return header
 
 
