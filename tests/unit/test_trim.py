@@ -460,3 +460,32 @@ def test_a_head_of_another_size_is_told(shape):
     packed = Tensor("lm_head.qweight", "I32", (2, 10), "model.safetensors", 0, 4)
     with pytest.raises(FormatError, match="quantised across tokens"):
         find_tables("model", [packed, main], 10)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_a_sentencepiece_model_alone(tmp_path, corpus, kind):
+    sentencepiece = pytest.importorskip("sentencepiece")
+    model, out = tmp_path / "model", tmp_path / "out"
+    model.mkdir()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(small.CORPUS + small.OTHER),
+        model_prefix=str(model / "tokenizer"),
+        model_type=kind,
+        vocab_size=500,
+        byte_fallback=True,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    (model / "tokenizer.vocab").unlink()
+    old = sentencepiece.SentencePieceProcessor(str(model / "tokenizer.model"))
+    rows = old.vocab_size()
+    small.write_weights(model, {"model.embed_tokens.weight": ("BF16", (rows, 8))})
+    small.write_json(model / "config.json", {"vocab_size": rows, "bos_token_id": 1})
+    trimmed = trim(model, out, corpus=corpus, multiple_of=1)
+    new = sentencepiece.SentencePieceProcessor(str(out / "tokenizer.model"))
+    assert new.vocab_size() == trimmed.after.rows < rows
+    remap = trimmed.plan.remap
+    for line in small.CORPUS:
+        assert new.encode(line) == remap.old_to_new[old.encode(line)].tolist()
+    untrim(out, tmp_path / "back", original=model)
+    assert contents(tmp_path / "back")["tokenizer.model"] == contents(model)["tokenizer.model"]
