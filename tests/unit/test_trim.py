@@ -448,6 +448,21 @@ def test_tensors_by_name(name):
     assert found.get(name) == NAMES[name]
 
 
+def test_tokens_may_lie_along_the_columns():
+    from isomorph.vocab.checkpoints._header import Tensor
+    from isomorph.vocab.checkpoints._roles import find_tables
+
+    main = Tensor("wte.weight", "F32", (10, 4), "model.safetensors", 4, 8)
+    head = Tensor("cls.predictions.dense.weight", "F32", (3, 10), "model.safetensors", 0, 4)
+    assert [table.axis for table in find_tables("model", [main, head], 10)] == [0, 1]
+    odd = Tensor("something.odd", "F32", (3, 10), "model.safetensors", 0, 4)
+    with pytest.raises(FormatError, match=r"something\.odd has 10 columns"):
+        find_tables("model", [main, odd], 10)
+    found = find_tables("model", [main, odd], 10, named={"something.odd": "output"})
+    assert [(table.role, table.axis) for table in found] == [("input", 0), ("output", 1)]
+    assert len(find_tables("model", [main, odd], 10, named={"something.odd": None})) == 1
+
+
 @pytest.mark.parametrize("shape", [(12, 4), (4, 10), (3,)])
 def test_a_head_of_another_size_is_told(shape):
     from isomorph.vocab.checkpoints._header import Tensor

@@ -56,6 +56,8 @@ _ADAPTER_B = re.compile(
 _SCALE = re.compile(
     r"(?:weight[._])?(?:scales?|scale_inv|zeros|zero_points?|qzeros|biases|absmax|min|max|SCB)$"
 )
+#: MobileBERT's head has the columns of its tokens that its narrow embeddings lack.
+_COLUMNS = re.compile(r"(?:^|\.)predictions\.dense\.weight$")
 #: Parts of a network that may have as many rows as there are tokens by chance.
 _OTHER = re.compile(
     r"(?:^|\.)(?:layers?|h|blocks?|block|encoder\.layer|experts|wpe|\w*position\w*|\w*positions\w*"
@@ -164,6 +166,8 @@ def _place(
     axis = _axis(tensor.shape, rows)
     if tensor.name in named:
         role = named[tensor.name]
+        # What the user names may have its tokens along any axis.
+        axis = tensor.shape.index(rows) if rows in tensor.shape else None
         if role is None:
             return None
         if axis is None:
@@ -172,8 +176,11 @@ def _place(
                 f"shape {tensor.shape}"
             )
         return next(known for known in ROLES if known == role), axis
-    if _ADAPTER_A.search(tensor.name) and len(tensor.shape) == 2 and tensor.shape[1] == rows:
-        return "adapter", 1
+    if len(tensor.shape) == 2 and tensor.shape[1] == rows:
+        if _ADAPTER_A.search(tensor.name):
+            return "adapter", 1
+        if _COLUMNS.search(tensor.name):
+            return "output", 1
     if _ADAPTER_B.search(tensor.name) and axis == 0:
         return "adapter", 0
     for pattern, role in _SURE:
@@ -192,17 +199,19 @@ def _place(
                     f"tables={{{tensor.name!r}: None}}"
                 )
             return role, axis
-    if axis is None or not tensor.shape:
+    across = axis is None and rows in tensor.shape
+    if axis is None and not across:
         return None
     if _SCALE.search(tensor.name.rpartition(".")[2]):
         return None
     for pattern, role in _MAYBE:
-        if pattern.search(tensor.name) and not _OTHER.search(tensor.name):
+        if axis is not None and pattern.search(tensor.name) and not _OTHER.search(tensor.name):
             return role, axis
     if _OTHER.search(tensor.name) or rows == 1:
         return None
+    what = "columns" if across else "rows"
     raise FormatError(
-        f"{folder}: {tensor.name} has {rows:,} rows, as the vocabulary has tokens, but not the "
+        f"{folder}: {tensor.name} has {rows:,} {what}, as the vocabulary has tokens, but not the "
         f"name of a table: say what it is with tables={{{tensor.name!r}: 'input'}} (or 'output', "
         "'bias'), or None if it is no table"
     )
