@@ -36,7 +36,8 @@ class Tokenizer:
     Notes
     -----
     What a trim keeps, so that counted text gives the same tokens afterwards: WordPiece takes the
-    longest token that fits, so the used ones are enough. Unigram takes the path of the best sum of
+    longest token that fits, so the used ones are enough, and those that a word takes of which the
+    rest cannot be spelled. Unigram takes the path of the best sum of
     scores, where an unknown character scores the lowest piece's less 10: a lowest piece stays.
     Byte-pair encoding applies merges in their order; no merge crosses a boundary between two tokens
     of the outcome, so those applied in a text are those that each of its distinct tokens, encoded

@@ -28,7 +28,8 @@ class Usage:
         be looked up at once.
     needed : ndarray of bool, shape (size,)
         Ids that did not come out and must stay all the same, for these lines to tokenise as
-        before: what merges pass through, and the piece that decides the score of the unknown.
+        before: what merges pass through, the piece that decides the score of the unknown, what
+        unknown words take before nothing fits.
     lines, words, characters, tokens, unknown : int
         How many lines, words between blanks, characters, tokens, and unknown tokens among them.
     """
