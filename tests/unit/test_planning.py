@@ -322,6 +322,17 @@ def test_threads_and_order_of_calls_change_nothing(tokenizers, languages):
     assert one.to_json(ids=True) == two.to_json(ids=True)
 
 
+def test_tokens_that_words_do_not_show_are_told(tokenizers):
+    tokenizer = tokenizers["byte bpe"]
+    text = list(lines("en", 0, 100))
+    assert "within" not in plan(tokenizer, corpus=Corpus.from_lines(text), points=0).measured
+    # Blanks at the ends belong to no word. Lines that are tried are the first, the last, and some.
+    text = [f"{line} " if n % 700 == 5 else line for n, line in enumerate(text * 30)]
+    made = plan(tokenizer, corpus=Corpus.from_lines(text), points=0)
+    assert made.usage.tokens == sum(map(len, tokenizer.encode(text)))
+    assert made.measured.endswith("% of the tokens of all lines") or "lines" in made.measured
+
+
 def test_held_out_text_is_compared_line_by_line(tokenizers, languages):
     tokenizer = tokenizers["wordpiece"]
     made = plan(tokenizer, languages=languages, multiple_of=1)

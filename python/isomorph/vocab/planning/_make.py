@@ -182,7 +182,7 @@ def plan(
         lossless,
         budget,
         _budget.covered(trials, usages, kept, lossless) if usages else None,
-        _budget.how(units),
+        _budget.how(units, trials),
         {
             **asked.as_dict(),
             **({"keep": len(listed)} if keep is not None else {}),

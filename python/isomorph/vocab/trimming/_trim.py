@@ -82,10 +82,10 @@ def trim(
         id of a model on the hub (``pip install 'isomorph[hub]'``). It is only read.
     out : path or None
         The folder of the new model, which appears whole or not at all; None with `dry_run`.
-    corpus, languages, scripts, keep, size, max_extra_tokens, min_count, weights
+    corpus, languages, scripts, keep, size, max_extra_tokens, min_count, weights, characters
         Which tokens to keep: see :func:`isomorph.vocab.plan`.
-    characters, field, errors
-        Which tokens to keep: see :func:`isomorph.vocab.plan`.
+    field, errors
+        How files of the corpus are read: see there.
     multiple_of : int, default 64
         The number of rows is rounded up to it: with further tokens where there are any, else with
         rows of padding, and never above the rows that there were.
