@@ -184,3 +184,10 @@ def require_id(fields: Fields, field: str, value: Any, below: int | None = None)
         wanted = "an id" if below is None else f"an id below {below}"
         raise fields.wrong(field, wanted, value)
     return value
+
+
+def id_of(value: Any) -> int | None:
+    """Give the id that a number, or a key that spells one, is; None if it is none."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 11:
+        value = int(value)
+    return value if type(value) is int and 0 <= value < 2**32 else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from isomorph.errors import FormatError
+from isomorph.vocab.tokenizers._documents import id_of
 from isomorph.vocab.tokenizers._side_files import CONFIG, SideFiles, require_one_model
 from isomorph.vocab.tokenizers._source import JsonSource, SentencePieceSource, Source
 
@@ -46,7 +47,7 @@ def _require_own_ids(source: SentencePieceSource) -> None:
     decoder = config.get("added_tokens_decoder")
     added = source.side.documents.get("added_tokens.json", {})
     numbers = [*(decoder if isinstance(decoder, dict) else ()), *added.values()]
-    if any(str(number).isdigit() and int(number) >= size for number in numbers):
+    if any((id_of(number) or 0) >= size for number in numbers):
         why = f"tokens are added beyond its {size} pieces"
     if why:
         raise FormatError(

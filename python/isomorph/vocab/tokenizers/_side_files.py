@@ -84,8 +84,8 @@ class SideFiles:
                     numbers.extend(value if isinstance(value, list) else [value])
                 elif name.endswith(("_token", "_special_tokens")):
                     names.update(_contents(value))
-        found = {int(number) for number in numbers if str(number).isdecimal()}
-        found = {number for number in found if number < len(tokens) and tokens[number] is not None}
+        said = {number for value in numbers if (number := _documents.id_of(value)) is not None}
+        found = {number for number in said if number < len(tokens) and tokens[number] is not None}
         return found | {number for number, token in enumerate(tokens) if token in names}
 
     def _name(self, name: str) -> str:
@@ -150,7 +150,7 @@ class SideFiles:
                     decoder[str(number)] = value
             made["added_tokens_decoder"] = decoder
         for name, value in self.documents[CONFIG].items():
-            if not name.endswith(_NUMBERS) or value is None:
+            if not name.endswith(_NUMBERS) or value in (None, -1):  # both say that there is none
                 continue
             listed = isinstance(value, list)
             numbers = [self._id(fields, name, n, renumber) for n in (value if listed else [value])]
@@ -166,11 +166,8 @@ class SideFiles:
 
     @staticmethod
     def _id(fields: Fields, field: str, value: Any, renumber: NDArray[np.int64]) -> int:
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            number = -1
-        if isinstance(value, bool | float) or not 0 <= number < len(renumber):
+        number = _documents.id_of(value)
+        if number is None or number >= len(renumber):
             raise fields.wrong(field, f"an id below {len(renumber)}", value)
         return int(renumber[number])
 
