@@ -32,6 +32,7 @@ __all__ = [
     "log_sums",
     "maxsim",
     "merge_moments",
+    "mix_rows",
     "multiply",
     "npy_header",
     "pair_cosines",
