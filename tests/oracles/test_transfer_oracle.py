@@ -166,7 +166,7 @@ def test_transtokenization_of_words_of_counts_and_of_digits():
     assert named == ids
     # Without "203" it is the longest beginning, marked alike first: "20" before "▁2".
     assert named.explain("▁203").sources[0][1] == "20"
-    assert named.explain("<unk>").origin == "fallback"
+    assert named.explain("<unk>").sources == ((0, "<unk>", 1.0),)
     table = vocab.TokenMixing.from_entries([8, 1], [1, 2], [12.0, 9.0], (16, 11))
     counted = vocab.transtokenization(table, SOURCE, TARGET, same_tokens=False, smooth=False)
     assert counted.summary() == {"fallback": 15, "aligned": 1}

@@ -11,7 +11,7 @@ from isomorph.errors import DTypeError, UnknownWordError
 from isomorph.vocab import overlap
 from isomorph.vocab.initialization._vocabularies import vocabulary
 
-WORDPIECE = ["[CLS]", "the", "##s", "über", ".", "2", "##2", "The", None, "cat"]
+WORDPIECE = ["[CLS]", "the", "##s", "über", "##.", "2", "##2", "The", None, "cat"]
 SENTENCEPIECE = ["<s>", "▁the", "s", "▁über", "▁.", "▁2", "2", "▁CAT", "▁", "THE"]
 
 
@@ -28,10 +28,10 @@ def test_each_rule_takes_in_the_ones_before():
     }
     # "2" has the string of the source's "2", though not its place in a word.
     assert rows["exact"] == [[], [], [], [], [], [], [5], [], [], []]
-    assert rows["marks"] == [[], [1], [2], [3], [4], [5], [5], [], [], []]
-    assert rows["symbols"] == rows["marks"]
-    assert rows["case"] == [[], [1], [2], [3], [4], [5], [5], [9], [], []]
-    assert rows["loose"] == [[], [1], [2], [3], [4], [5], [5], [9], [], [1]]
+    assert rows["marks"] == [[], [1], [2], [3], [], [5], [6], [], [], []]
+    assert rows["symbols"] == [[], [1], [2], [3], [4], [5], [6], [], [], []]
+    assert rows["case"] == [[], [1], [2], [3], [4], [5], [6], [9], [], []]
+    assert rows["loose"] == [[], [1], [2], [3], [4], [5], [6], [9], [], [1]]
 
 
 def test_every_mark_is_read():
@@ -80,6 +80,20 @@ def test_aliases_come_first_and_must_exist():
     for aliases, name in (({"</s>": "[CLS]"}, "target"), ({"<s>": "[SEP]"}, "source")):
         with pytest.raises(UnknownWordError, match=f"aliases: no {name} token"):
             overlap(["[CLS]"], ["<s>"], aliases=aliases)
+
+
+def test_equal_strings_of_different_marks_are_not_one_token():
+    """Without ## a token begins a word, without ▁ it does not."""
+    source, target = ["##s", "play", "<s>", "[MASK]"], ["▁s", "play", "▁play", "<s>", "[MASK]"]
+    marks = {"source_marks": "##", "target_marks": "▁"}
+    assert found(source, target, **marks) == [[], [], [1], [2], [3]]
+    assert found(source, target, rule="exact", **marks) == [[], [1], [], [2], [3]]
+
+
+def test_what_stands_in_brackets_is_special():
+    tokens = ["<s>", "</s>", "<|end_of_text|>", "[unused1]", "<0x0A>", "<", "[]", "<->", "<a b>"]
+    forms = vocabulary("tokens", tokens, "▁").forms
+    assert [form is None for form in forms] == [True] * 4 + [False] * 5
 
 
 def test_special_tokens_of_a_tokenizer_match_as_strings_only():

@@ -134,7 +134,7 @@ class TokenMixing:
         shape: tuple[int, int],
         **about: Any,
     ) -> TokenMixing:
-        """Make it of entries in any order; entries of one place are added, in float64.
+        """Make it of entries in any order, O(n log n); those of one place are added, in float64.
 
         Parameters
         ----------
@@ -146,11 +146,6 @@ class TokenMixing:
             Target tokens, source tokens.
         **about
             The keywords of the class.
-
-        Returns
-        -------
-        TokenMixing
-            O(n log n).
 
         Examples
         --------
@@ -324,25 +319,13 @@ class TokenMixing:
     __call__ = apply
 
     def take(self, targets: Any) -> TokenMixing:
-        """Give some rows, in the order asked for; ``mixing.take(range(100))``.
-
-        Raises
-        ------
-        ValueError
-            A target id out of range.
-        """
+        """Give some rows, in the order asked for: ``mixing.take(range(100))``."""
         from isomorph.vocab._mixing import algebra
 
         return algebra.take(self, targets)
 
     def fill(self, other: TokenMixing) -> TokenMixing:
-        """Give the rows that have no source here those of `other`: ``overlap.fill(wechsel)``.
-
-        Raises
-        ------
-        ShapeError
-            Of another shape.
-        """
+        """Give the rows that have no source here those of `other`: ``overlap.fill(wechsel)``."""
         from isomorph.vocab._mixing import algebra
 
         return algebra.fill(self, other)

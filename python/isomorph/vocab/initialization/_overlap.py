@@ -22,6 +22,10 @@ def _symbol(_: str, form: Form | None) -> Any:
     return None if has_letter or form is None else form[1]
 
 
+def _special(token: str, form: Form | None) -> Any:
+    return token if form is None else None
+
+
 #: The rules, from the strictest; each takes in what those before it take. A key of None: no match.
 _RULES: dict[str, _Key] = {
     "exact": lambda token, _: token,
@@ -53,7 +57,9 @@ def overlap(
         strictest that matches it:
 
         ``"exact"``
-            the strings are equal;
+            the strings are equal; where the vocabularies mark words differently, the wider rules
+            take this for special tokens only, since ``s`` begins a word in one and not in the
+            other;
         ``"marks"``
             the text is equal and both begin a word or both do not, however the vocabulary marks
             that: ``▁`` (SentencePiece), ``Ġ`` (byte-level BPE, its alphabet decoded), no ``##``
@@ -89,7 +95,8 @@ def overlap(
 
     Notes
     -----
-    O(n + m) by hash tables. Special tokens of a tokenizer match by ``"exact"`` and `aliases` only.
+    O(n + m) by hash tables. Special tokens of a tokenizer, and whatever stands in brackets from end
+    to end (``<s>``, ``[CLS]``), match by ``"exact"`` and `aliases` only.
 
     References
     ----------
@@ -116,9 +123,12 @@ def overlap(
     missing = [
         row for row, token in enumerate(target.tokens) if token is not None and row not in found
     ]
+    # Equal strings of vocabularies that mark words differently mean different things.
+    strings = rule == "exact" or source.marks == target.marks
     for number, name in enumerate(rules, start=1):
-        table = _table(source, _RULES[name])
-        for row, key in _keys(target, missing, _RULES[name]):
+        how = _RULES[name] if name != "exact" or strings else _special
+        table = _table(source, how)
+        for row, key in _keys(target, missing, how):
             if key in table:
                 found[row] = (table[key], number)
         missing = [row for row in missing if row not in found]

@@ -114,15 +114,18 @@ def _encoded(source: Any, old: Vocabulary, new: Vocabulary, rows: list[int]) -> 
     # A lone byte is no text; a token of spaces alone is none that tokenizers agree on.
     texts = [form[1] if form is not None and _is_text(form[1]) else "" for form in forms]
     plain = [ids.tolist() for ids in encode(texts)]
-    spaced = [ids.tolist() for ids in encode([f" {text}" if text else "" for text in texts])]
+    begun = [form is not None and form[0] for form in forms]
+    after = [
+        f" {text}" if begins and text else "" for text, begins in zip(texts, begun, strict=True)
+    ]
+    spaced = [ids.tolist() for ids in encode(after)]
     found = list[list[int]]()
     for form, text, *cuts in zip(forms, texts, plain, spaced, strict=True):
         if form is None or not text:
             found.append([])
             continue
         wanted = f" {text}" if form[0] else text
-        tries = cuts if form[0] else cuts[:1]
-        tries = [ids for ids in tries if ids and not old.special.intersection(ids)]
+        tries = [ids for ids in cuts if ids and not old.special.intersection(ids)]
         # The first that gives the text back, else the shortest.
         key = lambda ids, wanted=wanted: (_text(old, ids) != wanted, len(ids))  # noqa: E731
         found.append(min(tries, key=key, default=[]))

@@ -225,11 +225,13 @@ def _pieces(name: str, given: Any, words: list[Any], size: int) -> list[Word]:
 def _count_same(found: _Counts, old: Vocabulary, new: Vocabulary) -> None:
     """Count tokens that are the same, and digits."""
     sources: dict[Any, int] = {}
-    for one, form in enumerate(old.forms):
-        if form is not None:
-            sources.setdefault(form, one)
-    for row, form in enumerate(new.forms):
+    for one, (form, token) in enumerate(zip(old.forms, old.tokens, strict=True)):
+        # Special tokens stand for themselves.
+        sources.setdefault(token if form is None else form, one)
+    for row, (form, token) in enumerate(zip(new.forms, new.tokens, strict=True)):
         if form is None:
+            if token is not None and token in sources:
+                found[row][sources[token]] += 1
             continue
         begins, text = form
         digits = text.isascii() and text.isdigit()

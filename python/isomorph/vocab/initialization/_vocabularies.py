@@ -45,10 +45,10 @@ class Vocabulary:
 
     @cached_property
     def forms(self) -> list[Form | None]:
-        """What each token stands for; None for special tokens and ids without a token."""
+        """What each token stands for; None for special ones, known or in brackets, and for none."""
         read = _READERS[self.marks]
         return [
-            None if token is None or number in self.special else read(token)
+            None if token is None or number in self.special or _bracketed(token) else read(token)
             for number, token in enumerate(self.tokens)
         ]
 
@@ -96,6 +96,18 @@ def _detected(tokens: Sequence[str | None]) -> str:
     }
     best = max(counts, key=counts.__getitem__)
     return best if counts[best] * _SHARE >= max(len(tokens), 1) else ""
+
+
+def _bracketed(token: str) -> bool:
+    """Whether a token is written as special tokens are, and no byte."""
+    inside = token[1:-1].removeprefix("/").strip("|")
+    ends = token[:1] + token[-1:]
+    return (
+        ends in ("<>", "[]")
+        and inside.isascii()
+        and inside.replace("_", "a").isalnum()
+        and not (token.startswith("<0x") and len(token) == 6)
+    )
 
 
 def _sentencepiece(token: str) -> Form:
