@@ -6,7 +6,7 @@ Fields are kept as the bytes they came in, so that what is not known here is wri
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["BYTES", "FIXED32", "VARINT", "Field", "WireError", "fields", "tagged", "varint"]
 
@@ -18,8 +18,7 @@ class WireError(ValueError):
     """Bytes that are no protocol buffer; the message says where and why."""
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One field: its number and wire type, where it begins, and its value.
 
     `value` is the unsigned integer of a varint, else the bytes; `raw` is all, the tag included.
@@ -72,6 +71,8 @@ def fields(data: bytes, base: int = 0) -> Iterator[Field]:
 
 
 def _read_varint(data: bytes, at: int, base: int) -> tuple[int, int]:
+    if at < len(data) and data[at] < 0x80:
+        return data[at], at + 1
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):

@@ -6,6 +6,7 @@ import math
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,7 @@ _IDS = {40: ("unk_id", 0), 41: ("bos_id", 1), 42: ("eos_id", 2), 43: ("pad_id", 
 _VOCAB_SIZE = 4
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A piece of the vocabulary, and the bytes that say so."""
 
     text: str
@@ -209,6 +209,7 @@ def _integer(file: str, name: str, field: Field | None, absent: int) -> int:
     return field.signed()
 
 
+_TYPES = {int(one): one for one in Type}
 _SCORE = struct.Struct("<f")
 
 
@@ -233,10 +234,9 @@ def _piece(file: str, position: int, field: Field) -> Piece:
         raise FormatError(f"{file}: {where}.piece: expected a piece, got none")
     if not math.isfinite(score):
         raise FormatError(f"{file}: {where}.score: expected a finite number, got {score}")
-    try:
-        return Piece(spelled, score, Type(kind), field.raw)
-    except ValueError:
-        raise FormatError(f"{file}: {where}.type: expected 1 to 6, got {kind}") from None
+    if (known := _TYPES.get(kind)) is None:
+        raise FormatError(f"{file}: {where}.type: expected 1 to 6, got {kind}")
+    return Piece(spelled, score, known, field.raw)
 
 
 def _require_sound(file: str, pieces: list[Piece]) -> None:

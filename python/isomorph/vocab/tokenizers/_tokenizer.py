@@ -290,7 +290,15 @@ class Tokenizer:
         Returns
         -------
         TrimmedTokenizer
-            The new tokenizer, the remap of the ids, and every field that changed.
+            The new tokenizer, the remap of the ids, and every field that changed. Lines of `usage`
+            have the same tokens if all that they use is kept. O(size) time and memory.
+
+        Raises
+        ------
+        RemapError
+            Ids that no token has.
+        FormatError
+            A file beside the tokenizer that holds ids which are none.
         """
         kept = self.closure(ids, usage, characters=False)
         source, changes, removed = self._source.trimmed(kept, self._skips(kept))
