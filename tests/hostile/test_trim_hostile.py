@@ -103,6 +103,10 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut": (cut, r"model\.safetensors: byte \d+: .*this one has"),
     "a header longer than the file": (long_header, r"model\.safetensors: byte 0: .*header"),
     "overlapping offsets": (overlapping, "overlaps what is before it"),
+    "a pointer": (
+        lambda model: (model / "model.safetensors").write_text("version https://git-lfs.github"),
+        r"model\.safetensors: .*git lfs pull",
+    ),
     "a pickle": (only_pickled, "expected safetensors, got a pickle.*safe_serialization"),
     "GGUF alone": (only("model.gguf"), r"GGUF is not trimmed: .*convert_hf_to_gguf"),
     "ONNX alone": (only("model.onnx"), r"ONNX is not trimmed: .*optimum-cli"),
@@ -159,6 +163,13 @@ def test_damaged_models(tmp_path, model, corpus, cause, capsys):
     said = capsys.readouterr().err
     assert said.startswith("isomorph: error: ")
     assert said.count("\n") == 1
+    assert state(tmp_path) == before
+
+
+def test_held_out_text_that_is_not_there_is_told_first(tmp_path, model, corpus):
+    before = state(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"missing\.txt"):
+        trim(model, tmp_path / "out", corpus=corpus, held_out=tmp_path / "missing.txt")
     assert state(tmp_path) == before
 
 

@@ -178,6 +178,15 @@ def test_fewer_tokens_than_the_corpus_uses_are_called_lossy(tmp_path, corpus):
     assert certificate.held_out["total"]["lines"] == len(small.OTHER)
 
 
+def test_other_text_by_language(tmp_path, corpus):
+    model = tmp_path / "model"
+    small.write(model, "xlmr")
+    french = small.write_text(tmp_path / "fr.txt", small.OTHER)
+    trimmed = trim(model, tmp_path / "out", corpus=corpus, held_out={"fr": french, "en": corpus})
+    found = trimmed.certificate.held_out["languages"]
+    assert found["fr"]["lines_changed"] > found["en"]["lines_changed"] == 0
+
+
 def test_without_a_corpus_nothing_is_claimed_of_text(tmp_path):
     model = tmp_path / "model"
     small.write(model, "bert")

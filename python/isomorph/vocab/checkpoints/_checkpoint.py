@@ -94,6 +94,7 @@ class Checkpoint:
         root = _folder.locate(path, revision=revision)
         first = _folder.survey(root, leave_out=("*",))
         _folder.refuse_without_weights(first.transformer)
+        _folder.refuse_pointers(first.transformer)
         tensors = Tensors.open(first.transformer)
         weights = [*tensors.headers, *([tensors.index_name] if tensors.index_name else [])]
         folder = _folder.survey(root, weights, leave_out)

@@ -47,6 +47,7 @@ _STALE = (
     "*.tflite",
     "openvino_model*",
 )
+_POINTER = b"version https://git-lfs"
 #: Folders that are no part of the model.
 _SKIPPED = (".git", ".cache", "__pycache__")
 _HUB_PATTERNS = (
@@ -212,6 +213,22 @@ def refuse_without_weights(folder: Path) -> None:
         f"{folder}: expected the folder of a model, with model.safetensors or "
         "model.safetensors.index.json, found neither"
     )
+
+
+def refuse_pointers(folder: Path) -> None:
+    """Say what to do where Git LFS has left pointers in place of weights.
+
+    Raises
+    ------
+    FormatError
+        Naming the first such file.
+    """
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            if stream.read(len(_POINTER)) == _POINTER:
+                raise FormatError(
+                    f"{file}: expected safetensors, got a pointer of Git LFS: run git lfs pull"
+                )
 
 
 def read_json(file: Path) -> dict[str, Any]:

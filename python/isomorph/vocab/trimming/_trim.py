@@ -16,6 +16,7 @@ from isomorph._progress import Progress
 from isomorph.vocab._changes import Change
 from isomorph.vocab.checkpoints import _configs, _folder
 from isomorph.vocab.checkpoints._checkpoint import Checkpoint
+from isomorph.vocab.corpora import as_corpus
 from isomorph.vocab.planning import TrimPlan, plan
 from isomorph.vocab.planning._options import listed
 from isomorph.vocab.tokenizers import Tokenizer
@@ -89,8 +90,8 @@ def trim(
     multiple_of : int, default 64
         The number of rows is rounded up to it: with further tokens where there are any, else with
         rows of padding, and never above the rows that there were.
-    held_out : files or Corpus, optional
-        Other text: the certificate says what the trim does to it.
+    held_out : files, Corpus, or mapping of str to either, optional
+        Other text, by language if it is a mapping; read as the corpus is: the certificate says what the trim does to it.
     tables : mapping of str to str or None, optional
         Roles of tensors whose names do not tell them: ``"input"``, ``"output"``, ``"bias"``,
         ``"scale"``, ``"adapter"``; None for what is no table.
@@ -153,6 +154,14 @@ def trim(
     checkpoint = Checkpoint.open(model, tables=tables, leave_out=leave_out, revision=revision)
     root = checkpoint.folder.root
     replaceable = _is_ours if overwrite else None
+    by_language = isinstance(held_out, Mapping)
+    # Other text is looked up now, and read last.
+    other = as_corpus(
+        None if by_language else held_out,
+        held_out if by_language else None,
+        field=field,
+        errors=errors,
+    )
     if out is not None:
         require_apart(Path(out), root)
         require_free(Path(out), replaceable)
@@ -211,7 +220,7 @@ def trim(
         _write_json(draft / CHANGES, [change.as_dict() for change in changes])
         _undo.save(draft, checkpoint, rows, tokenizer.unknown)
         certificate = certify(
-            checkpoint, draft, planned, rows, tables=tables, held_out=held_out, threads=threads
+            checkpoint, draft, planned, rows, tables=tables, held_out=other, threads=threads
         )
         certificate.save(draft / CERTIFICATE)
         after = footprint(Checkpoint.open(draft, tables=tables), planned.trimmed.tokenizer)
