@@ -138,6 +138,13 @@ def test_a_table_in_a_file(tmp_path: Path) -> None:
         Remap.from_kept([0], 5).gather(opened)
     with pytest.raises(errors.DTypeError, match="I64"):
         open_table(path, "bias").floats()
+    for wrong, error in (([12], errors.RemapError), ([-1], errors.RemapError)):
+        with pytest.raises(error, match="index"):
+            opened.take_rows(wrong)
+    with pytest.raises(errors.DTypeError, match="index: expected integer"):
+        opened.take_rows([0.5])
+    with pytest.raises(errors.ShapeError, match="index: expected one dimension"):
+        opened.take_rows([[0]])
     with pytest.raises(errors.FormatError, match="a tensor 'none'"):
         open_table(path, "none")
     with pytest.raises(errors.FormatError, match="tensor= to name"):

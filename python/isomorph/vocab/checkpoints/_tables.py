@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from isomorph import _core, runtime
 from isomorph.errors import DTypeError, FormatError, NonFiniteError, ShapeError
 from isomorph.vocab._gather import require_out
+from isomorph.vocab._ids import as_ids, require_range
 from isomorph.vocab.checkpoints._header import Tensor, read_header
 
 #: What NumPy calls the format's types; bfloat16, which it does not know, comes as its bits.
@@ -93,9 +94,37 @@ class Table:
     ) -> NDArray[Any]:
         """Read the rows of some numbers, along the first axis, as they are stored.
 
-        Nothing else of the file is read, but for what lies between near rows.
+        Parameters
+        ----------
+        index : array of int, shape (n,)
+            Row numbers, in any order, any as often as wanted. Ascending ones are read fastest.
+        out : ndarray of shape (n, ...), optional
+            Where to put them: of the type `dtype`, writable.
+        threads : int, optional
+            See :mod:`isomorph.runtime`.
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+            `out` if it was given.
+
+        Raises
+        ------
+        RemapError
+            A number that is no row.
+        FormatError
+            A file that has become shorter.
+
+        Notes
+        -----
+        Nothing else of the file is read, but for what lies between near rows. O(bytes of the
+        result) and, beside it, a few hundred kilobytes a thread.
         """
-        numbers = np.ascontiguousarray(index, np.int64)
+        numbers = as_ids("index", index)
+        if numbers.ndim != 1:
+            raise ShapeError(f"index: expected one dimension, got shape {numbers.shape}")
+        require_range("index", numbers, len(self), f"tensor {self.name!r}")
+        numbers = np.ascontiguousarray(numbers, np.int64)
         shape = (len(numbers), *self.shape[1:])
         if out is None:
             out = np.empty(shape, self.dtype)
@@ -111,6 +140,16 @@ class Table:
 
     def floats(self, rows: slice | NDArray[Any] = slice(None)) -> NDArray[Any]:
         """Read some rows as numbers to compute with: float32, or float64 where they are stored so.
+
+        Parameters
+        ----------
+        rows : slice or array of int, optional
+            Which; all if not given.
+
+        Returns
+        -------
+        ndarray of float32 or float64
+            float16 and bfloat16 are widened, which is exact.
 
         Raises
         ------
@@ -128,12 +167,36 @@ class Table:
 def open_table(path: str | os.PathLike[str], tensor: str | None = None) -> Table:
     """Open a tensor of a safetensors file by its name, which may be left out if there is one.
 
+    Parameters
+    ----------
+    path : path
+        A safetensors file.
+    tensor : str, optional
+        The tensor's name.
+
+    Returns
+    -------
+    Table
+        Only the header has been read.
+
     Raises
     ------
     FormatError
-        No such file, or no such tensor.
+        No such file, a damaged one, or no such tensor.
     DTypeError
         A type that NumPy does not hold (8 bits or fewer of floating point).
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from isomorph.vocab import Remap, open_table
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "remap.safetensors"
+    >>> Remap.from_kept([4, 0, 2], 5).save(path)
+    >>> table = open_table(path)
+    >>> table
+    Table('new_to_old', I64, (3,))
+    >>> Remap.from_kept([2, 1], 3).gather(table)
+    array([2, 0])
     """
     header = read_header(path)
     names = list(header.tensors)
