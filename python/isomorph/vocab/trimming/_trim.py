@@ -91,7 +91,8 @@ def trim(
         The number of rows is rounded up to it: with further tokens where there are any, else with
         rows of padding, and never above the rows that there were.
     held_out : files, Corpus, or mapping of str to either, optional
-        Other text, by language if it is a mapping; read as the corpus is: the certificate says what the trim does to it.
+        Other text, by language if it is a mapping, read as the corpus is: the certificate says what
+        the trim does to it.
     tables : mapping of str to str or None, optional
         Roles of tensors whose names do not tell them: ``"input"``, ``"output"``, ``"bias"``,
         ``"scale"``, ``"adapter"``; None for what is no table.
