@@ -22,17 +22,6 @@ class CpuMixing:
     ) -> Any:
         """See the protocol."""
         kind = rows.dtype.name
-        if not hasattr(_core, "mix_rows"):
-            # Built before there was a kernel; to go with the next build of the core.
-            import array_api_compat.numpy
-
-            from isomorph._backends.array_mixing import ArrayMixing
-
-            plain = ArrayMixing()
-            plain.xp = array_api_compat.numpy
-            wide = rows if kind == "float64" else rows.astype(np.float32, copy=False)
-            result = plain.mix_rows(indptr, indices, weights, wide, out, run)
-            return result if out is None else out
         if out is None:
             dtype = "float64" if kind == "float64" else "float32"
             out = np.empty((len(indptr) - 1, rows.shape[1]), dtype=dtype)

@@ -143,7 +143,9 @@ class _Job:
         )
         if direct:
             result = np.empty(shape, self.ready.dtype) if out is None else out
-            self.block(0, shape[0], Run(threads, progress), result.reshape(shape[0], self.table.shape[1]))
+            self.block(
+                0, shape[0], Run(threads, progress), result.reshape(shape[0], self.table.shape[1])
+            )
             return result
         fresh = out is None or _shares(out, rows, self.others)
         result = np.empty(shape, wanted) if fresh else out
