@@ -75,6 +75,32 @@ class Fitted:
     rank: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Solver:
+    """How entropic transport is solved.
+
+    `method` is "scaling", "stabilized" or "log"; `acceleration` how many steps an extrapolation
+    looks back, 0 for none; `tol` the L1 error of the marginals, as a part of the mass.
+    """
+
+    method: str
+    acceleration: int
+    max_iter: int
+    tol: float
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """Potentials of entropic transport, float64, in units of the cost; and how good they are."""
+
+    f: Any
+    g: Any
+    iterations: int
+    error: float
+    error_l2: float
+    converged: bool
+
+
 #: Sums of one set of rows z = (x, y), D = d + e: weight (1,), mean (2, D) in high and low parts,
 #: second moments about it (D, D), of which the upper triangle counts, and norm-weighted sums
 #: (2 D + 3,) or (0,). See :mod:`isomorph._moments`.
@@ -304,4 +330,14 @@ class Backend(Protocol):
         to ``indptr[t + 1] - 1``, in that order, and 0 without any; those three are NumPy's: int64,
         int32 or int64, float32 or float64. An entry of weight 1 on its own is a copy.
         """
+        ...
+
+    def sinkhorn(
+        self, cost: Any, a: Any, b: Any, reg: float, start: Any, solver: Solver, run: Run
+    ) -> Solved:
+        """Solve entropic transport from the column potentials `start`; masses are float64."""
+        ...
+
+    def plan_rows(self, cost: Any, f: Any, g: Any, reg: float, rows: slice) -> Any:
+        """Give rows of the plan exp((f + g - cost) / reg), float64."""
         ...

@@ -10,9 +10,18 @@ from isomorph._backends.array_late import ArrayLate
 from isomorph._backends.array_mixing import ArrayMixing
 from isomorph._backends.array_moments import ArrayMoments
 from isomorph._backends.array_places import ArrayPlaces
+from isomorph._backends.array_transport import ArrayTransport
 
 
-class ArrayBackend(ArrayMoments, ArrayInduction, ArrayLate, ArrayHubness, ArrayPlaces, ArrayMixing):
+class ArrayBackend(
+    ArrayMoments,
+    ArrayInduction,
+    ArrayLate,
+    ArrayHubness,
+    ArrayPlaces,
+    ArrayMixing,
+    ArrayTransport,
+):
     """See :class:`isomorph._backends.Backend`; `xp` is an array-API namespace."""
 
     def __init__(self, xp: Any) -> None:

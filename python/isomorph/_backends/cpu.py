@@ -10,10 +10,11 @@ from isomorph._backends.cpu_hubness import CpuHubness
 from isomorph._backends.cpu_linalg import CpuLinalg
 from isomorph._backends.cpu_mixing import CpuMixing
 from isomorph._backends.cpu_moments import CpuMoments
+from isomorph._backends.cpu_transport import CpuTransport
 from isomorph._progress import reporting
 
 
-class CpuBackend(CpuLinalg, CpuMoments, CpuHubness, CpuMixing):
+class CpuBackend(CpuLinalg, CpuMoments, CpuHubness, CpuMixing, CpuTransport):
     """See :class:`isomorph._backends.Backend`."""
 
     def first_nonfinite_row(self, array: Any) -> int | None:

@@ -1,0 +1,207 @@
+"""What a transport problem's solution is: its potentials, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+from isomorph import _arrays, _checks
+from isomorph._results import Neighbors, Unpackable
+from isomorph.errors import ShapeError
+from isomorph.transport._problem import Problem
+
+#: Entries of a plan that are made together.
+_ENTRIES = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class Transport(Unpackable):
+    r"""The solution of an entropic transport problem; unpacks as its first six fields.
+
+    The plan is :math:`P_{ij} = \exp((f_i + g_j - C_{ij}) / \mathrm{reg})`; it is made only when
+    asked for.
+
+    Attributes
+    ----------
+    f, g : array of float64, shape (n,), (m,)
+        Potentials of rows and columns, in the units of the cost; -inf where there is no mass.
+        They are float64 whatever the cost is, because a rounding of theirs by e changes the plan by
+        the factor exp(e / reg). Only f + g counts: a constant may move from one to the other.
+    value : float
+        :math:`\langle P, C \rangle`, what the plan costs, without the entropy.
+    error : float
+        :math:`|P\mathbf 1 - a|_1 + |P^T\mathbf 1 - b|_1`, of the plan that these potentials give.
+    iterations : int
+        Passes over the cost.
+    converged : bool
+        Whether `error` is at most `tol` times the mass.
+    error_l2 : float
+        :math:`|P\mathbf 1 - a|_2 + |P^T\mathbf 1 - b|_2`, by which other programs stop.
+    reg, tol : float
+        As given; `tol` as it came out.
+    method : str
+        ``"scaling"``, ``"stabilized"`` or ``"log"``: what was used.
+    """
+
+    f: Any
+    g: Any
+    value: float
+    error: float
+    iterations: int
+    converged: bool
+    error_l2: float
+    reg: float
+    tol: float
+    method: str
+    _problem: Problem = field(repr=False)
+    _potentials: tuple[Any, Any] = field(repr=False)
+    _unpacks: ClassVar[tuple[str, ...]] = (
+        "f",
+        "g",
+        "value",
+        "error",
+        "iterations",
+        "converged",
+    )
+
+    def plan(self) -> Any:
+        """Make the plan: an array of the cost's shape and type, n x m.
+
+        Takes as much memory as the cost, and blocks of 32 MB.
+        """
+        xp = self._problem.xp
+        parts = [xp.astype(rows, self._problem.cost.dtype) for _, rows in self._blocks()]
+        return xp.concat(parts)
+
+    def top(self, k: int = 1) -> Neighbors:
+        """Give the `k` columns to which each row sends most.
+
+        Parameters
+        ----------
+        k : int, default 1
+            From 1 to m.
+
+        Returns
+        -------
+        Neighbors
+            ``scores``: the entries of the plan, float64 (n, k), largest first, of equal ones the
+            lower column first; ``indices``. No n x m matrix is made.
+        """
+        k = _checks.integer("k", k, 1, int(self._problem.cost.shape[1]), of="columns of cost")
+        xp, scores, indices = self._problem.xp, [], []
+        for _, rows in self._blocks():
+            order = xp.argsort(-rows, axis=1, stable=True)[:, :k]
+            scores.append(xp.take_along_axis(rows, order, axis=1))
+            indices.append(xp.astype(order, xp.int64))
+        return Neighbors(xp.concat(scores), xp.concat(indices), "transport")
+
+    def apply(self, targets: Any) -> Any:
+        r"""Send each row to the mean of where its mass goes: the barycentric projection.
+
+        .. math:: \hat y_i = \sum_j P_{ij} y_j \Big/ \sum_j P_{ij}
+
+        Parameters
+        ----------
+        targets : array of shape (m, d)
+            A vector of each column.
+
+        Returns
+        -------
+        array of shape (n, d)
+            In the type of `targets` (float16 and bfloat16: float32); of rows without mass, NaN.
+            No n x m matrix is made.
+        """
+        arguments = _arrays.Arguments(targets=targets)
+        rows, columns = arguments.shapes["targets"][0], int(self._problem.cost.shape[1])
+        if rows != columns:
+            raise ShapeError(f"targets: expected {columns} rows, one a column of cost, got {rows}")
+        (ready,) = arguments.ready(check_finite=False).arrays
+        xp = self._problem.xp
+        values = xp.astype(ready, xp.float64)
+        parts = []
+        for _, block in self._blocks():
+            mass = xp.sum(block, axis=1)
+            share = block / xp.where(mass > 0, mass, xp.nan)[:, None]
+            parts.append(xp.astype(share @ values, ready.dtype))
+        return xp.concat(parts)
+
+    @cached_property
+    def entropic_value(self) -> float:
+        r"""What the plan comes to with the entropy: :math:`\langle P, C\rangle + \mathrm{reg}
+        \sum_{ij} P_{ij} (\log P_{ij} - 1)`, which is what is minimised.
+        """
+        f, g = self._potentials
+        rows, columns = self._sums
+        reached = rows @ self._known(f) + columns @ self._known(g)
+        mass = float(self._problem.xp.sum(rows))
+        return float(reached) + (self._problem.common - self.reg) * mass
+
+    @cached_property
+    def dual_value(self) -> float:
+        r"""The dual, :math:`\langle f, a\rangle + \langle g, b\rangle - \mathrm{reg} \sum P`.
+
+        No plan with the marginals a and b comes to less than that, whatever the potentials.
+        """
+        f, g = self._potentials
+        problem = self._problem
+        paid = float(problem.a @ self._known(f) + problem.b @ self._known(g))
+        paid += problem.common * float(problem.xp.sum(problem.a))
+        return paid - self.reg * float(problem.xp.sum(self._sums[0]))
+
+    @cached_property
+    def gap(self) -> float:
+        """By how much a plan with just these marginals, made from this one, misses the dual.
+
+        A certificate: the best plan lies between. The plan is rounded to its marginals as
+        Altschuler et al. (2017, Algorithm 2) do; where that needs a forbidden pair the gap is
+        infinite. Two passes over the cost.
+        """
+        xp, problem = self._problem.xp, self._problem
+        rows, _ = self._sums
+        shrink = xp.where(rows > problem.a, problem.a / xp.where(rows > 0, rows, 1.0), 1.0)
+        columns = xp.zeros_like(problem.b)
+        for block, plan in self._blocks():
+            columns = columns + shrink[block] @ plan
+        narrow = xp.where(columns > problem.b, problem.b / xp.where(columns > 0, columns, 1.0), 1.0)
+        lacking = problem.b - columns * narrow
+        missing = xp.concat(
+            [problem.a[block] - shrink[block] * (plan @ narrow) for block, plan in self._blocks()]
+        )
+        missing, lacking = xp.clip(missing, 0.0, None), xp.clip(lacking, 0.0, None)
+        left = float(xp.sum(missing))
+        total = 0.0
+        for block, plan in self._blocks():
+            exact = shrink[block][:, None] * plan * narrow[None, :]
+            if left > 0:
+                exact = exact + missing[block][:, None] * (lacking / left)[None, :]
+            cost = xp.astype(problem.cost[block, :], xp.float64) + problem.common
+            held = exact > 0
+            entropy = xp.log(xp.where(held, exact, 1.0)) - 1.0
+            spent = xp.where(held, exact, 1.0) * (xp.where(held, cost, 0.0) + self.reg * entropy)
+            total += float(xp.sum(xp.where(held, spent, 0.0)))
+        return total - self.dual_value
+
+    @cached_property
+    def _sums(self) -> tuple[Any, Any]:
+        """The sums of the plan by row and by column."""
+        xp = self._problem.xp
+        rows, columns = [], xp.zeros_like(self._problem.b)
+        for _, block in self._blocks():
+            rows.append(xp.sum(block, axis=1))
+            columns = columns + xp.sum(block, axis=0)
+        return xp.concat(rows), columns
+
+    def _known(self, potential: Any) -> Any:
+        xp = self._problem.xp
+        return xp.where(xp.isfinite(potential), potential, xp.zeros_like(potential))
+
+    def _blocks(self) -> Iterator[tuple[slice, Any]]:
+        """Give the plan in float64, some rows at a time."""
+        cost, (f, g) = self._problem.cost, self._potentials
+        n, m = (int(length) for length in cost.shape)
+        height = max(1, _ENTRIES // m)
+        for start in range(0, n, height):
+            rows = slice(start, min(start + height, n))
+            yield rows, self._problem.backend.plan_rows(cost, f, g, self.reg, rows)

@@ -1,0 +1,192 @@
+"""Entropic transport of a cost matrix."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any
+
+from isomorph import _checks, runtime
+from isomorph._backends import Run, Solver
+from isomorph._progress import Progress
+from isomorph.errors import ConvergenceWarning, ShapeError
+from isomorph.transport._problem import Problem, problem
+from isomorph.transport._result import Transport
+
+METHODS = ("auto", "scaling", "stabilized", "log")
+#: In units of reg: up to here the numbers of the scaling form stay inside float64.
+_SCALING_RANGE = 300.0
+_TOLERANCE = 1e-6
+
+
+def sinkhorn(
+    a: Any,
+    b: Any,
+    cost: Any,
+    reg: float,
+    *,
+    method: str = "auto",
+    max_iter: int = 10_000,
+    tol: float | None = None,
+    initial: Transport | tuple[Any, Any] | None = None,
+    acceleration: int = 10,
+    check_finite: bool = True,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Transport:
+    r"""Move the masses `a` of rows to the masses `b` of columns at the least cost, smoothed.
+
+    .. math::
+
+        \min_P \langle P, C \rangle + \mathrm{reg} \sum_{ij} P_{ij} (\log P_{ij} - 1)
+        \quad\text{with}\quad P \mathbf 1 = a,\; P^T \mathbf 1 = b
+
+    The solution is :math:`P_{ij} = \exp((f_i + g_j - C_{ij}) / \mathrm{reg})`. Each iteration takes
+    the f that makes the rows right for the g that there is, and from the sums s of the columns
+    :math:`g \leftarrow g + \mathrm{reg} (\log b - \log s)`: one pass over the cost. Steps are
+    extrapolated from the last `acceleration` ones (Anderson's method, in the metric of b); where
+    that neither raised the dual nor lowered the error, the plain step is taken instead, which
+    always raises the dual.
+
+    Parameters
+    ----------
+    a, b : array of shape (n,), (m,), or None
+        Masses of the rows and of the columns of `cost`, 0 or more, with the same sum. None: equal
+        ones, 1 in all.
+    cost : array of shape (n, m)
+        Any numbers; +inf forbids a pair. float32 or float64 (float16 and bfloat16 are widened).
+    reg : float
+        Weight of the entropy, positive, in the units of the cost: the plan spreads over pairs that
+        cost `reg` more or less. A hundredth to a tenth of the median cost is usual.
+    method : {"auto", "scaling", "stabilized", "log"}, default "auto"
+        How a pass is computed; the answer is the same. ``"scaling"``: two products of the kernel
+        exp(-C / reg) with vectors, which is held. ``"stabilized"``: the same, of a kernel that is
+        made anew, around the potentials, when they have moved far. ``"log"``: an exponential an
+        entry and pass, and nothing held. ``"auto"``: scaling where the costs span at most 300
+        times `reg`, stabilized otherwise.
+    max_iter : int, default 10,000
+        Passes at most.
+    tol : float, optional
+        The error at which to stop: the L1 norm of what the marginals of the plan miss, as a part of
+        the mass. Default 1e-6.
+    initial : Transport, or (f, g), optional
+        Where to start: an earlier solution, of the same size. Only its g is used.
+    acceleration : int, default 10
+        How many steps are looked back; 0 for the plain iteration.
+    check_finite : bool, default True
+        Look for NaN and -inf in `cost`.
+    threads : int, optional
+        See :mod:`isomorph.runtime`.
+    progress : bool or callable, optional
+        True for a bar on standard error, or a callable of ``(done, total)`` passes.
+
+    Returns
+    -------
+    Transport
+        ``f, g, value, error, iterations, converged``; and ``.plan()``, ``.top(k)``, ``.apply(v)``,
+        ``.gap``. The best potentials that were seen, if it did not converge.
+
+    Warns
+    -----
+    ConvergenceWarning
+        The error is above `tol` after `max_iter` passes.
+
+    Raises
+    ------
+    ShapeError, DTypeError, NonFiniteError
+        From the arrays.
+    ValueError
+        A negative mass, none at all, or not the same on both sides; a row or column with mass all
+        of whose pairs are forbidden; `reg` not positive, or too small for exp(cost / reg) to have
+        digits in the type of the cost; another option out of its range.
+
+    Notes
+    -----
+    O(n m) an iteration. Peak memory beyond the cost: its kernel in float64 (none with ``"log"``),
+    blocks of 32 MB, and 2 `acceleration` vectors of length m.
+
+    References
+    ----------
+    M. Cuturi, "Sinkhorn distances: lightspeed computation of optimal transport", 2013. B. Schmitzer,
+    "Stabilized sparse scaling algorithms for entropy regularized transport problems", 2019.
+    H. Walker and P. Ni, "Anderson acceleration for fixed-point iterations", 2011.
+
+    Examples
+    --------
+    >>> import numpy as np, isomorph as iso
+    >>> cost = np.array([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])
+    >>> moved = iso.sinkhorn(None, None, cost, 0.1)
+    >>> moved.plan().round(3).tolist()
+    [[0.333, 0.167, 0.0], [0.0, 0.167, 0.333]]
+    >>> moved.converged, round(moved.value, 3)
+    (True, 0.333)
+    """
+    _checks.one_of("method", method, METHODS)
+    tol = _TOLERANCE if tol is None else _checks.number("tol", tol, above=0.0)
+    solver = Solver(
+        method,
+        _checks.integer("acceleration", acceleration, 0, 100),
+        _checks.integer("max_iter", max_iter, 1),
+        tol,
+    )
+    made = problem(a, b, cost, reg, check_finite=check_finite)
+    start = _start(initial, made)
+    if method == "auto":
+        solver = dataclasses.replace(solver, method=_chosen(made))
+    run = Run(runtime.resolve_threads(threads), progress)
+    found = made.backend.sinkhorn(made.cost, made.a, made.b, made.reg, start, solver, run)
+    solved = _transport(made, found, solver)
+    if not solved.converged:
+        warnings.warn(
+            f"sinkhorn: error {solved.error:.2g} after {solved.iterations:,} passes, expected "
+            f"{tol:.2g} of the mass; take a larger reg, tol or max_iter, or go on with initial=",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return solved
+
+
+def _chosen(made: Problem) -> str:
+    xp, cost = made.xp, made.cost
+    finite = cost < xp.inf
+    most = float(xp.max(xp.where(finite, cost, xp.full_like(cost, -xp.inf))))
+    least = float(xp.min(cost))
+    return "scaling" if most - least <= _SCALING_RANGE * made.reg else "stabilized"
+
+
+def _start(initial: Transport | tuple[Any, Any] | None, made: Problem) -> Any:
+    """Give the column potentials to start from."""
+    xp = made.xp
+    if initial is None:
+        return xp.zeros_like(made.b)
+    g = initial[1] if isinstance(initial, tuple) else initial.g
+    if tuple(g.shape) != tuple(made.b.shape):
+        raise ShapeError(
+            f"initial: expected a g of shape {tuple(made.b.shape)}, got {tuple(g.shape)}"
+        )
+    g = xp.astype(xp.asarray(g), xp.float64)
+    return xp.where(xp.isfinite(g), g, xp.zeros_like(g))
+
+
+def _transport(made: Problem, found: Any, solver: Solver) -> Transport:
+    xp = made.xp
+    solved = Transport(
+        found.f + made.common,
+        found.g,
+        0.0,
+        found.error,
+        found.iterations,
+        found.converged,
+        found.error_l2,
+        made.reg,
+        solver.tol,
+        solver.method,
+        made,
+        (found.f, found.g),
+    )
+    value = 0.0
+    for rows, plan in solved._blocks():
+        cost = xp.astype(made.cost[rows, :], xp.float64)
+        value += float(xp.sum(plan * xp.where(plan > 0, cost, xp.zeros_like(cost))))
+    mass = float(xp.sum(made.a))
+    return dataclasses.replace(solved, value=value + made.common * mass)
