@@ -9,7 +9,7 @@ from isomorph.align import Alignment, LinearMap, fit_map, fit_maps, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 
 if TYPE_CHECKING:
-    from isomorph import io, metrics, vocab
+    from isomorph import io, metrics, transport, vocab
     from isomorph._applying import Applied, apply_file
     from isomorph._bridge import Bridge, bridge
     from isomorph.hubness_reduction import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from isomorph.mining import mine_bitext
     from isomorph.negatives import HardNegatives, hard_negatives
     from isomorph.translation import translate
+    from isomorph.transport import sinkhorn
 
 #: Functions that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
@@ -49,6 +50,7 @@ _ELSEWHERE = {
     "nicdm": "hubness_reduction",
     "refine": "learning",
     "self_learn": "learning",
+    "sinkhorn": "transport",
     "translate": "translation",
 }
 
@@ -95,9 +97,11 @@ __all__ = [
     "refine",
     "runtime",
     "self_learn",
+    "sinkhorn",
     "topk",
     "transforms",
     "translate",
+    "transport",
     "vocab",
 ]
 
@@ -106,7 +110,7 @@ def __getattr__(name: str) -> Any:
     """Load what most programs do not use when it is first asked for: imports stay quick."""
     import importlib
 
-    if name in ("io", "metrics", "vocab"):
+    if name in ("io", "metrics", "transport", "vocab"):
         return importlib.import_module(f"isomorph.{name}")
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(f"isomorph.{_ELSEWHERE[name]}"), name)

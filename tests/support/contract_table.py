@@ -20,6 +20,7 @@ from support.evidence_contracts import EVIDENCE, EVIDENCE_WITHOUT_ARRAYS
 from support.learning_contracts import LEARNING
 from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAYS, SHAPES
 from support.rcsls_contracts import RCSLS
+from support.transport_contracts import TRANSPORT, TRANSPORT_WITHOUT_ARRAYS
 from support.vocab_mixing_contracts import MIXING, MIXING_WITHOUT_ARRAYS
 from support.vocab_planning_contracts import PLANNING
 from support.vocab_remap_contracts import REMAPS
@@ -671,6 +672,7 @@ CONTRACTS: tuple[Contract, ...] = (
     + EVIDENCE
     + MIXING
     + SPELLED
+    + TRANSPORT
 )
 
 #: Public functions that take no float arrays.
@@ -684,6 +686,7 @@ WITHOUT_ARRAYS = {
     **EVIDENCE_WITHOUT_ARRAYS,
     **BRIDGES_WITHOUT_ARRAYS,
     **MIXING_WITHOUT_ARRAYS,
+    **TRANSPORT_WITHOUT_ARRAYS,
     **{
         f"Moments.{name}": _MOMENTS
         for name in (

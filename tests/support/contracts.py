@@ -102,6 +102,8 @@ def parts(result: Any, path: str = "result") -> Iterator[tuple[str, Any]]:
     """Go through everything in a result that has values, with the path to it."""
     if dataclasses.is_dataclass(result):
         for member in dataclasses.fields(result):
+            if member.name.startswith("_"):
+                continue
             yield from parts(getattr(result, member.name), f"{path}.{member.name}")
     elif isinstance(result, dict):
         for key, value in result.items():

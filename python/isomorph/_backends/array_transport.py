@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Protocol
 
 from isomorph._backends import Run, Solved, Solver
@@ -148,7 +149,7 @@ def _iterate(
     held = b > 0
     g = xp.where(held, g, -xp.inf)
     with _quiet():
-        log_b = xp.log(b)
+        log_b = xp.where(held, xp.log(b), xp.zeros_like(b))
     mixing = _Anderson(xp, b, solver.acceleration)
     best: tuple[float, float, Any, Any] | None = None
     iterations, plain = 0, None
@@ -164,7 +165,7 @@ def _iterate(
             best = error, error_l2, f, g
         if error <= solver.tol * mass:
             break
-        residual = xp.where(held, log_b - logs, xp.zeros_like(b))
+        residual = log_b - xp.where(held, logs, xp.zeros_like(b))
         dual = float(xp.sum(_times(xp, f, a)) + xp.sum(_times(xp, g, b)))
         if plain is not None and not mixing.helped(dual, error):
             # The plain step from where the extrapolation began always raises the dual.
@@ -174,6 +175,8 @@ def _iterate(
         g, extrapolated = mixing(g, residual, dual, error)
         if not extrapolated:
             plain = None
+    if report is not None:
+        report(iterations, iterations)
     assert best is not None
     error, error_l2, f, g = best
     return Solved(f * reg, g * reg, iterations, error, error_l2, error <= solver.tol * mass)
@@ -224,8 +227,7 @@ class _Anderson:
 
 
 def _steps(xp: Any, values: list[Any]) -> Any:
-    pairs = zip(values, values[1:], strict=False)
-    return xp.stack([later - earlier for earlier, later in pairs])
+    return xp.stack([later - earlier for earlier, later in pairwise(values)])
 
 
 def _beside(array: Any) -> dict[str, Any]:

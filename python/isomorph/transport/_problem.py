@@ -9,7 +9,7 @@ import numpy as np
 
 from isomorph import _arrays, _checks
 from isomorph._backends import Backend
-from isomorph.errors import DTypeError, NonFiniteError, ShapeError
+from isomorph.errors import NonFiniteError, ShapeError
 
 #: By how much, of the mass, the two sides may differ: what rounding to their type explains.
 _UNEVEN = {"float32": 1e-5, "float64": 1e-10}
@@ -39,8 +39,16 @@ def problem(a: Any, b: Any, cost: Any, reg: Any, *, check_finite: bool) -> Probl
     arguments = _arrays.Arguments(cost=cost)
     arguments.require_not_empty()
     n, m = arguments.shapes["cost"]
-    for name, mass, length in (("a", a, n), ("b", b, m)):
-        _require_mass_shape(name, mass, length)
+    given = {name: mass for name, mass in (("a", a), ("b", b)) if mass is not None}
+    # Of one library and device; the type of the masses is their own.
+    together = _arrays.Arguments(ndim=(1, 2), cost=cost, **given)
+    for name, length in (("a", n), ("b", m)):
+        if name in given and together.shapes[name] != (length,):
+            side = "row" if name == "a" else "column"
+            raise ShapeError(
+                f"{name}: expected an array of 1 dimensions, of length {length}, one a {side} of "
+                f"cost, got shape {together.shapes[name]}"
+            )
     ready = arguments.ready(check_finite=False)
     (costs,) = ready.arrays
     xp = arguments.array_namespace()
@@ -48,36 +56,23 @@ def problem(a: Any, b: Any, cost: Any, reg: Any, *, check_finite: bool) -> Probl
     masses = [
         _mass(xp, name, mass, length, beside) for name, mass, length in (("a", a, n), ("b", b, m))
     ]
-    _require_even(xp, *masses, ready.dtype)
+    a, b = masses
+    _require_even(xp, a, b, ready.dtype)
     if check_finite:
         _require_costs(xp, costs)
-    _require_ways(xp, costs, *masses)
+    _require_ways(xp, costs, a, b)
     costs, common = _without_common(xp, costs, reg, ready.dtype)
-    return Problem(ready.backend, xp, costs, *masses, reg, common)
-
-
-def _require_mass_shape(name: str, mass: Any, length: int) -> None:
-    if mass is None:
-        return
-    shape = getattr(mass, "shape", None)
-    if shape is None:
-        raise DTypeError(f"{name}: expected an array or None, got {type(mass).__name__}")
-    if tuple(shape) != (length,):
-        side = "rows" if name == "a" else "columns"
-        raise ShapeError(
-            f"{name}: expected shape ({length},), one a {side[:-1]} of cost, got {tuple(shape)}"
-        )
+    return Problem(ready.backend, xp, costs, a, b, reg, common)
 
 
 def _mass(xp: Any, name: str, mass: Any, length: int, beside: dict[str, Any]) -> Any:
     """Give the masses in float64; equal ones, 1 in all, where there are none."""
     if mass is None:
         return xp.full((length,), 1.0 / length, dtype=xp.float64, **beside)
-    if not xp.isdtype(mass.dtype, "real floating"):
-        raise DTypeError(f"{name}: expected floating point masses, got {mass.dtype}")
     mass = xp.astype(xp.asarray(mass), xp.float64)
     if not bool(xp.all(xp.isfinite(mass))):
-        raise NonFiniteError(f"{name}: entry {_first(xp, ~xp.isfinite(mass))} is not finite")
+        row = _first(xp, ~xp.isfinite(mass))
+        raise NonFiniteError(f"{name}: row {row} has a NaN or an infinity; masses are finite")
     if bool(xp.any(mass < 0)):
         at = _first(xp, mass < 0)
         raise ValueError(f"{name}: expected masses of 0 or more, got {float(mass[at])} at {at}")

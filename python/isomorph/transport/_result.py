@@ -97,7 +97,7 @@ class Transport(Unpackable):
             indices.append(xp.astype(order, xp.int64))
         return Neighbors(xp.concat(scores), xp.concat(indices), "transport")
 
-    def apply(self, targets: Any) -> Any:
+    def apply(self, targets: Any, *, check_finite: bool = True) -> Any:
         r"""Send each row to the mean of where its mass goes: the barycentric projection.
 
         .. math:: \hat y_i = \sum_j P_{ij} y_j \Big/ \sum_j P_{ij}
@@ -106,6 +106,8 @@ class Transport(Unpackable):
         ----------
         targets : array of shape (m, d)
             A vector of each column.
+        check_finite : bool, default True
+            Refuse NaN and infinities.
 
         Returns
         -------
@@ -114,10 +116,11 @@ class Transport(Unpackable):
             No n x m matrix is made.
         """
         arguments = _arrays.Arguments(targets=targets)
+        arguments.require_not_empty()
         rows, columns = arguments.shapes["targets"][0], int(self._problem.cost.shape[1])
         if rows != columns:
             raise ShapeError(f"targets: expected {columns} rows, one a column of cost, got {rows}")
-        (ready,) = arguments.ready(check_finite=False).arrays
+        (ready,) = arguments.ready(check_finite=check_finite).arrays
         xp = self._problem.xp
         values = xp.astype(ready, xp.float64)
         parts = []
@@ -129,9 +132,7 @@ class Transport(Unpackable):
 
     @cached_property
     def entropic_value(self) -> float:
-        r"""What the plan comes to with the entropy: :math:`\langle P, C\rangle + \mathrm{reg}
-        \sum_{ij} P_{ij} (\log P_{ij} - 1)`, which is what is minimised.
-        """
+        r"""What is minimised: :math:`\langle P, C\rangle + \mathrm{reg} \sum P (\log P - 1)`."""
         f, g = self._potentials
         rows, columns = self._sums
         reached = rows @ self._known(f) + columns @ self._known(g)

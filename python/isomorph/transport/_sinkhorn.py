@@ -107,9 +107,11 @@ def sinkhorn(
 
     References
     ----------
-    M. Cuturi, "Sinkhorn distances: lightspeed computation of optimal transport", 2013. B. Schmitzer,
-    "Stabilized sparse scaling algorithms for entropy regularized transport problems", 2019.
-    H. Walker and P. Ni, "Anderson acceleration for fixed-point iterations", 2011.
+    M. Cuturi, "Sinkhorn distances: lightspeed computation of optimal transport", 2013.
+    B. Schmitzer, "Stabilized sparse scaling algorithms for entropy regularized transport
+    problems", 2019. H. Walker and P. Ni, "Anderson acceleration for fixed-point iterations", 2011.
+    J. Altschuler, J. Weed and P. Rigollet, "Near-linear time approximation algorithms for optimal
+    transport via Sinkhorn iteration", 2017, for the gap.
 
     Examples
     --------
@@ -158,7 +160,8 @@ def _start(initial: Transport | tuple[Any, Any] | None, made: Problem) -> Any:
     """Give the column potentials to start from."""
     xp = made.xp
     if initial is None:
-        return xp.zeros_like(made.b)
+        # That of costs which are all the same.
+        return made.reg * xp.log(xp.where(made.b > 0, made.b, xp.ones_like(made.b)))
     g = initial[1] if isinstance(initial, tuple) else initial.g
     if tuple(g.shape) != tuple(made.b.shape):
         raise ShapeError(

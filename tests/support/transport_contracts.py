@@ -1,0 +1,94 @@
+"""The contracts of transport, for the table of all of them."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+import isomorph as iso
+from isomorph.transport import Transport
+from support.contracts import Argument, Contract
+
+ROWS, COLUMNS, WIDTH = 23, 31, 5
+
+
+def _masses(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw masses that have the same sum in every type."""
+    mass = np.full(shape, 64 / shape[0]) + rng.random(shape)
+    mass = np.round(mass * 2**4) / 2**4
+    mass[0] += 128 - mass.sum()
+    return mass
+
+
+#: +inf forbids a pair; tests/unit/test_sinkhorn.py has what else is not finite.
+_COST = Argument((ROWS, COLUMNS), draw=lambda rng, shape: rng.random(shape), finite=False)
+
+
+def _solve(cost: Any, a: Any = None, b: Any = None, reg: float = 0.1, **options: Any) -> Transport:
+    return iso.sinkhorn(a, b, cost, reg, **options)
+
+
+@functools.cache
+def _solved(library: str) -> Transport:
+    cost = np.random.default_rng(0).random((ROWS, COLUMNS))
+    if library == "numpy":
+        return iso.sinkhorn(None, None, cost, 0.1)
+    import array_api_strict
+
+    return iso.sinkhorn(None, None, array_api_strict.asarray(cost), 0.1)
+
+
+def _apply(targets: Any, **options: Any) -> Any:
+    library = "numpy" if isinstance(targets, np.ndarray) else "strict"
+    return _solved(library).apply(targets, **options)
+
+
+_REFUSED: tuple[tuple[dict[str, Any], type[Exception], str], ...] = (
+    ({"method": "newton"}, ValueError, "method: expected one of auto, scaling"),
+    ({"reg": 0.0}, ValueError, "reg: expected a finite number above 0"),
+    ({"reg": -1.0}, ValueError, "reg: expected a finite number above 0"),
+    ({"reg": 1e-9}, ValueError, "reg: expected at least"),
+    ({"tol": 0.0}, ValueError, "tol: expected a finite number above 0"),
+    ({"max_iter": 0}, ValueError, "max_iter: expected an integer of 1 or more"),
+    ({"acceleration": 101}, ValueError, "acceleration: expected 0 to 100"),
+)
+
+TRANSPORT = (
+    *(
+        Contract(
+            "sinkhorn",
+            {"cost": _COST},
+            functools.partial(_solve, method=method),
+            variant=method,
+            takes_progress=True,
+            typed=("nothing",),
+            refused=_REFUSED if method == "auto" else (),
+        )
+        for method in ("auto", "stabilized", "log")
+    ),
+    Contract(
+        "sinkhorn",
+        {
+            "cost": _COST,
+            "a": Argument((ROWS,), draw=_masses),
+            "b": Argument((COLUMNS,), draw=_masses),
+        },
+        _solve,
+        variant="masses",
+        takes_progress=True,
+        typed=("nothing",),
+    ),
+    Contract(
+        "Transport.apply",
+        {"targets": Argument((COLUMNS, WIDTH))},
+        _apply,
+        takes_threads=False,
+    ),
+)
+
+TRANSPORT_WITHOUT_ARRAYS = {
+    "Transport.plan": "a result tells about itself; tests/unit/test_sinkhorn.py",
+    "Transport.top": "a result tells about itself; tests/unit/test_sinkhorn.py",
+}
