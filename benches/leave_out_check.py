@@ -147,7 +147,6 @@ def settings() -> list[tuple[str, str, int]]:
         ("fi", "unigram", 4000),
         ("ru", "bpe", 4000),
         ("fr", "bpe", 8000),
-        ("fi", "wordpiece", 8000),
     ]
 
 
