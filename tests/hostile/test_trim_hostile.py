@@ -217,10 +217,22 @@ def test_an_earlier_trim_is_replaced_when_asked(tmp_path, model, corpus):
     trim(model, out, corpus=corpus)
     with pytest.raises(FileExistsError, match="exists and is not empty"):
         trim(model, out, corpus=corpus)
-    (out / "leftover.txt").write_text("x")
-    trim(model, out, corpus=corpus, overwrite=True)
-    assert not (out / "leftover.txt").exists()
+    trim(model, out, corpus=corpus, size=384, overwrite=True)
+    assert json.loads((out / "config.json").read_text())["vocab_size"] == 384
     assert sorted(file.name for file in tmp_path.iterdir()) == ["corpus.txt", "model", "out"]
+
+
+@pytest.mark.parametrize("name", ["checkpoint-500/trained.txt", "corpus.txt", "isomorph/mine.txt"])
+def test_what_was_added_to_a_trim_is_not_removed_with_it(tmp_path, model, corpus, name):
+    out = tmp_path / "out"
+    trim(model, out, corpus=corpus)
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).write_bytes(corpus.read_bytes())
+    before = state(tmp_path)
+    with pytest.raises(FileExistsError, match="was not written by the trim") as caught:
+        trim(model, out, corpus=out / name, overwrite=True)
+    assert caught.value.filename == str(out / name)
+    assert state(tmp_path) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

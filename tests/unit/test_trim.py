@@ -288,6 +288,91 @@ def test_sentence_transformers_with_a_sub_folder(tmp_path, corpus):
     }
 
 
+def _with_modules(model: Path, **modules: dict[str, object]) -> None:
+    """Add modules after the transformer, by their classes, with their configurations."""
+    listed = [{"idx": 0, "name": "0", "path": "", "type": "a.models.Transformer"}]
+    for n, (kind, config) in enumerate(modules.items(), 1):
+        path = f"{n}_{kind}"
+        listed.append({"idx": n, "name": str(n), "path": path, "type": f"a.models.{kind}"})
+        (model / path).mkdir()
+        small.write_json(model / path / "config.json", config)
+    small.write_json(model / "modules.json", listed)
+
+
+def test_ids_and_sizes_in_other_modules(tmp_path, corpus):
+    model, out = tmp_path / "model", tmp_path / "out"
+    family = small.write(model, "bert")
+    rare = family.size - 1
+    _with_modules(
+        model,
+        LogitScore={"true_token_id": rare},
+        MultiVectorMask={"keep_only_token_ids": [rare, rare - 1]},
+        SpladePooling={"embedding_dimension": family.rows},
+    )
+    done = trim(model, out, corpus=corpus, multiple_of=1)
+    new = done.plan.remap.old_to_new
+    score, mask, pooling = (
+        json.loads((out / name / "config.json").read_text())
+        for name in ("1_LogitScore", "2_MultiVectorMask", "3_SpladePooling")
+    )
+    assert score["true_token_id"] == new[rare] >= 0
+    assert mask["keep_only_token_ids"] == new[[rare, rare - 1]].tolist()
+    assert pooling["embedding_dimension"] == done.after.rows < family.rows
+    untrim(out, tmp_path / "back", original=model)
+    for name in ("1_LogitScore", "2_MultiVectorMask", "3_SpladePooling"):
+        assert contents(tmp_path / "back" / name) == contents(model / name)
+
+
+def test_a_module_with_weights_for_each_token_is_refused(tmp_path, corpus):
+    model = tmp_path / "model"
+    rows = small.write(model, "bert").rows
+    _with_modules(
+        model, SpladePooling={"embedding_dimension": rows}, SparseAutoEncoder={"input_dim": rows}
+    )
+    with pytest.raises(FormatError, match=r"2_SparseAutoEncoder.*input_dim is"):
+        trim(model, tmp_path / "out", corpus=corpus)
+
+
+def test_what_keeps_the_old_size_is_noted(tmp_path, corpus):
+    model = tmp_path / "model"
+    rows = small.write(model, "llama").rows
+    small.write_json(model / "head.json", {"wide": [{"inputs": rows}]})
+    notes = trim(model, tmp_path / "out", corpus=corpus).notes
+    assert any("head.json: wide[0].inputs is" in note for note in notes)
+    assert any("mlp.up_proj.weight: shape" in note for note in notes)
+
+
+def test_a_module_that_is_a_link_is_copied(tmp_path, corpus):
+    model, out = tmp_path / "model", tmp_path / "out"
+    small.write(model, "bert")
+    _with_modules(model, Pooling={"pooling_mode": "cls"})
+    (model / "1_Pooling").rename(tmp_path / "pooling")
+    (model / "1_Pooling").symlink_to(tmp_path / "pooling")
+    trim(model, out, corpus=corpus)
+    assert contents(out / "1_Pooling") == contents(tmp_path / "pooling")
+    (model / "again").symlink_to(model)
+    with pytest.raises(FormatError, match="again: a link to a folder that it lies in"):
+        trim(model, tmp_path / "two", corpus=corpus)
+
+
+def test_heads_in_pickles_are_copied_and_what_is_left_out_is_noted(tmp_path, corpus):
+    model, out = tmp_path / "model", tmp_path / "out"
+    small.write(model, "xlmr")
+    for name in ("colbert_linear.pt", "pytorch_model.bin", "optimizer.pt", "sparse_linear.pt"):
+        (model / name).write_bytes(b"pickled")
+    notes = trim(model, out, corpus=corpus).notes
+    assert sorted(file.name for file in out.glob("*.[pb]*")) == [
+        "colbert_linear.pt",
+        "sparse_linear.pt",
+    ]
+    for name, word in (
+        ("colbert_linear.pt", "copied"),
+        ("pytorch_model.bin", "left out"),
+        ("optimizer.pt", "left out"),
+    ):
+        assert any(note.startswith(f"{name}:") and word in note for note in notes), (name, notes)
+
+
 def test_a_static_embedding_needs_no_configuration(tmp_path, corpus):
     model, out = tmp_path / "model", tmp_path / "out"
     model.mkdir()
@@ -453,8 +538,30 @@ def test_tensors_by_name(name):
     shape = (10,) if name.endswith("bias") else (10, 4)
     some = Tensor(name, "F32", shape, "model.safetensors", 0, 4)
     main = Tensor("wte.weight", "F32", (10, 4), "model.safetensors", 4, 8)
-    found = {table.name: table.role for table in find_tables("model", [some, main], 10)}
+    every = [some, main]
+    if NAMES[name] is None:
+        # Where there is no other head, this may be it.
+        every.append(Tensor("lm_head.weight", "F32", (10, 4), "model.safetensors", 8, 12))
+    found = {table.name: table.role for table in find_tables("model", every, 10)}
     assert found.get(name) == NAMES[name]
+
+
+def test_a_head_with_the_name_of_a_layer_is_told():
+    from isomorph.vocab.checkpoints._header import Tensor
+    from isomorph.vocab.checkpoints._roles import find_tables
+
+    def tensor(name: str, *shape: int) -> Tensor:
+        return Tensor(name, "F32", shape, "model.safetensors", 0, 4)
+
+    main = tensor("layers.0.wte.weight", 10, 4)
+    head = [tensor("layers.3.linear.weight", 10, 4), tensor("layers.3.linear.bias", 10)]
+    with pytest.raises(FormatError, match=r"tables=\{'layers\.3\.linear\.weight': 'output'\}"):
+        find_tables("model", [main, *head], 10)
+    found = find_tables("model", [main, *head], 10, named={head[0].name: "output"})
+    assert [table.role for table in found] == ["input", "output", "bias"]
+    inner = [tensor("layers.0.mlp.up.weight", 10, 4), tensor("lm_head.weight", 10, 4)]
+    assert len(find_tables("model", [main, *inner], 10)) == 2
+    assert len(find_tables("model", [main, inner[0]], 10, named={inner[0].name: None})) == 1
 
 
 def test_tokens_may_lie_along_the_columns():

@@ -143,7 +143,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dry-run", action="store_true", help="say what would change; write nothing"
     )
     group.add_argument(
-        "--overwrite", action="store_true", help="replace OUT, if an earlier trim wrote it"
+        "--overwrite", action="store_true", help="replace OUT, if an earlier trim wrote all of it"
     )
     group.add_argument("--changes", action="store_true", help="print every field that changed")
     _inputs.add_common(parser)

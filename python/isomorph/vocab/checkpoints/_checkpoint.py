@@ -52,6 +52,8 @@ class Checkpoint:
         padding.
     configs : dict of str to dict
         The configurations that may hold token ids, by their names from the root.
+    kinds : dict of str to str
+        The class of the module that a configuration is of, where it is not the transformer.
     """
 
     folder: _folder.ModelFolder
@@ -59,6 +61,7 @@ class Checkpoint:
     tables: tuple[_roles.TokenTable, ...]
     rows: int
     configs: dict[str, dict[str, Any]]
+    kinds: dict[str, str]
 
     @classmethod
     def open(
@@ -103,6 +106,11 @@ class Checkpoint:
             for name in _configs.CONFIGS
             if (folder.transformer / name).is_file()
         }
+        names = dict(
+            zip((f"{path}/config.json" for path in folder.modules), folder.kinds, strict=True)
+        )
+        kinds = {name: kind for name, kind in names.items() if name in folder.others}
+        configs |= {name: _folder.read_json(root / name) for name in kinds}
         main = configs.get(folder.relative("config.json"), {})
         size = _configs.vocabulary_size(main)
         found = _roles.find_tables(
@@ -112,7 +120,8 @@ class Checkpoint:
             named=tables,
             tied=_is_tied(main),
         )
-        return cls(folder, tensors, found, found[0].rows, configs)
+        _refuse_inputs_by_token(root, configs, kinds, found[0].rows)
+        return cls(folder, tensors, found, found[0].rows, configs, kinds)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -168,7 +177,9 @@ class Checkpoint:
     def edited(self, size: int, renumber: _configs.Renumber) -> dict[str, _configs.Edited]:
         """Give every configuration, by its name, for `size` rows and other ids."""
         return {
-            name: _configs.renumbered(config, self.rows, size, renumber)
+            name: _configs.renumbered(
+                config, self.rows, size, renumber, _configs.SIZES.get(self.kinds.get(name, ""), ())
+            )
             for name, config in self.configs.items()
         }
 
@@ -253,6 +264,25 @@ class Checkpoint:
                 f"{what}: has ids up to {size - 1:,}, but {table.name} has {self.rows:,} rows: the "
                 "tokenizer is not this model's, or tokens were added and the model was not resized"
             )
+
+
+def _refuse_inputs_by_token(
+    root: Path, configs: Mapping[str, dict[str, Any]], kinds: Mapping[str, str], rows: int
+) -> None:
+    """Refuse modules with weights for each entry of a vector that has one for each token.
+
+    Raises
+    ------
+    FormatError
+        Such a module, as a sparse autoencoder that follows a pooling over tokens.
+    """
+    for name, kind in kinds.items():
+        for field in ("input_dim", "in_features"):
+            if configs[name].get(field) == rows:
+                raise FormatError(
+                    f"{root / name}: {field} is {rows:,}, as there are tokens: the weights of "
+                    f"{kind} have an entry for each, and are not trimmed"
+                )
 
 
 def _is_tied(config: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ CONFIGS = (
     "processor_config.json",
     "adapter_config.json",
 )
+#: Fields of other modules that say how many tokens there are, by the class of the module.
+SIZES = {"SpladePooling": frozenset({"embedding_dimension", "word_embedding_dimension"})}
 _ID = re.compile(
     r"(?:^|_)(?:token|pad|padding|bos|eos|unk|mask|sep|cls)_(?:id|idx|index)(?:s|es)?$"
 )
@@ -118,7 +120,13 @@ def ids_of(config: Mapping[str, Any], vocabulary: int) -> tuple[Field, ...]:
     return tuple(found)
 
 
-def renumbered(config: Mapping[str, Any], vocabulary: int, size: int, renumber: Renumber) -> Edited:
+def renumbered(
+    config: Mapping[str, Any],
+    vocabulary: int,
+    size: int,
+    renumber: Renumber,
+    sizes: Collection[str] = (),
+) -> Edited:
     """Give the configuration of the same model with another vocabulary.
 
     Parameters
@@ -130,6 +138,8 @@ def renumbered(config: Mapping[str, Any], vocabulary: int, size: int, renumber: 
     renumber : callable
         Gives the new id of an old one, None of one that is no more: it is taken out of a list, and
         a field that holds nothing else becomes null.
+    sizes : collection of str
+        Names of fields with the size of the vocabulary, beside the usual ones.
     """
     changes: list[tuple[str, Any, Any]] = []
     notes: list[str] = []
@@ -145,7 +155,7 @@ def renumbered(config: Mapping[str, Any], vocabulary: int, size: int, renumber: 
             changes.append((name, number, new))
         return new
 
-    walk = _Walk(vocabulary, size, change)
+    walk = _Walk(vocabulary, size, change, sizes)
     value = walk.mapping(dict(config), "")
     return Edited(value, tuple(walk.sizes + changes), tuple(walk.notes + notes))
 
@@ -154,8 +164,13 @@ class _Walk:
     """One walk over a configuration, which calls `visit` with each id."""
 
     def __init__(
-        self, vocabulary: int, size: int | None, visit: Callable[[str, int], int | None]
+        self,
+        vocabulary: int,
+        size: int | None,
+        visit: Callable[[str, int], int | None],
+        sizes: Collection[str] = (),
     ) -> None:
+        self.size_names = _SIZE.union(sizes)
         self.vocabulary, self.size, self.visit = vocabulary, size, visit
         self.sizes: list[tuple[str, Any, Any]] = []
         self.notes: list[str] = []
@@ -169,7 +184,7 @@ class _Walk:
         return {key: self.field(key, value, prefix + key) for key, value in config.items()}
 
     def field(self, key: str, value: Any, name: str) -> Any:
-        if key in _SIZE and _is_number(value):
+        if key in self.size_names and _is_number(value):
             return self.sized(value, name)
         if key in _PAIRS and isinstance(value, list):
             return [self.pair(entry, _PAIRS[key], f"{name}[{i}]") for i, entry in enumerate(value)]

@@ -32,7 +32,6 @@ _INSTEAD = {
 }
 #: Weights in other forms, and states of a training: they hold rows of the old vocabulary.
 _STALE = (
-    "*.bin",
     "*.bin.index.json",
     "*.ckpt",
     "*.ckpt.*",
@@ -40,21 +39,35 @@ _STALE = (
     "*.msgpack",
     "*.mlmodel",
     "*.ot",
-    "*.pt",
-    "*.pth",
+    "*_states.pt",
+    "adapter_model*.bin",
+    "consolidated*",
+    "ggml*.bin",
+    "model*.bin",
+    "model*.pt",
+    "model*.pth",
+    "optimizer*",
+    "pytorch_model*",
+    "random_states*",
+    "rng_state*",
+    "scaler.*",
+    "scheduler.*",
+    "training_args.bin",
     "*.safetensors",
     "*.safetensors.index.json",
     "*.tflite",
     "openvino_model*",
 )
+#: Pickles of other names are copied: heads that know no tokens, as far as anyone can tell.
+_PICKLES = (".bin", ".pkl", ".pt", ".pth")
 _POINTER = b"version https://git-lfs"
 #: Folders that are no part of the model.
 _SKIPPED = (".git", ".cache", "__pycache__")
 _HUB_PATTERNS = (
     "*.json", "*.safetensors", "*.model", "*.txt", "*.md", "*.jinja", "*.py", "LICENSE*",
 )  # fmt: skip
-#: Weights of the other modules of sentence-transformers may be pickled.
-_HUB_MODULES = "[1-9]_*/*.bin"
+#: Weights of the other modules of sentence-transformers, and of BGE-M3's heads, may be pickled.
+_HUB_MODULES = ("[1-9]_*/*.bin", "*_linear.pt")
 _HUB_LEFT_OUT = ("onnx/*", "openvino/*", "*.onnx", "*.gguf")
 
 
@@ -74,6 +87,8 @@ class ModelFolder:
         Files that are neither weights nor left out, relative to the root.
     left_out : tuple of (str, str)
         Files that a rewritten model does not have, and why.
+    kinds : tuple of str
+        The class of each of `modules`.
     """
 
     root: Path
@@ -81,6 +96,7 @@ class ModelFolder:
     modules: tuple[str, ...]
     others: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]
+    kinds: tuple[str, ...] = ()
 
     @property
     def transformer(self) -> Path:
@@ -90,6 +106,13 @@ class ModelFolder:
     def is_of_transformer(self, name: str) -> bool:
         """Whether a file, by its name from the root, is in none of the other modules."""
         return not _is_in(name, self.modules)
+
+    @property
+    def pickles(self) -> tuple[str, ...]:
+        """Pickles beside the transformer that are copied, though nobody looked into them."""
+        return tuple(
+            name for name in self.others if self.is_of_transformer(name) and name.endswith(_PICKLES)
+        )
 
     def relative(self, file: str) -> str:
         """Give the name, from the root, of a file of the transformer."""
@@ -129,7 +152,7 @@ def locate(path: str | os.PathLike[str], *, revision: str | None = None) -> Path
         found = hub.snapshot_download(
             name,
             revision=revision,
-            allow_patterns=[*_HUB_PATTERNS, _HUB_MODULES],
+            allow_patterns=[*_HUB_PATTERNS, *_HUB_MODULES],
             ignore_patterns=list(_HUB_LEFT_OUT),
         )
     except Exception as error:
@@ -158,7 +181,8 @@ def survey(root: Path, weights: Sequence[str] = (), leave_out: Sequence[str] = (
     FormatError
         ONNX or GGUF that `leave_out` does not name; several transformers, or one of words.
     """
-    module, modules = _module(root)
+    module, others_of = _module(root)
+    modules = tuple(path for path, _ in others_of)
     others: list[str] = []
     left_out: list[tuple[str, str]] = []
     for file in _files(root):
@@ -184,7 +208,9 @@ def survey(root: Path, weights: Sequence[str] = (), leave_out: Sequence[str] = (
             left_out.append((name, "stale: weights or a state of training, of the old vocabulary"))
         else:
             others.append(name)
-    return ModelFolder(root, module, modules, tuple(others), tuple(left_out))
+    return ModelFolder(
+        root, module, modules, tuple(others), tuple(left_out), tuple(kind for _, kind in others_of)
+    )
 
 
 def refuse_without_weights(folder: Path) -> None:
@@ -251,9 +277,20 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def _files(root: Path) -> list[Path]:
+    """List the files of a folder, those of linked folders too.
+
+    Raises
+    ------
+    FormatError
+        A link to a folder that it lies in.
+    """
     found = []
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root, followlinks=True):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
+        home = Path(folder).resolve()
+        for link in (Path(folder, name) for name in folders):
+            if link.is_symlink() and home.is_relative_to(link.resolve()):
+                raise FormatError(f"{link}: a link to a folder that it lies in: remove it")
         found += [Path(folder, name) for name in sorted(files)]
     return [file for file in found if file.is_file()]
 
@@ -262,8 +299,8 @@ def _is_in(name: str, modules: Sequence[str]) -> bool:
     return any(name.startswith(f"{module}/") for module in modules)
 
 
-def _module(root: Path) -> tuple[str, tuple[str, ...]]:
-    """Return the sub-folder of the transformer, and those of other modules."""
+def _module(root: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the sub-folder of the transformer, and those of other modules with their classes."""
     file = root / "modules.json"
     if not file.is_file():
         return "", ()
@@ -291,8 +328,8 @@ def _module(root: Path) -> tuple[str, tuple[str, ...]]:
     inside = os.path.realpath(root / module)
     if os.path.commonpath([inside, os.path.realpath(root)]) != os.path.realpath(root):
         raise FormatError(f"{file}: expected a path inside the folder, got {found[0]!r}")
-    others = (Path(path).as_posix().strip("/") for kind, path in entries if path != found[0])
-    return module, tuple(path for path in others if path not in ("", ".", module))
+    others = ((Path(p).as_posix().strip("/"), kind) for kind, p in entries if p != found[0])
+    return module, tuple(other for other in others if other[0] not in ("", ".", module))
 
 
 _OWN_VOCABULARY = (

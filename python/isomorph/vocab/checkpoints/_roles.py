@@ -58,12 +58,16 @@ _SCALE = re.compile(
 )
 #: MobileBERT's head has the columns of its tokens that its narrow embeddings lack.
 _COLUMNS = re.compile(r"(?:^|\.)predictions\.dense\.weight$")
-#: Parts of a network that may have as many rows as there are tokens by chance.
-_OTHER = re.compile(
-    r"(?:^|\.)(?:layers?|h|blocks?|block|encoder\.layer|experts|wpe|\w*position\w*|\w*positions\w*"
-    r"|token_type_embeddings|entity_embeddings|(?:\w*_)?(?:ln|norm|layernorm|layer_norm|LayerNorm)\w*|pooler"
-    r"|vision\w*|visual\w*|classifier|score|qa_outputs|dense|linear|projector|mapping"
-    r"|rotary_emb|relative_attention_bias|transform)(?:\.|$)",
+#: Parts of a network that may have as many rows as there are tokens by chance,
+_INNER = re.compile(
+    r"(?:^|\.)(?:layers?|h|blocks?|encoder\.layer|experts|pooler|classifier|score|qa_outputs|dense"
+    r"|linear|projector|mapping|transform)(?:\.|$)"
+)
+#: and those that cannot be a table of tokens.
+_NEVER = re.compile(
+    r"(?:^|\.)(?:wpe|\w*position\w*|token_type_embeddings|entity_embeddings|vision\w*|visual\w*"
+    r"|(?:\w*_)?(?:ln|norm|layernorm|layer_norm|LayerNorm)\w*|rotary_emb|relative_attention_bias)"
+    r"(?:\.|$)",
 )
 
 
@@ -140,6 +144,7 @@ def find_tables(
             role, axis = place
             found.append(_table(tensor, role, axis))
     found += _companions(folder, everything, found, rows)
+    _refuse_hidden_heads(folder, everything, found, named)
     if not any(table.role == "input" for table in found):
         raise FormatError(
             f"{folder}: expected a tensor of input embeddings with {rows:,} rows, as the "
@@ -205,9 +210,9 @@ def _place(
     if _SCALE.search(tensor.name.rpartition(".")[2]):
         return None
     for pattern, role in _MAYBE:
-        if axis is not None and pattern.search(tensor.name) and not _OTHER.search(tensor.name):
+        if axis is not None and pattern.search(tensor.name) and not _is_other(tensor.name):
             return role, axis
-    if _OTHER.search(tensor.name) or rows == 1:
+    if _is_other(tensor.name) or rows == 1:
         return None
     what = "columns" if across else "rows"
     raise FormatError(
@@ -215,6 +220,41 @@ def _place(
         f"name of a table: say what it is with tables={{{tensor.name!r}: 'input'}} (or 'output', "
         "'bias'), or None if it is no table"
     )
+
+
+def _is_other(name: str) -> bool:
+    return bool(_INNER.search(name) or _NEVER.search(name))
+
+
+def may_be_table(name: str) -> bool:
+    """Whether a tensor with as many rows as there are tokens may be a table all the same."""
+    return not _NEVER.search(name)
+
+
+def _refuse_hidden_heads(
+    folder: str,
+    tensors: tuple[Tensor, ...],
+    tables: list[TokenTable],
+    named: dict[str, str | None],
+) -> None:
+    """Refuse a model without a head where something of the embeddings' shape may be it.
+
+    Raises
+    ------
+    FormatError
+        As of old Phi models, whose head is the last of their layers.
+    """
+    if any(table.role == "output" for table in tables):
+        return
+    shapes = {table.shape for table in tables if table.role == "input"}
+    known = {*named, *(table.name for table in tables)}
+    for tensor in tensors:
+        if tensor.shape in shapes and tensor.name not in known and may_be_table(tensor.name):
+            raise FormatError(
+                f"{folder}: {tensor.name} has the shape of the embeddings, and may be the head, "
+                f"of which there is no other: say so with tables={{{tensor.name!r}: 'output'}}, or "
+                "None if it is no table"
+            )
 
 
 def _axis(shape: tuple[int, ...], rows: int) -> int | None:
@@ -230,7 +270,7 @@ def _axis(shape: tuple[int, ...], rows: int) -> int | None:
 def _companions(
     folder: str, tensors: tuple[Tensor, ...], tables: list[TokenTable], rows: int
 ) -> list[TokenTable]:
-    """Return what belongs to the rows of quantised tables: scales, zero points."""
+    """Return what belongs to the rows of tables: scales and zero points, biases of heads."""
     modules = {table.name.rpartition(".")[0]: table for table in tables if table.role != "bias"}
     known = {table.name for table in tables}
     found = []
@@ -238,7 +278,11 @@ def _companions(
         module, _, last = tensor.name.rpartition(".")
         if last != "weight" and module.endswith(".weight"):
             module, last = module.removesuffix(".weight"), f"weight.{last}"
-        if tensor.name in known or module not in modules or not _SCALE.search(last):
+        if tensor.name in known or module not in modules:
+            continue
+        if last == "bias" and modules[module].role == "output" and tensor.shape == (rows,):
+            found.append(_table(tensor, "bias", 0))
+        if not _SCALE.search(last):
             continue
         if tensor.count == 1:
             continue

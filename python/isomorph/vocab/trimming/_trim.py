@@ -20,10 +20,10 @@ from isomorph.vocab.corpora import as_corpus
 from isomorph.vocab.planning import TrimPlan, plan
 from isomorph.vocab.planning._options import listed
 from isomorph.vocab.tokenizers import Tokenizer
-from isomorph.vocab.trimming import _card, _undo
+from isomorph.vocab.trimming import _card, _undo, _verification
 from isomorph.vocab.trimming._certificate import CERTIFICATE
 from isomorph.vocab.trimming._certifying import certify
-from isomorph.vocab.trimming._paths import require_apart
+from isomorph.vocab.trimming._paths import is_trim_alone, require_apart
 from isomorph.vocab.trimming._result import Trimmed, expected, footprint
 from isomorph.vocab.trimming._rows import NewRows, new_rows
 
@@ -103,7 +103,7 @@ def trim(
     dry_run : bool, default False
         Plan, and say what would change; write nothing.
     overwrite : bool, default False
-        Replace `out` if an earlier trim wrote it.
+        Replace `out` if an earlier trim wrote it and nothing was added since.
     command : str, optional
         What the model card says of how the trim was made. The call, in short, if not given.
     memory : int or str, optional
@@ -128,7 +128,7 @@ def trim(
     ValueError
         Options that contradict each other; `out` inside `model` or the reverse.
     FileExistsError
-        `out` has something in it.
+        `out` has something in it; with `overwrite`, a file that no trim wrote.
     OSError
         What cannot be read or written, a full disk among others.
 
@@ -154,7 +154,7 @@ def trim(
         raise ValueError("out: expected a folder to write, or dry_run=True")
     checkpoint = Checkpoint.open(model, tables=tables, leave_out=leave_out, revision=revision)
     root = checkpoint.folder.root
-    replaceable = _is_ours if overwrite else None
+    replaceable = is_trim_alone if overwrite else None
     by_language = isinstance(held_out, Mapping)
     # Other text is looked up now, and read last.
     other = as_corpus(
@@ -199,7 +199,7 @@ def trim(
         *(Change(name, "", "a file", "left out: stale, of the old vocabulary") for name in stale),
         *checkpoint.changes(tensors, edited),
     )
-    notes = _notes(rows, edited)
+    notes = _notes(checkpoint, rows, edited, changes)
     before = footprint(checkpoint, tokenizer)
     if out is None or dry_run:
         after = expected(before, checkpoint, rows)
@@ -224,13 +224,12 @@ def trim(
             checkpoint, draft, planned, rows, tables=tables, held_out=other, threads=threads
         )
         certificate.save(draft / CERTIFICATE)
-        after = footprint(Checkpoint.open(draft, tables=tables), planned.trimmed.tokenizer)
+        written = Checkpoint.open(draft, tables=tables)
+        of_tokenizer = {*map(checkpoint.folder.relative, planned.trimmed.files)}
+        noted += _verification.survivors(checkpoint, written, rows.size, of_tokenizer)
+        after = footprint(written, planned.trimmed.tokenizer)
         _card.append(draft, certificate, before, after, command or _call(root, planned))
     return Trimmed(Path(out), planned, certificate, changes, before, after, (*notes, *noted))
-
-
-def _is_ours(folder: Path) -> bool:
-    return (folder / CERTIFICATE).is_file()
 
 
 def _listed(tokenizer: Tokenizer, keep: Any, checkpoint: Checkpoint, *, chosen: bool) -> Any:
@@ -257,9 +256,25 @@ def _stale_vocabularies(checkpoint: Checkpoint, planned: TrimPlan) -> tuple[str,
     )
 
 
-def _notes(rows: NewRows, edited: Mapping[str, _configs.Edited]) -> tuple[str, ...]:
+def _notes(
+    checkpoint: Checkpoint,
+    rows: NewRows,
+    edited: Mapping[str, _configs.Edited],
+    changes: Sequence[Change],
+) -> tuple[str, ...]:
     """Say what is not as one may expect."""
-    found = [f"{name}: {note}" for name, edit in edited.items() for note in edit.notes]
+    found = [
+        str(change)
+        for change in changes
+        if (change.field == "" and str(change.new).startswith("left out"))
+        or change.field == "tokenizer_class"
+    ]
+    found += [
+        f"{name}: a pickle, which is not looked into: copied; if it has an entry for each token, "
+        "leave it out (leave_out)"
+        for name in checkpoint.folder.pickles
+    ]
+    found += [f"{name}: {note}" for name, edit in edited.items() for note in edit.notes]
     if rows.reserved:
         found.append(f"{rows.reserved} ids of configurations have a row and no token: kept")
     if rows.padding:

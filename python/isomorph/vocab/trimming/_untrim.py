@@ -16,7 +16,7 @@ from isomorph import _checks
 from isomorph._folders import appearing_folder
 from isomorph._progress import Progress
 from isomorph.errors import FormatError
-from isomorph.vocab.checkpoints import _configs, _folder
+from isomorph.vocab.checkpoints import _folder
 from isomorph.vocab.checkpoints._checkpoint import Checkpoint
 from isomorph.vocab.checkpoints._parts import Made, Rows
 from isomorph.vocab.checkpoints._roles import TokenTable
@@ -171,12 +171,7 @@ def untrim(
             rule = "zero"
         filler = -1 if rule == "zero" or unknown is None else unknown
         plan.update(checkpoint.gather(np.where(source < 0, filler, source)))
-    edited = {
-        name: _configs.renumbered(
-            config, rows.size, rows.old_size, lambda new: _old_id(rows.index, new)
-        )
-        for name, config in checkpoint.configs.items()
-    }
+    edited = checkpoint.edited(rows.old_size, lambda new: _old_id(rows.index, new))
     with appearing_folder(Path(out)) as draft:
         restored = _restore(checkpoint, found, draft)
         checkpoint.write(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import mmap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from isomorph import runtime
 from isomorph.errors import CertificateError
 from isomorph.vocab.checkpoints import _configs
 from isomorph.vocab.checkpoints._checkpoint import Checkpoint
+from isomorph.vocab.checkpoints._roles import may_be_table
 from isomorph.vocab.trimming._rows import NewRows
 
 if TYPE_CHECKING:
@@ -235,6 +237,61 @@ def compare_configs(
                 )
             count += 1
     return {"ids": count, "rows": rows.size, "vocab_size": rows.size if size is None else size}
+
+
+def survivors(
+    before: Checkpoint, after: Checkpoint, size: int, skip: Collection[str]
+) -> tuple[str, ...]:
+    """Find what still has the old size of the vocabulary, by looking at every shape and number.
+
+    Parameters
+    ----------
+    before, after : Checkpoint
+        The model and what was written.
+    size : int
+        New rows of the tables.
+    skip : collection of str
+        Files of the tokenizer, from the root: their numbers are ids.
+
+    Returns
+    -------
+    tuple of str
+        A line for each tensor and each field, which may be as long by chance.
+    """
+    old = before.rows
+    if old == size:
+        return ()
+    found = [
+        f"{tensor.name}: shape {list(tensor.shape)} has {old:,}, as many as there were tokens; "
+        "left, as its name is no table's"
+        for tensor in after.tensors.tensors.values()
+        if old in tensor.shape and may_be_table(tensor.name)
+    ]
+    for name in after.folder.others:
+        file = after.folder.root / name
+        if name in skip or file.suffix != ".json" or file.stat().st_size > _BLOCK:
+            continue
+        try:
+            value = json.loads(file.read_bytes())
+        except (ValueError, RecursionError):
+            continue  # It is copied as it is, and not a configuration.
+        found += [
+            f"{name}: {field} is {old:,}, as many as there were tokens; left"
+            for field in _fields_of(value, old)
+        ]
+    return tuple(found)
+
+
+def _fields_of(value: Any, number: int, name: str = "") -> list[str]:
+    """Name the fields that hold a number."""
+    if isinstance(value, dict):
+        inside = [(f"{name}.{key}" if name else key, entry) for key, entry in value.items()]
+    elif isinstance(value, list):
+        inside = [(f"{name}[{n}]", entry) for n, entry in enumerate(value)]
+    else:
+        same = isinstance(value, int) and not isinstance(value, bool) and value == number
+        return [name] if same else []
+    return [found for key, entry in inside for found in _fields_of(entry, number, key)]
 
 
 def hashes(
