@@ -227,6 +227,24 @@ def test_a_folder_whose_ids_are_not_the_pieces_places_is_refused(trained, tmp_pa
             Tokenizer.load(tmp_path)
     config.write_text('{"tokenizer_class": "LlamaTokenizer", "added_tokens_decoder": {"1": {}}}')
     assert Tokenizer.load(tmp_path).size == 700
+    # The class may be named in the model's configuration, or only the family may.
+    config.write_text("{}")
+    model = tmp_path / "config.json"
+    for text, said in (
+        ('{"model_type": "xlm-roberta"}', "a model of the type xlm-roberta"),
+        ('{"tokenizer_class": "CamembertTokenizer"}', "config.json names CamembertTokenizer"),
+        ('{"model_type": "something-new"}', "a model of the type something-new"),
+        ("[]", "config.json: expected an object"),
+    ):
+        model.write_text(text)
+        with pytest.raises(FormatError, match=said):
+            Tokenizer.load(tmp_path)
+    model.write_text('{"model_type": "mistral"}')
+    assert Tokenizer.load(tmp_path).size == 700
+    config.write_text('{"tokenizer_class": "NobodyKnowsTokenizer"}')
+    with pytest.raises(FormatError, match="names NobodyKnowsTokenizer, which is not known"):
+        Tokenizer.load(tmp_path)
+    config.write_text("{}")
     written(tmp_path / "tokenizer.model", trained("bpe"))
     with pytest.raises(FormatError, match="expected one SentencePiece model, found"):
         Tokenizer.load(tmp_path)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from isomorph.errors import FormatError
-from isomorph.vocab.tokenizers._documents import id_of
+from isomorph.vocab.tokenizers import _documents
+from isomorph.vocab.tokenizers._documents import Fields, id_of
 from isomorph.vocab.tokenizers._side_files import CONFIG, SideFiles, require_one_model
 from isomorph.vocab.tokenizers._source import JsonSource, SentencePieceSource, Source
 
 __all__ = ["load"]
 
-#: Families whose slow tokenizers put tokens of their own before the pieces, or after them.
-_NUMBERED_OTHERWISE = frozenset(
+#: Families whose ids are the places of the pieces, by their tokenizer's class. Others put tokens of
+#: their own before the pieces (XLM-RoBERTa, CamemBERT, NLLB ...) or after them (T5, DeBERTa ...).
+_PLACES = frozenset(
     {
-        *("Barthez", "Bartpho", "Camembert", "DebertaV2", "M2M100", "MBart", "MBart50", "MT5"),
-        *("Marian", "Nllb", "PLBart", "Pegasus", "Speech2Text", "T5", "XGLM", "XLMProphetNet"),
-        "XLMRoberta",
+        *("Albert", "Baichuan", "BertGeneration", "BigBird", "CodeLlama", "FNet", "GPTSw3"),
+        *("Gemma", "InternLM", "InternLM2", "Llama", "Reformer", "RemBert", "XLNet"),
+    }
+)
+#: The same by the model's type, where no class is named.
+_PLACES_OF_TYPES = frozenset(
+    {
+        *("albert", "baichuan", "bert-generation", "big_bird", "fnet", "gemma", "gemma2", "gemma3"),
+        *("gemma3_text", "internlm", "internlm2", "llama", "mistral", "mixtral", "reformer"),
+        *("rembert", "xlnet"),
     }
 )
 
@@ -39,10 +49,7 @@ def load(path: Path) -> Source:
 def _require_own_ids(source: SentencePieceSource) -> None:
     """Raise where a model's ids are not the pieces' places: what is trimmed would be other rows."""
     config = source.side.documents.get(CONFIG, {})
-    named = str(config.get("tokenizer_class", "")).removesuffix("Fast").removesuffix("Tokenizer")
-    why = ""
-    if named in _NUMBERED_OTHERWISE:
-        why = f"{CONFIG} names {named}Tokenizer, which numbers the pieces otherwise"
+    why = _otherwise(config, _model_config(source.path.parent) if source.side.folder else {})
     size = source.vocabulary.size
     decoder = config.get("added_tokens_decoder")
     added = source.side.documents.get("added_tokens.json", {})
@@ -55,3 +62,28 @@ def _require_own_ids(source: SentencePieceSource) -> None:
             "tokenizer.json first (transformers: AutoTokenizer.from_pretrained(folder)"
             ".save_pretrained(folder))"
         )
+
+
+def _model_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        return {}
+    return Fields(str(path), _documents.parse(path, _documents.read_bytes(path))).value
+
+
+def _otherwise(config: dict[str, Any], model: dict[str, Any]) -> str:
+    """Say why the ids may not be the pieces' places; nothing where they are.
+
+    A folder that names neither a class nor a type of model is a SentencePiece model's own.
+    """
+    named = config.get("tokenizer_class") or model.get("tokenizer_class")
+    if named is not None:
+        family = str(named).removesuffix("Fast").removesuffix("Tokenizer")
+        known = family in _PLACES
+        said = f"{CONFIG if config.get('tokenizer_class') else 'config.json'} names {named}"
+    elif (named := model.get("model_type")) is not None:
+        known = named in _PLACES_OF_TYPES
+        said = f"{CONFIG} names no tokenizer_class, and config.json a model of the type {named}"
+    else:
+        return ""
+    return "" if known else f"{said}, which is not known to number tokens as the pieces are"
