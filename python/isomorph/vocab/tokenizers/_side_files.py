@@ -21,8 +21,12 @@ from isomorph.vocab.tokenizers._vocabulary import Vocabulary
 __all__ = ["SideFiles"]
 
 CONFIG = "tokenizer_config.json"
-JSON_FILES = (CONFIG, "special_tokens_map.json", "added_tokens.json", "vocab.json")
+JSON_FILES = (
+    *(CONFIG, "special_tokens_map.json", "added_tokens.json", "vocab.json", "chat_template.json"),
+)
 TEXT_FILES = ("merges.txt", "vocab.txt", "chat_template.jinja")
+#: Templates by name, a file each.
+TEMPLATES = "additional_chat_templates/*.jinja"
 #: Vocabularies in formats of one family each, which nothing here rewrites.
 OTHERS = (
     *("*.tiktoken", "*.spm", "*.model", "*.model.v*", "tekken*.json", "vocab.bpe", "encoder.json"),
@@ -54,7 +58,8 @@ class SideFiles:
         """Read what lies beside the file `but`."""
         files: dict[str, bytes] = {}
         documents: dict[str, Any] = {}
-        for name in (*JSON_FILES, *TEXT_FILES, *MODELS):
+        named = sorted(path.relative_to(folder).as_posix() for path in folder.glob(TEMPLATES))
+        for name in (*JSON_FILES, *TEXT_FILES, *MODELS, *named):
             path = folder / name
             if name == but or not path.is_file():
                 continue
@@ -67,9 +72,13 @@ class SideFiles:
 
     def templates(self) -> list[Any]:
         """Give the chat templates."""
-        found = [self.documents.get(CONFIG, {}).get("chat_template")]
-        if (content := self.files.get("chat_template.jinja")) is not None:
-            found.append(_documents.decoded(self._name("chat_template.jinja"), content))
+        named = (self.documents.get(name, {}) for name in (CONFIG, "chat_template.json"))
+        found = [document.get("chat_template") for document in named]
+        found += [
+            _documents.decoded(self._name(name), content)
+            for name, content in self.files.items()
+            if name.endswith(".jinja")
+        ]
         return found
 
     def special(self, tokens: Sequence[str | None]) -> set[int]:

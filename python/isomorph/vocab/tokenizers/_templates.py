@@ -15,7 +15,14 @@ _IN_TEMPLATE = re.compile(
     r"<[^<>\s]{1,64}>|<<[^<>\s]{1,64}>>|\[/?[A-Z_]{2,32}\]|<\|[^|<>]{1,64}\|>"
 )
 
+#: Who speaks: a template takes it from the messages, as ``message['role']``.
+_ROLES = ("user", "assistant", "system", "tool", "developer", "model", "function", "ipython")
+#: A role stands after a token or a sign, after a blank, or on a line of its own.
+_PLACES = ("{}", " {}", "\n{}\n", "{}:")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+
 _JINJA = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 
 
@@ -30,7 +37,7 @@ def template_tokens(templates: Any, vocabulary: Vocabulary) -> set[int]:
 
 
 def literals(templates: Any) -> list[str]:
-    """Give the text of templates outside of instructions, and the strings within these.
+    """Give the text of templates outside of instructions, the strings within these, and the roles.
 
     Some of the strings are names of fields; to keep a token too many does no harm.
     """
@@ -41,8 +48,16 @@ def literals(templates: Any) -> list[str]:
         for instruction in _JINJA.findall(template):
             if not instruction.startswith("{#"):
                 for single, double in _QUOTED.findall(instruction):
-                    found.setdefault((single or double).replace("\\n", "\n"))
+                    found.setdefault(_ESCAPED.sub(_unescaped, single or double))
+    if found:
+        for role in _ROLES:
+            for spelled in (role, role.capitalize(), role.upper()):
+                found.update(dict.fromkeys(place.format(spelled) for place in _PLACES))
     return [text for text in found if text]
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return _ESCAPES.get(found[1], found[1])
 
 
 def _texts(templates: Any) -> Iterator[str]:

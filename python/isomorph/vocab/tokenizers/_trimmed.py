@@ -56,6 +56,7 @@ class TrimmedTokenizer:
         target.mkdir(parents=True, exist_ok=True)
         written = []
         for name, content in self.tokenizer._source.files().items():
+            (target / name).parent.mkdir(exist_ok=True)
             with appearing(target / name) as stream:
                 stream.write(content)
             written.append(target / name)
