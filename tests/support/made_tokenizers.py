@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import isomorph
 
 KINDS = ("wordpiece", "unigram", "byte-level", "llama", "wordlevel", "clip")
@@ -117,3 +119,13 @@ def folder(path: Path, kind: str, size: int = 600) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     (path / "tokenizer.json").write_text(document(kind, size), encoding="utf-8")
     return path
+
+
+def require_same(old: Any, trimmed: Any, lines: list[str], new: Any = None) -> None:
+    """Require the old ids of lines, renumbered, from the trimmed tokenizer."""
+    for before, after in zip(
+        old.encode(lines, special=True),
+        (new or trimmed.tokenizer).encode(lines, special=True),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(trimmed.remap.ids(before), after)

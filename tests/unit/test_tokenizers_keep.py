@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from isomorph.errors import DTypeError, RemapError, ShapeError
 from isomorph.vocab import Tokenizer
 from support import made_tokenizers
-from support.made_tokenizers import KINDS
+from support.made_tokenizers import KINDS, require_same
 
 pytest.importorskip("tokenizers")
 
@@ -27,15 +27,6 @@ def loaded(tmp_path_factory):
         return made[kind]
 
     return load
-
-
-def require_same(old, trimmed, lines, new=None):
-    for before, after in zip(
-        old.encode(lines, special=True),
-        (new or trimmed.tokenizer).encode(lines, special=True),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(trimmed.remap.ids(before), after)
 
 
 @pytest.mark.parametrize("ignore_merges", [True, False])
@@ -348,35 +339,6 @@ def test_what_a_chat_template_says_is_kept(tmp_path):
     assert second.remap == trimmed.remap
     assert "chat_template.jinja" in second.files
     (folder / "chat_template.jinja").unlink()
-    assert Tokenizer.load(folder).keep(usage.used, usage).remap.new_size < trimmed.remap.new_size
-
-
-@pytest.mark.parametrize(
-    "place",
-    ["tokenizer_config.json", "chat_template.json", "additional_chat_templates/tools.jinja"],
-)
-def test_the_roles_of_a_chat_are_kept(tmp_path, place):
-    lines = [*made_tokenizers.text(300, seed=1), *["user\n assistant\nsystem\nDeveloper:"] * 300]
-    folder = tmp_path / "in"
-    (folder / place).parent.mkdir(parents=True)
-    (folder / "tokenizer.json").write_text(made_tokenizers.trained("byte-level", lines, 700))
-    # As of ChatML: who speaks is said by the messages alone.
-    template = (
-        "{% for message in messages %}{{'<s>' + message['role'] + '\\n' + message['content'] + "
-        "'</s>' + 'it\\'s'}}{% endfor %}"
-    )
-    written = template if place.endswith(".jinja") else json.dumps({"chat_template": template})
-    (folder / place).write_text(written)
-    tokenizer = Tokenizer.load(folder)
-    assert len(tokenizer.encode(["user"])[0]) == len(tokenizer.encode(["system"])[0]) == 1
-    usage = tokenizer.usage(["x"])
-    trimmed = tokenizer.keep(usage.used, usage)
-    said = ["<s>user\nx</s>it's", "<s>system\nx</s>", "x assistant\n", "Developer:"]
-    require_same(tokenizer, trimmed, said)
-    trimmed.save(tmp_path / "out")
-    assert (tmp_path / "out" / place).is_file()
-    require_same(tokenizer, trimmed, said, Tokenizer.load(tmp_path / "out"))
-    (folder / place).unlink()
     assert Tokenizer.load(folder).keep(usage.used, usage).remap.new_size < trimmed.remap.new_size
 
 

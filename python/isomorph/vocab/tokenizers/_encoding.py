@@ -68,6 +68,12 @@ class Encoder:
             return [plain]
         return [word for word, _ in splitter.pre_tokenize_str(plain)]
 
+    def texts(self, line: str, number: int) -> list[str]:
+        """Give the parts of a line that an id stands for, where it comes out."""
+        found = self._tokenizer.encode(line, add_special_tokens=False)
+        places = zip(found.ids, found.offsets, strict=True)
+        return [line[begin:end] for one, (begin, end) in places if one == number]
+
     def blocks(
         self,
         lines: Iterable[str],

@@ -366,7 +366,7 @@ class Tokenizer:
         if vocabulary.prefix or vocabulary.suffix or not self._symbols.splits:
             # Marks are no part of the word that is looked up; unsplit, a line is one word.
             return False
-        apart = {token.id for token in vocabulary.added}
+        apart = {token.id for token in vocabulary.added if token.always_cut}
         return all(self._merging.makes(n) for n in kept.tolist() if n not in apart)
 
     def _skips(self, kept: NDArray[np.int64]) -> bool:

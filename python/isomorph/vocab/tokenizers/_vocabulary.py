@@ -26,6 +26,8 @@ class Added:
     content: str
     special: bool
     in_model: bool
+    #: Whether it is cut out wherever it stands, so that the model never sees its text.
+    always_cut: bool
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,12 @@ def _added(top: Fields, ids: dict[str, int]) -> tuple[Added, ...]:
         if not inside and number in taken:
             raise fields.wrong("id", "an id of which model.vocab has no token", number)
         highest = max(highest, number)
-        found.append(Added(number, content, fields.flag("special"), inside))
+        special = fields.flag("special")
+        # Of whole words only, it is not; where the text was normalised, it may come about later.
+        always = not fields.flag("single_word") and (
+            not inside or (special and not fields.flag("normalized"))
+        )
+        found.append(Added(number, content, special, inside, always))
     return tuple(found)
 
 

@@ -34,10 +34,12 @@ class Unmatched:
             return
         for line, encoding in zip(lines, encodings, strict=True):
             if unknown in encoding.ids:
-                for word in self._encoder.words(line):
-                    if word not in self._seen:
-                        self._seen.add(word)
-                        self._spell(word)
+                # A word also begins and ends where an added token was cut out.
+                for text in (line, *self._encoder.texts(line, unknown)):
+                    for word in self._encoder.words(text):
+                        if word not in self._seen:
+                            self._seen.add(word)
+                            self._spell(word)
 
     def _spell(self, word: str) -> None:
         if len(word) > self._longest:
