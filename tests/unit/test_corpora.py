@@ -31,10 +31,27 @@ def test_text_and_gz_and_json_lines_are_the_same_lines(folder):
     entries = [{"id": n, "text": line} for n, line in enumerate(LINES)]
     (folder / "a.jsonl").write_text("\n".join(map(json.dumps, entries)) + "\n")
     (folder / "b.ndjson.gz").write_bytes(gzip.compress((folder / "a.jsonl").read_bytes()))
-    (folder / "whole.jsonl").write_text(json.dumps({"body": TEXT, "text": None}))
     for name in ("a.txt", "bom.txt", "packed", "a.jsonl", "b.ndjson.gz"):
         assert list(corpora.lines(folder / name)) == LINES, name
-    assert list(corpora.lines("whole.jsonl", field="body")) == LINES
+
+
+def test_a_record_is_one_line_whatever_line_feeds_are_in_it(folder):
+    # Tokens may span line feeds: cut into lines, a document would not be what the model is given.
+    texts = [TEXT, "", " \n", "one\r\n\n\ntwo\n"]
+    records = [json.dumps({"body": text, "text": None}) for text in texts]
+    (folder / "whole.jsonl").write_text("\n".join(records))
+    assert list(corpora.lines("whole.jsonl", field="body")) == [texts[0], texts[3]]
+    assert list(Corpus.from_lines(texts).lines()) == [texts[0], texts[3]]
+    assert list(Corpus.from_lines(["as of a file\r\n"]).lines()) == ["as of a file"]
+
+
+def test_a_pipe_is_refused_by_name(folder):
+    os.mkfifo(folder / "pipe")
+    for path in ("pipe", "pip*"):
+        with pytest.raises(FormatError, match="pipe: is a pipe; a corpus is read several times"):
+            Corpus.from_files(path)
+    with pytest.raises(FormatError, match="/dev/null: is no regular file"):
+        Corpus.from_files("/dev/null")
 
 
 def test_only_line_feeds_end_lines(folder):

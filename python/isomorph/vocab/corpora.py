@@ -1,6 +1,7 @@
 """Lines of text by language, read from files as often as asked, in bounded memory.
 
-Text with one line feed a line, the same packed by gzip, and JSON lines. A file is read a block at
+Text with one line feed a line, the same packed by gzip, and JSON lines, of which each record's text
+is one line, whole: tokens may span the line feeds in it. A file is read a block at
 a time; whatever is not what it claims to be is an error that names the file, the line and the byte.
 """
 
@@ -85,7 +86,8 @@ class Corpus:
             Of the files that are not given as (language, path).
         field : str, optional
             The files are JSON lines, with the text in this field. Without it, only those with a
-            suffix of JSON are, and the field is ``"text"``.
+            suffix of JSON are, and the field is ``"text"``. A text with line feeds is one line,
+            whole, as a model is given it.
         errors : {"strict", "replace"}, default "strict"
             Bytes that are not UTF-8 are an error, or U+FFFD each.
 
@@ -111,7 +113,10 @@ class Corpus:
 
     @classmethod
     def from_lines(cls, lines: Iterable[str], *, language: str = "") -> Corpus:
-        """Take lines that are in memory; of a text with line feeds, each line is one."""
+        """Take texts that are in memory; one with line feeds in it is one line, whole.
+
+        The end of a single line, as files give lines, is left out.
+        """
         if isinstance(lines, str | bytes):
             raise DTypeError("lines: expected a list of lines, got a single string")
         kept = tuple(lines)
@@ -162,7 +167,7 @@ class Corpus:
         )
 
     def lines(self, language: str | None = None) -> Iterator[str]:
-        """Read the lines, of one language if it is named; blank ones are left out.
+        """Read the lines, and texts of records, of one language if it is named, but blank ones.
 
         Raises
         ------
@@ -207,7 +212,8 @@ class Corpus:
             yield from _file(part, self.field, self.errors)
             return
         for text in part:
-            yield from _split(text)
+            if text and not text.isspace():
+                yield text if "\n" in text[:-1] else text.rstrip("\r\n")
 
 
 def lines(files: Files, *, field: str | None = None, errors: str = "strict") -> Iterator[str]:
@@ -282,21 +288,24 @@ def _matching(path: Any) -> list[Path]:
     if exact.is_dir():
         raise FormatError(f"{exact}: is a folder; name its files, as '{exact}/*.txt'")
     if exact.exists():
-        return [exact]
+        return [_readable(exact)]
     name = os.fspath(path)
     if not glob.has_magic(name):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
     found = sorted(Path(match) for match in glob.glob(name, recursive=True))  # noqa: PTH207
-    found = [match for match in found if not match.is_dir()]
+    found = [_readable(match) for match in found if not match.is_dir()]
     if not found:
         raise FileNotFoundError(errno.ENOENT, "no file matches the pattern", name)
     return found
 
 
-def _split(text: str) -> Iterator[str]:
-    for line in text.split("\n"):
-        if line and not line.isspace():
-            yield line.removesuffix("\r")
+def _readable(path: Path) -> Path:
+    if not path.is_file():
+        what = "a pipe" if path.is_fifo() else "no regular file"
+        raise FormatError(
+            f"{path}: is {what}; a corpus is read several times: save it to a file and name that"
+        )
+    return path
 
 
 def _file(path: Path, field: str | None, errors: str) -> Iterator[str]:
@@ -343,7 +352,9 @@ def _decoded(path: Path, stream: BinaryIO, field: str | None, errors: str) -> It
         if field is None:
             yield text.rstrip("\r\n")
         else:
-            yield from _split(_text_of(path, number, text, field))
+            record = _text_of(path, number, text, field)
+            if record and not record.isspace():
+                yield record
 
 
 def _next(path: Path, stream: BinaryIO, number: int) -> bytes:

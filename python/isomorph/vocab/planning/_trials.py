@@ -114,11 +114,7 @@ class Trials:
         for language, table in units.items():
             texts, counts = table.arrays()
             flat, lengths, unknowns = _encoded(tokenizer, texts, threads)
-            words = (
-                np.fromiter((len(text.split()) for text in texts), np.int64, len(texts))
-                if table.kind == "lines"
-                else np.ones(len(texts), np.int64)
-            )
+            words = np.fromiter((len(text.split()) for text in texts), np.int64, len(texts))
             tokens = max(int(counts @ lengths), 1)
             trials.append(
                 Trial(

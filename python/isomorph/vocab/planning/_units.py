@@ -20,13 +20,16 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from isomorph.vocab.tokenizers import Tokenizer
 
-Kind = Literal["words", "bare words", "lines"]
+Kind = Literal["words", "ended words", "bare words", "lines"]
 
 #: What distinct words may hold in memory, over all languages; each takes so much beside its text.
 LIMIT, OVERHEAD = 48 << 20, 120
 #: Lines that are tried for whether they are the sum of their words.
 _PROBED = 256
 _WORD = re.compile(r"\s*\S+")
+#: Of documents also what is at the end; line feeds belong to the next word, or to the one before.
+_BEGUN = re.compile(r"\s*\S+|\s+\Z")
+_ENDED = re.compile(r"[^\S\r\n]*\S+(?:\s*[\r\n]+)?|\s*[\r\n]+|\s+\Z")
 
 
 @dataclass
@@ -40,7 +43,8 @@ class Units:
     Attributes
     ----------
     kind : str
-        What a unit is: a word with the blanks before it, a word without them, a line.
+        What a unit is: a word with the blanks before it, the same but with the line feeds after it,
+        a word without them, a line.
     counts : Counter of str
         How often each was seen, or an unbiased estimate.
     rounds : int
@@ -61,7 +65,7 @@ class Units:
         probed = [lines[i] for i in np.linspace(0, len(lines) - 1, _PROBED).astype(int).tolist()]
         probed = list(dict.fromkeys(probed))
         whole = tokenizer.encode(probed)
-        kinds: tuple[Kind, ...] = ("words", "bare words")
+        kinds: tuple[Kind, ...] = ("words", "ended words", "bare words")
         for kind in kinds:
             parts = [_units(line, kind) for line in probed]
             ids = tokenizer.encode([unit for line in parts for unit in line])
@@ -79,8 +83,11 @@ class Units:
             self.words += sum(len(line.split()) for line in lines)
             self.counts.update(lines)
         else:
+            for document in (line for line in lines if "\n" in line):
+                self.counts.update(_units(document, self.kind))
+                self.words += len(document.split())
             # One search for all lines; what stood before the line feed is no part of the word.
-            found = _WORD.findall("\n".join(lines))
+            found = _WORD.findall("\n".join(line for line in lines if "\n" not in line))
             self.words += len(found)
             if self.kind == "bare words":
                 self.counts.update(map(str.strip, found))
@@ -116,8 +123,11 @@ class Units:
 
 
 def _units(line: str, kind: Kind) -> list[str]:
-    found = _WORD.findall(line)
-    return found if kind == "words" else [unit.strip() for unit in found]
+    if kind == "bare words":
+        return line.split()
+    if "\n" not in line:
+        return _WORD.findall(line)
+    return (_BEGUN if kind == "words" else _ENDED).findall(line)
 
 
 def _bit(unit: str, number: int) -> int:
