@@ -94,7 +94,7 @@ def test_untrim_gives_the_ids_back(run, tmp_path, model, corpus):
     ("options", "message"),
     [
         ((), "-o OUT: expected a folder to write, or --dry-run"),
-        (("-o", "out"), "expected a corpus, languages with their text, scripts or a list"),
+        (("-o", "out"), "expected --corpus, --language, --scripts or --keep"),
         (("-o", "out", "--corpus", "missing.txt"), "missing.txt: no such file"),
         (("-o", "model/x", "--corpus", "corpus.txt"), "expected a folder apart"),
         (("-o", "out", "--corpus", "corpus.txt", "--size", "3"), "--size: expected"),

@@ -342,6 +342,27 @@ def test_what_keeps_the_old_size_is_noted(tmp_path, corpus):
     assert any("mlp.up_proj.weight: shape" in note for note in notes)
 
 
+def test_prompts_and_lower_case_are_counted_and_certified(tmp_path):
+    model, out = tmp_path / "model", tmp_path / "out"
+    small.write(model, "xlmr")
+    prompt = small.CORPUS[-1] + ": "
+    small.write_json(model / "config_sentence_transformers.json", {"prompts": {"query": prompt}})
+    small.write_json(model / "sentence_bert_config.json", {"do_lower_case": True})
+    text = small.write_text(tmp_path / "few.txt", small.CORPUS[:3])
+    done = trim(model, out, corpus=text)
+    old, new = Tokenizer.load(model), Tokenizer.load(out)
+    lines = small.CORPUS[:3]
+    given = [*lines, *(prompt + line for line in lines)]
+    given += [line.lower() for line in given]
+    for one, other in zip(old.encode(given), new.encode(given), strict=True):
+        assert done.plan.remap.old_to_new[one].tolist() == other.tolist()
+    assert done.certificate.corpus["lines"] == len(set(given))
+    assert sum("every line is counted" in note for note in done.notes) == 2
+    # Without text the tokens of the prompt stay all the same.
+    planned = trim(model, None, scripts=["Greek"], dry_run=True).plan
+    assert set(old.encode([prompt])[0].tolist()) <= set(planned.kept.tolist())
+
+
 def test_a_module_that_is_a_link_is_copied(tmp_path, corpus):
     model, out = tmp_path / "model", tmp_path / "out"
     small.write(model, "bert")
@@ -490,11 +511,22 @@ CONFIGURATIONS = {
         {"forced_decoder_ids": [[1, 7], [2, None]], "sequence_bias": [[[5, 3], -10.0]]},
         {"forced_decoder_ids": [[1, 3], [2, None]], "sequence_bias": [[[2, 1], -10.0]]},
     ),
+    "tables of tokens": (
+        {"vocabulary_map": {"<image>": 5, "gone": 4}, "im_start_id": 7, "boi_token_id": 3},
+        {"vocabulary_map": {"<image>": 2}, "im_start_id": 3, "boi_token_id": 1},
+    ),
     "tables of ids": (
         {"lang_to_id": {"<|en|>": 5}, "task_to_id": {"translate": 7}, "label2id": {"no": 3}},
         {"lang_to_id": {"<|en|>": 2}, "task_to_id": {"translate": 3}, "label2id": {"no": 3}},
     ),
 }
+
+
+def test_a_table_of_all_tokens_does_not_keep_them():
+    from isomorph.vocab.checkpoints import _configs
+
+    found = _configs.ids_of({"vocabulary_map": {"<image>": 5}, "boi_token_id": 3}, 10)
+    assert [field.id for field in found] == [3]
 
 
 @pytest.mark.parametrize("case", CONFIGURATIONS)

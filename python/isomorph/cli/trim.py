@@ -155,6 +155,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 
     if options.output is None and not options.dry_run:
         raise ValueError("-o OUT: expected a folder to write, or --dry-run")
+    if not (options.corpus or options.language or options.scripts or options.keep):
+        raise ValueError(
+            "expected --corpus, --language, --scripts or --keep: a size alone does not say which "
+            "tokens matter"
+        )
     languages: dict[str, list[str]] = {}
     for name, file in options.language or ():
         languages.setdefault(name, []).append(file)

@@ -18,7 +18,8 @@ CONFIGS = (
 #: Fields of other modules that say how many tokens there are, by the class of the module.
 SIZES = {"SpladePooling": frozenset({"embedding_dimension", "word_embedding_dimension"})}
 _ID = re.compile(
-    r"(?:^|_)(?:token|pad|padding|bos|eos|unk|mask|sep|cls)_(?:id|idx|index)(?:s|es)?$"
+    r"(?:^|_)(?:token|pad|padding|bos|eos|unk|mask|sep|cls|im_start|im_end|boi|eoi|eoc)"
+    r"_(?:id|idx|index)(?:s|es)?$"
 )
 #: Fields that are ids all through, whatever lists or tables they are in.
 _NESTED = frozenset(
@@ -35,6 +36,8 @@ _NESTED = frozenset(
         "trainable_token_indices",
     }
 )
+#: Tables of all tokens with their ids: they follow, and keep none.
+_VOCABULARIES = frozenset({"vocabulary_map"})
 #: Lists of pairs of which one member is an id, or a list of ids.
 _PAIRS = {"forced_decoder_ids": 1, "sequence_bias": 0}
 _SIZE = frozenset(
@@ -188,7 +191,9 @@ class _Walk:
             return self.sized(value, name)
         if key in _PAIRS and isinstance(value, list):
             return [self.pair(entry, _PAIRS[key], f"{name}[{i}]") for i, entry in enumerate(value)]
-        if key in _NESTED or _ID.search(key):
+        if key in _VOCABULARIES and self.size is None:
+            return value
+        if key in _NESTED or key in _VOCABULARIES or _ID.search(key):
             return self.ids(value, name)
         if isinstance(value, dict):
             return self.mapping(value, f"{name}.")
@@ -229,7 +234,11 @@ class _Walk:
                 and not (isinstance(old, list) and len(new) < len(old))
             ]
         if isinstance(value, dict):
-            return {key: self.ids(entry, f"{name}.{key}") for key, entry in value.items()}
+            renamed = (
+                (key, entry, self.ids(entry, f"{name}.{key}")) for key, entry in value.items()
+            )
+            # A token that is gone leaves its table.
+            return {key: new for key, old, new in renamed if new is not None or old is None}
         return value
 
 

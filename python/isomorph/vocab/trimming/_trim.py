@@ -23,6 +23,7 @@ from isomorph.vocab.tokenizers import Tokenizer
 from isomorph.vocab.trimming import _card, _undo, _verification
 from isomorph.vocab.trimming._certificate import CERTIFICATE
 from isomorph.vocab.trimming._certifying import certify
+from isomorph.vocab.trimming._inputs import Forms
 from isomorph.vocab.trimming._paths import is_trim_alone, require_apart
 from isomorph.vocab.trimming._result import Trimmed, expected, footprint
 from isomorph.vocab.trimming._rows import NewRows, new_rows
@@ -170,12 +171,12 @@ def trim(
     checkpoint.require_ids(tokenizer.size, str(checkpoint.folder.transformer))
     main = next(table for table in checkpoint.tables if table.role == "input")
     chosen = any(given is not None for given in (corpus, languages, scripts))
+    forms = Forms.of(checkpoint.folder)
     planned = plan(
         tokenizer,
-        corpus=corpus,
-        languages=languages,
+        corpus=forms.corpus(as_corpus(corpus, languages, field=field, errors=errors)),
         scripts=scripts,
-        keep=_listed(tokenizer, keep, checkpoint, chosen=chosen),
+        keep=_listed(tokenizer, keep, checkpoint, forms.prompts, chosen=chosen),
         size=size,
         max_extra_tokens=max_extra_tokens,
         min_count=min_count,
@@ -199,7 +200,7 @@ def trim(
         *(Change(name, "", "a file", "left out: stale, of the old vocabulary") for name in stale),
         *checkpoint.changes(tensors, edited),
     )
-    notes = _notes(checkpoint, rows, edited, changes)
+    notes = (*(forms.notes if planned.corpus else ()), *_notes(checkpoint, rows, edited, changes))
     before = footprint(checkpoint, tokenizer)
     if out is None or dry_run:
         after = expected(before, checkpoint, rows)
@@ -232,13 +233,21 @@ def trim(
     return Trimmed(Path(out), planned, certificate, changes, before, after, (*notes, *noted))
 
 
-def _listed(tokenizer: Tokenizer, keep: Any, checkpoint: Checkpoint, *, chosen: bool) -> Any:
-    """Give the ids that the user lists and those that configurations name."""
+def _listed(
+    tokenizer: Tokenizer,
+    keep: Any,
+    checkpoint: Checkpoint,
+    prompts: Sequence[str],
+    *,
+    chosen: bool,
+) -> Any:
+    """Give the ids that the user lists, those that configurations name, and those of prompts."""
     if keep is None and not chosen:
         return None  # Nothing says what to keep: the plan refuses that.
     held = [old for old in checkpoint.required.tolist() if old < tokenizer.size]
     held = [old for old in held if tokenizer.tokens[old] is not None]
-    return sorted({*held, *listed(tokenizer, keep).tolist()})
+    prompted = (int(old) for line in tokenizer.encode(prompts) for old in line)
+    return sorted({*held, *prompted, *listed(tokenizer, keep).tolist()})
 
 
 def _stale_vocabularies(checkpoint: Checkpoint, planned: TrimPlan) -> tuple[str, ...]:

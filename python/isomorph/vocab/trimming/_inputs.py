@@ -1,0 +1,81 @@
+"""What a model of sentence-transformers is given for a line: behind a prompt, in lower case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isomorph.vocab.checkpoints import _folder
+from isomorph.vocab.corpora import Corpus
+
+_PROMPTS = "config_sentence_transformers.json"
+_CASE = "sentence_bert_config.json"
+
+
+@dataclass(frozen=True)
+class Forms:
+    """The forms in which a line becomes the model's input, beside the line itself.
+
+    Attributes
+    ----------
+    prompts : tuple of str
+        What is put before a line.
+    lower : bool
+        Whether the model reads everything in lower case.
+    """
+
+    prompts: tuple[str, ...] = ()
+    lower: bool = False
+
+    @classmethod
+    def of(cls, folder: _folder.ModelFolder) -> Forms:
+        """Read them from the files of sentence-transformers, where there are such.
+
+        Raises
+        ------
+        FormatError
+            A file that is no JSON object.
+        """
+        said = _read(folder.root / _PROMPTS).get("prompts")
+        texts = said.values() if isinstance(said, dict) else ()
+        prompts = dict.fromkeys(text for text in texts if isinstance(text, str) and text)
+        return cls(tuple(prompts), _read(folder.transformer / _CASE).get("do_lower_case") is True)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what is counted and certified beside the lines."""
+        found = []
+        if self.prompts:
+            each = f"each of {len(self.prompts):,} prompts" if self.prompts[1:] else "the prompt"
+            found.append(f"{_PROMPTS}: every line is counted a second time behind {each}")
+        if self.lower:
+            found.append(f"{_CASE}: do_lower_case: every line is counted in lower case, too")
+        return tuple(found)
+
+    def __call__(self, line: str) -> Iterator[str]:
+        """Give the line, and what the model makes of it."""
+        made = [line, *(prompt + line for prompt in self.prompts)]
+        if self.lower:
+            made += [text.lower() for text in made]
+        yield from dict.fromkeys(made)
+
+    def corpus(self, corpus: Corpus | None) -> Corpus | None:
+        """Give a corpus with every line in all its forms."""
+        if corpus is None or self == Forms():
+            return corpus
+        return _InForms(corpus.parts, corpus.field, corpus.errors, self)
+
+
+@dataclass(frozen=True)
+class _InForms(Corpus):
+    forms: Forms = Forms()
+
+    def _read(self, part: Path | tuple[str, ...]) -> Iterator[str]:
+        for line in super()._read(part):
+            yield from self.forms(line)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return _folder.read_json(file) if file.is_file() else {}
