@@ -9,7 +9,7 @@ from isomorph.align import Alignment, LinearMap, fit_map, fit_maps, procrustes
 from isomorph.neighbors import csls, csls_both, csls_radii, mutual_nearest, topk
 
 if TYPE_CHECKING:
-    from isomorph import io, metrics, transport, vocab
+    from isomorph import io, learning, metrics, plot, transport, vocab
     from isomorph._applying import Applied, apply_file
     from isomorph._bridge import Bridge, bridge
     from isomorph.hubness_reduction import (
@@ -84,6 +84,7 @@ __all__ = [
     "induce_dictionary",
     "inverted_softmax",
     "io",
+    "learning",
     "linalg",
     "local_scaling",
     "maxsim",
@@ -93,6 +94,7 @@ __all__ = [
     "mutual_nearest",
     "mutual_proximity",
     "nicdm",
+    "plot",
     "procrustes",
     "refine",
     "runtime",
@@ -110,7 +112,7 @@ def __getattr__(name: str) -> Any:
     """Load what most programs do not use when it is first asked for: imports stay quick."""
     import importlib
 
-    if name in ("io", "metrics", "transport", "vocab"):
+    if name in ("io", "learning", "metrics", "plot", "transport", "vocab"):
         return importlib.import_module(f"isomorph.{name}")
     if name in _ELSEWHERE:
         return getattr(importlib.import_module(f"isomorph.{_ELSEWHERE[name]}"), name)

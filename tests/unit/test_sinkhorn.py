@@ -145,12 +145,34 @@ def test_forbidden_pairs_get_nothing(rng, method):
     assert (plan[np.isinf(cost)] == 0).all()
     np.testing.assert_allclose(plan, sinkhorn_oracle.sinkhorn(None, None, cost, 0.1), atol=1e-8)
     assert np.isfinite(found.value)
+    assert abs(found.gap) < 1e-7 or found.gap == np.inf
+
+
+def test_the_gap_of_a_solved_problem_with_forbidden_pairs_is_finite():
+    cost = np.full((4, 4), np.inf)
+    cost[:2, :2], cost[2:, 2:] = 0.1, 0.2
+    assert abs(iso.sinkhorn(None, None, cost, 0.1).gap) < 1e-12
+
+
+@pytest.mark.parametrize("constant", [1e9, 1e11, 1e300])
+def test_a_constant_in_a_start_says_nothing(rng, constant):
+    cost = rng.random((30, 40))
+    found = iso.sinkhorn(None, None, cost, 0.1, initial=[None, np.full(40, constant)])
+    plan = found.plan()
+    assert np.abs(plan.sum(1) - 1 / 30).sum() + np.abs(plan.sum(0) - 1 / 40).sum() < 1.1e-6
+    assert found.converged
+
+
+def test_a_result_is_told_in_a_line():
+    found = iso.sinkhorn(None, None, np.zeros((2, 4)), 0.5)
+    expected = "Transport(2 x 4, reg=0.5, value=0, converged in 1, error=0, 'scaling')"
+    assert repr(found) == expected
 
 
 def test_what_cannot_be_transported_warns_and_what_has_no_way_is_named():
     # Two rows that may only go to one column, which takes half of their mass.
     stuck = np.array([[0, np.inf], [0, np.inf], [1, 1]])
-    with pytest.warns(ConvergenceWarning):
+    with pytest.warns(ConvergenceWarning, match="what is not forbidden cannot carry"):
         found = iso.sinkhorn(None, None, stuck, 0.1, max_iter=50)
     assert found.error > 0.1
     with pytest.raises(ValueError, match="cost: row 1 has mass in a, and every pair"):
@@ -227,13 +249,16 @@ def test_top_and_barycentres(uneven, rng, backend):
     ("change", "error", "message"),
     [
         ({"a": -np.ones(3)}, ValueError, "a: expected masses of 0 or more, got -1.0 at 0"),
-        ({"b": np.zeros(4)}, ValueError, "b: expected some mass, got zeros"),
+        ({"b": np.zeros(4)}, ValueError, "b: expected masses with a sum above 0 .* got 0"),
         ({"a": np.ones(3)}, ValueError, "b: expected as much mass as a has, 3, got 1; normalise"),
         ({"a": np.ones(4)}, ShapeError, r"a: expected an array of 1 dimensions, of length 3"),
         ({"a": np.array([1, np.nan, 1])}, NonFiniteError, "a: row 1 has a NaN"),
         ({"cost": np.zeros((0, 4))}, ShapeError, "cost: expected at least one row"),
         ({"cost": np.full((3, 4), np.nan)}, NonFiniteError, "cost: row 0 has a NaN or -inf"),
         ({"cost": -np.array([[1, 2, np.inf, 4]] * 3)}, NonFiniteError, "cost: row 0 has a NaN"),
+        ({"a": np.full(3, 1e308)}, ValueError, "a: expected masses with a sum above 0 and below"),
+        ({"initial": (None,)}, TypeError, r"initial: expected a Transport or \(f, g\)"),
+        ({"initial": (None, np.geomspace(1, 1e30, 4))}, ValueError, "initial: expected a g that"),
         ({"reg": np.inf}, ValueError, "reg: expected a finite number above 0"),
         ({"reg": 1e-15}, ValueError, "reg: expected at least .* for costs up to 1 in float64"),
     ],

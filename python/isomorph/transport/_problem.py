@@ -13,6 +13,8 @@ from isomorph.errors import NonFiniteError, ShapeError
 
 #: By how much, of the mass, the two sides may differ: what rounding to their type explains.
 _UNEVEN = {"float32": 1e-5, "float64": 1e-10}
+#: Squares of masses are added up, too.
+_MOST_MASS = 1e150
 #: Of exp(t), t is known to eps |t|: beyond this it says nothing.
 _LEAST_DIGITS = 0.01
 #: Costs that differ by less than this part of their size have something taken off.
@@ -76,8 +78,12 @@ def _mass(xp: Any, name: str, mass: Any, length: int, beside: dict[str, Any]) ->
     if bool(xp.any(mass < 0)):
         at = _first(xp, mass < 0)
         raise ValueError(f"{name}: expected masses of 0 or more, got {float(mass[at])} at {at}")
-    if not float(xp.sum(mass)) > 0:
-        raise ValueError(f"{name}: expected some mass, got zeros")
+    largest = float(xp.max(mass))
+    total = largest * float(xp.sum(mass / largest)) if largest > 0 else 0.0
+    if not 0 < total < _MOST_MASS:
+        raise ValueError(
+            f"{name}: expected masses with a sum above 0 and below {_MOST_MASS:g}, got {total:g}"
+        )
     return mass
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -14,14 +14,17 @@ from isomorph.transport._problem import Problem
 
 #: Entries of a plan that are made together.
 _ENTRIES = 1 << 22
+#: What of the mass is no more than rounding of its sums.
+_ROUNDING = 1e-12
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Transport(Unpackable):
     r"""The solution of an entropic transport problem; unpacks as its first six fields.
 
     The plan is :math:`P_{ij} = \exp((f_i + g_j - C_{ij}) / \mathrm{reg})`; it is made only when
-    asked for.
+    asked for, from the cost array that was given: that is kept, not copied, where its type allows,
+    and a later change of it changes the plan.
 
     Attributes
     ----------
@@ -55,8 +58,8 @@ class Transport(Unpackable):
     reg: float
     tol: float
     method: str
-    _problem: Problem = field(repr=False)
-    _potentials: tuple[Any, Any] = field(repr=False)
+    _problem: Problem
+    _potentials: tuple[Any, Any]
     _unpacks: ClassVar[tuple[str, ...]] = (
         "f",
         "g",
@@ -65,6 +68,14 @@ class Transport(Unpackable):
         "iterations",
         "converged",
     )
+
+    def __repr__(self) -> str:
+        n, m = (int(length) for length in self._problem.cost.shape)
+        said = "converged" if self.converged else "not converged"
+        return (
+            f"Transport({n:,} x {m:,}, reg={self.reg:g}, value={self.value:.6g}, {said} in "
+            f"{self.iterations:,}, error={self.error:.2g}, {self.method!r})"
+        )
 
     def plan(self) -> Any:
         """Make the plan: an array of the cost's shape and type, n x m.
@@ -156,8 +167,8 @@ class Transport(Unpackable):
         """By how much a plan with just these marginals, made from this one, misses the dual.
 
         A certificate: the best plan lies between. The plan is rounded to its marginals as
-        Altschuler et al. (2017, Algorithm 2) do; where that needs a forbidden pair the gap is
-        infinite. Two passes over the cost.
+        Altschuler et al. (2017, Algorithm 2) do; where that takes more than rounding from forbidden
+        pairs the gap is infinite. Four passes over the cost.
         """
         xp, problem = self._problem.xp, self._problem
         rows, _ = self._sums
@@ -175,7 +186,8 @@ class Transport(Unpackable):
         total = 0.0
         for block, plan in self._blocks():
             exact = shrink[block][:, None] * plan * narrow[None, :]
-            if left > 0:
+            # A remainder that is rounding is left where it is: it may belong to forbidden pairs.
+            if left > _ROUNDING * float(xp.sum(problem.a)):
                 exact = exact + missing[block][:, None] * (lacking / left)[None, :]
             cost = xp.astype(problem.cost[block, :], xp.float64) + problem.common
             held = exact > 0

@@ -9,7 +9,7 @@ from typing import Any
 from isomorph import _checks, runtime
 from isomorph._backends import Run, Solver
 from isomorph._progress import Progress
-from isomorph.errors import ConvergenceWarning, ShapeError
+from isomorph.errors import ConvergenceWarning, DTypeError, ShapeError
 from isomorph.transport._problem import Problem, problem
 from isomorph.transport._result import Transport
 
@@ -17,6 +17,8 @@ METHODS = ("auto", "scaling", "stabilized", "log")
 #: In units of reg: up to here the numbers of the scaling form stay inside float64.
 _SCALING_RANGE = 300.0
 _TOLERANCE = 1e-6
+#: Potentials of a start, in units of reg, that have digits left after the point.
+_START_RANGE = 1e10
 
 
 def sinkhorn(
@@ -139,9 +141,12 @@ def sinkhorn(
     found = made.backend.sinkhorn(made.cost, made.a, made.b, made.reg, start, solver, run)
     solved = _transport(made, found, solver)
     if not solved.converged:
+        forbidden = not bool(made.xp.all(made.cost < made.xp.inf))
+        stuck = " (or what is not forbidden cannot carry these masses)" if forbidden else ""
         warnings.warn(
             f"sinkhorn: error {solved.error:.2g} after {solved.iterations:,} passes, expected "
-            f"{tol:.2g} of the mass; take a larger reg, tol or max_iter, or go on with initial=",
+            f"{tol:.2g} of the mass; take a larger reg, tol or max_iter, or go on with initial="
+            f"{stuck}",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -162,13 +167,32 @@ def _start(initial: Transport | tuple[Any, Any] | None, made: Problem) -> Any:
     if initial is None:
         # That of costs which are all the same.
         return made.reg * xp.log(xp.where(made.b > 0, made.b, xp.ones_like(made.b)))
-    g = initial[1] if isinstance(initial, tuple) else initial.g
-    if tuple(g.shape) != tuple(made.b.shape):
+    if isinstance(initial, Transport):
+        g = initial.g
+    elif isinstance(initial, tuple | list) and len(initial) == 2:
+        g = initial[1]
+    else:
+        raise DTypeError(f"initial: expected a Transport or (f, g), got {initial!r}")
+    if tuple(getattr(g, "shape", ())) != tuple(made.b.shape):
         raise ShapeError(
-            f"initial: expected a g of shape {tuple(made.b.shape)}, got {tuple(g.shape)}"
+            f"initial: expected a g of shape {tuple(made.b.shape)}, got "
+            f"{tuple(getattr(g, 'shape', ()))}"
         )
     g = xp.astype(xp.asarray(g), xp.float64)
-    return xp.where(xp.isfinite(g), g, xp.zeros_like(g))
+    known = xp.isfinite(g) & (made.b > 0)
+    if not bool(xp.any(known)):
+        return xp.zeros_like(g)
+    # A constant in g says nothing, and a large one costs digits.
+    g = xp.where(known, g, xp.zeros_like(g))
+    middle = float(xp.max(xp.where(known, g, -xp.inf))) / 2
+    middle += float(xp.min(xp.where(known, g, xp.inf))) / 2
+    g = xp.where(known, g - middle, xp.zeros_like(g))
+    if float(xp.max(xp.abs(g))) > _START_RANGE * made.reg:
+        raise ValueError(
+            f"initial: expected a g that spans at most {2 * _START_RANGE:g} times reg, got "
+            f"{2 * float(xp.max(xp.abs(g))):g}; is it of another problem?"
+        )
+    return g
 
 
 def _transport(made: Problem, found: Any, solver: Solver) -> Transport:
