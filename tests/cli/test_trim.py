@@ -55,6 +55,13 @@ def test_a_dry_run_lists_the_changes_and_needs_no_output(run, tmp_path, model, c
     assert sorted(file.name for file in tmp_path.iterdir()) == ["corpus.txt", "model"]
 
 
+def test_a_size_that_is_rounded_up_is_said(run, model, corpus):
+    done = run("trim", model, "--corpus", corpus, "--dry-run", "--size", 500)
+    assert "500 asked, 512 with --multiple-of 64" in done.err
+    done = run("trim", model, "--corpus", corpus, "--dry-run", "--size", 512)
+    assert "asked" not in done.err
+
+
 def test_json_has_everything(run, tmp_path, model, corpus):
     other = small.write_text(tmp_path / "other.txt", small.OTHER)
     options = ("--corpus", corpus, "--held-out", other, "--min-count", 2, "--json")

@@ -47,6 +47,20 @@ def test_a_corpus_alone_is_kept_whole(tokenizers, languages, kind):
 
 
 @by_kind
+def test_a_dropped_id_becomes_the_unknown_token(tokenizers, languages, kind):
+    made = plan(tokenizers[kind], languages=languages)
+    new = made.trimmed.tokenizer
+    assert made.remap.dropped == (-1 if new.unknown is None else new.unknown)
+
+
+def test_a_folder_is_loaded(tmp_path, languages):
+    folder = write("wordpiece", tmp_path)
+    made = plan(str(folder), languages=languages)
+    assert made.kept.tolist() == plan(Tokenizer.load(folder), languages=languages).kept.tolist()
+    assert made.remap.dropped == made.trimmed.tokenizer.unknown >= 0
+
+
+@by_kind
 def test_the_curve_is_what_the_trimmed_tokenizer_does(tokenizers, languages, kind):
     tokenizer = tokenizers[kind]
     made = plan(tokenizer, languages=languages, size=640)

@@ -253,10 +253,26 @@ def test_what_was_kept_as_the_dropped_id_is_not_counted_as_dropped(tmp_path: Pat
     np.save(tmp_path / "old.npy", old)
     for dropped, ignore, expected in ((1, -1, 2), (-1, -1, 2), (0, -1, 2)):
         remap = Remap.from_kept([4, 0, 2], 5, dropped=dropped)
-        done = remap_file(tmp_path / "old.npy", tmp_path / "new.npy", remap, ignore=ignore)
+        # What has no new id is refused unless -1 is asked for.
+        unknown = "dropped" if dropped < 0 else "raise"
+        done = remap_file(
+            tmp_path / "old.npy", tmp_path / "new.npy", remap, ignore=ignore, unknown=unknown
+        )
         assert done.dropped == expected
     done = remap_file(tmp_path / "old.npy", tmp_path / "new.npy", REMAP, unknown="dropped")
     assert done.dropped == 3
+
+
+def test_minus_one_is_written_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    np.save(tmp_path / "old.npy", np.array([0, 4, 3]))
+    remap = Remap.from_kept([4, 0, 2], 5)
+    paths = (tmp_path / "old.npy", tmp_path / "new.npy")
+    for unknown in ("raise", "keep"):
+        with pytest.raises(errors.RemapError, match=r"id 3 at entry 2: .*no new id for such ids"):
+            remap_file(*paths, remap, unknown=unknown)
+    assert not paths[1].exists()
+    assert remap_file(*paths, remap, unknown="dropped").dropped == 1
+    assert np.load(paths[1]).tolist() == [1, 0, -1]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits of a process are those of POSIX")

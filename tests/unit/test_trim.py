@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("tokenizers")
 
 from isomorph.errors import CertificateError, FormatError
-from isomorph.vocab import Certificate, Tokenizer, trim, untrim
+from isomorph.vocab import Certificate, Remap, Tokenizer, trim, untrim
 from support import small_models as small
 
 
@@ -155,6 +155,17 @@ def test_trimming_twice_is_trimming_once(tmp_path, corpus):
     once, twice = contents(tmp_path / "once"), contents(tmp_path / "twice")
     for file in ("config.json", "tokenizer.json", "model.safetensors"):
         assert once[file] == twice[file], file
+
+
+def test_a_trimmed_model_gives_its_remap(tmp_path, corpus):
+    model = tmp_path / "model"
+    small.write(model, "bert")
+    out = tmp_path / "out"
+    trimmed = trim(model, out, corpus=corpus)
+    assert Remap.load(out) == trimmed.plan.remap
+    assert Remap.load(str(out)).dropped == trimmed.plan.trimmed.tokenizer.unknown
+    with pytest.raises(FileNotFoundError, match="is this a model that isomorph trimmed"):
+        Remap.load(model)
 
 
 def test_the_same_trim_gives_the_same_bytes(tmp_path, corpus):

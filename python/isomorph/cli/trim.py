@@ -78,7 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--keep", metavar="FILE", help="tokens to keep in any case, one a line")
     group.add_argument(
-        "--size", type=_inputs.positive, metavar="N", help="at most N tokens: the most frequent"
+        "--size",
+        type=_inputs.positive,
+        metavar="N",
+        help="at most N tokens, rounded up to --multiple-of: the most frequent",
     )
     group.add_argument(
         "--max-extra-tokens",
@@ -198,6 +201,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     if trimmed.certificate is not None:
         lines += ["", str(trimmed.certificate)]
     terminal.lines([(line, "") for text in lines for line in text.split("\n")])
+    if options.size is not None and trimmed.plan.size > options.size:
+        terminal.note(
+            f"{options.size:,} asked, {trimmed.plan.size:,} with --multiple-of "
+            f"{options.multiple_of}"
+        )
     for note in trimmed.notes:
         terminal.note(note)
     if trimmed.path is not None:

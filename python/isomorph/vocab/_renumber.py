@@ -27,6 +27,8 @@ class Policy:
     unknown: Unknown = "raise"
     ignore: tuple[int, ...] = ()
     strict: bool = False
+    #: Why an id that was not kept is an error, if it is one.
+    why: str = "strict=True asks for an error"
 
     @classmethod
     def of(cls, remap: Remap, unknown: Any, ignore: int | Iterable[int], strict: bool) -> Policy:
@@ -107,7 +109,7 @@ class Renumberer:
         if 0 <= value < self._remap.old_size:
             new = int(self._remap.old_to_new[value])
             if self._fits(new):
-                return "was not kept, and strict=True asks for an error"
+                return f"was not kept, and {self._policy.why}"
             advice = ", or give the remap a new id as `dropped`" if new < 0 else ""
             return f"becomes {new}, which {self.new} does not hold; pass another dtype={advice}"
         if self._policy.unknown == "keep":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -28,6 +28,11 @@ __all__ = ["RemappedFile", "remap_file"]
 
 #: Bytes of the blocks where no budget is given, and of the smallest that are worth a call.
 _BLOCK, _FEWEST = 32 << 20, 1 << 16
+
+_NOWHERE = (
+    "the remap has no new id for such ids: give it one, as Remap.from_kept(..., dropped=3), or "
+    "write -1 by unknown='dropped'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,8 @@ def remap_file(
         type: 250,000 ids need uint32, 60,000 fit uint16.
     unknown, ignore, strict
         What happens to values that have no new id: see :meth:`Remap.ids`. ``ignore=-100`` is for
-        labels.
+        labels. A model embeds no -1: where ``remap.dropped`` is -1, an id that was not kept is an
+        error, too, and ``unknown="dropped"`` writes -1 all the same.
     memory : int or str, optional
         What a block may take. About 32 MB. No byte of the result depends on it, but in Parquet
         and Arrow files how rows are grouped does.
@@ -193,6 +199,8 @@ def remap_file(
         raise ValueError(f"columns: expected none for a file of one array, got {columns!r}")
     wanted = None if columns is None else [columns] if isinstance(columns, str) else list(columns)
     policy = Policy.of(found, unknown, ignore, strict)
+    if found.dropped < 0 and unknown != "dropped" and not policy.strict:
+        policy = replace(policy, strict=True, why=_NOWHERE)
     block = max(_memory.parse(memory) or _BLOCK, _FEWEST) // 3
     work = Work(name, found, policy, dtype, block, runtime.resolve_threads(threads))
     with reporting(progress, "renumbering ids") as report:

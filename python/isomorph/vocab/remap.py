@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -378,16 +379,27 @@ class Remap:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Remap:
-        """Read what :meth:`save` wrote.
+        """Read what :meth:`save` wrote, or the remap of a trimmed model.
+
+        Parameters
+        ----------
+        path : path
+            The file; or the folder of a model that :func:`isomorph.vocab.trim` wrote.
 
         Raises
         ------
         FormatError
             Not such a file, or of a later format version.
+        FileNotFoundError
+            Nothing there, or a model that was not trimmed.
         RemapError
             Ids that do not fit together.
         """
         name = os.fspath(path)
+        if Path(path).is_dir():
+            from isomorph.vocab.trimming._undo import Undo
+
+            return Undo.load(path).remap
         tensors, metadata = _core.read_safetensors(name)
         _formats.require(name, metadata, _FORMAT, newest=_VERSION)
         if "new_to_old" not in tensors:

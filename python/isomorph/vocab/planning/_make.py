@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ Ids = NDArray[np.int64]
 
 
 def plan(
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer | str | os.PathLike[str],
     *,
     corpus: Any = None,
     languages: Mapping[str, Any] | None = None,
@@ -56,8 +57,8 @@ def plan(
 
     Parameters
     ----------
-    tokenizer : Tokenizer
-        As :meth:`isomorph.vocab.Tokenizer.load` gives it.
+    tokenizer : Tokenizer or path
+        As :meth:`isomorph.vocab.Tokenizer.load` gives it, or what that reads: a model's folder.
     corpus : path, sequence of paths, Corpus or Embeddings, optional
         Text files, ``.gz``, JSON lines, patterns; see :meth:`isomorph.vocab.Corpus.from_files`. The
         words of embeddings, or a file with one word a line, are a corpus, too.
@@ -154,6 +155,10 @@ def plan(
     >>> trim.lossless, trim.reasons["used by the corpus"]
     (True, 3)
     """
+    if isinstance(tokenizer, str | os.PathLike):
+        from isomorph.vocab.tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.load(tokenizer)
     text = corpora.as_corpus(corpus, languages, field=field, errors=errors)
     asked = _options.Asked.of(scripts, size, max_extra_tokens, min_count, multiple_of, characters)
     _options.require_together(asked, text, keep, weights)

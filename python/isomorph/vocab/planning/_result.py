@@ -170,7 +170,10 @@ class TrimPlan:
 
     @property
     def remap(self) -> Remap:
-        """The remap of ids, for tables, biases and data sets."""
+        """The remap of ids, for tables, biases and data sets.
+
+        A dropped id becomes the unknown token, or -1 where the tokenizer has none.
+        """
         return self.trimmed.remap
 
     @property

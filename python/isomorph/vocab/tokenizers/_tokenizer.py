@@ -302,7 +302,9 @@ class Tokenizer:
         """
         kept = self.closure(ids, usage, characters=False)
         source, changes, removed = self._source.trimmed(kept, self._skips(kept))
-        remap = Remap.from_kept(kept, self.size)
+        # Data that holds a dropped id then holds the unknown token, not -1, which nothing embeds.
+        place = np.flatnonzero(kept == self.unknown) if self.unknown is not None else kept[:0]
+        remap = Remap.from_kept(kept, self.size, dropped=int(place[0]) if len(place) else -1)
         return TrimmedTokenizer(Tokenizer(source), remap, tuple(changes), tuple(removed))
 
     @cached_property

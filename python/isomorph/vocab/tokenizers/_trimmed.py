@@ -26,7 +26,8 @@ class TrimmedTokenizer:
     tokenizer : Tokenizer
         The new tokenizer; it encodes before anything is written.
     remap : Remap
-        From the old ids to the new ones; the order is kept.
+        From the old ids to the new ones; the order is kept. A dropped id becomes the unknown
+        token, or -1 where the tokenizer has none.
     changes : tuple of Change
         Every field that is other than before, file by file.
     removed : tuple of str

@@ -220,7 +220,7 @@ def trim(
         planned.trimmed.save(draft / checkpoint.folder.module)
         (draft / _folder.OWN).mkdir()
         _write_json(draft / CHANGES, [change.as_dict() for change in changes])
-        _undo.save(draft, checkpoint, rows, tokenizer.unknown)
+        _undo.save(draft, checkpoint, rows, tokenizer)
         certificate = certify(
             checkpoint, draft, planned, rows, tables=tables, held_out=other, threads=threads
         )

@@ -9,7 +9,7 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,11 @@ from isomorph._atomic import appearing
 from isomorph.errors import FormatError
 from isomorph.vocab.checkpoints import _folder
 from isomorph.vocab.checkpoints._checkpoint import Checkpoint
+from isomorph.vocab.remap import Remap
 from isomorph.vocab.trimming._rows import NewRows
+
+if TYPE_CHECKING:
+    from isomorph.vocab.tokenizers import Tokenizer
 
 _FORMAT = "isomorph.undo"
 _VERSION = 1
@@ -39,6 +43,8 @@ class Undo:
         Where each row is from.
     unknown : int or None
         The old id of the unknown token.
+    old_tokens : int
+        How many ids the old tokenizer has.
     tables : dict of str to str
         The role of each table with a row a token.
     module : str
@@ -55,11 +61,19 @@ class Undo:
     folder: Path
     rows: NewRows
     unknown: int | None
+    old_tokens: int
     tables: dict[str, str]
     module: str
     files: tuple[str, ...]
     written: dict[str, str]
     original: dict[str, str]
+
+    @property
+    def remap(self) -> Remap:
+        """The remap of the tokenizer's ids, as the plan of the trim had it."""
+        kept = self.rows.index[: self.rows.tokens]
+        unknown = None if self.unknown is None else self.rows.renumber(self.unknown)
+        return Remap.from_kept(kept, self.old_tokens, dropped=-1 if unknown is None else unknown)
 
     def restore(self, name: str) -> bytes:
         """Give the bytes of an original file.
@@ -107,6 +121,7 @@ class Undo:
                 file.parent.parent,
                 rows,
                 about["unknown"],
+                about["old_tokens"],
                 about["tables"],
                 about["module"],
                 tuple(about["files"]),
@@ -121,7 +136,7 @@ class Undo:
         return undo
 
 
-def save(out: Path, checkpoint: Checkpoint, rows: NewRows, unknown: int | None) -> None:
+def save(out: Path, checkpoint: Checkpoint, rows: NewRows, tokenizer: Tokenizer) -> None:
     """Write the undo file of a model into its new folder, which is complete but for this.
 
     Original files other than weights that are not the same now are kept, packed; the model card,
@@ -147,7 +162,8 @@ def save(out: Path, checkpoint: Checkpoint, rows: NewRows, unknown: int | None) 
         "tokens": rows.tokens,
         "reserved": rows.reserved,
         "old_rows": rows.old_size,
-        "unknown": unknown,
+        "unknown": tokenizer.unknown,
+        "old_tokens": tokenizer.size,
         "tables": {table.name: table.role for table in checkpoint.tables},
         "module": checkpoint.folder.module,
         "files": list(checkpoint.folder.others),
