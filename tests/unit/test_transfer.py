@@ -101,6 +101,46 @@ def test_heads_shards_and_adapters(tmp_path, name):
             assert size in part[1]
 
 
+def gpt_and_llama(tmp_path):
+    """Two models: one with a token for everything, one with a token for each thing."""
+    roles = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    for name, spoken in (("gpt2", dict.fromkeys(roles, "<|endoftext|>")), ("llama", roles)):
+        small.write(tmp_path / name, name)
+        finite_weights(tmp_path / name)
+        small.write_json(tmp_path / name / "tokenizer_config.json", spoken)
+    ends = vocab.Tokenizer.load(tmp_path / "gpt2").tokens.index("<|endoftext|>")
+    return tmp_path / "gpt2", tmp_path / "llama", ends
+
+
+def test_ids_of_one_token_for_everything_become_those_of_each_part(tmp_path):
+    gpt, llama, end = gpt_and_llama(tmp_path)
+    new = vocab.Tokenizer.load(llama).tokens
+    moved = vocab.transfer(gpt, llama, tmp_path / "out", method="mean")
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert (config["bos_token_id"], config["eos_token_id"]) == (new.index("<s>"), new.index("</s>"))
+    generation = json.loads((tmp_path / "out" / "generation_config.json").read_text())
+    assert generation["bos_token_id"] == new.index("<s>")
+    assert generation["eos_token_id"] == [new.index("</s>")]
+    # Nothing says what is the new token for padding: it was the end.
+    nested = config["task_specific_params"]["text-generation"]
+    assert nested["pad_token_id"] == new.index("</s>")
+    assert any("has several new tokens" in note and "pad_token_id" in note for note in moved.notes)
+    chosen = vocab.transfer(
+        gpt, llama, tmp_path / "own", method="mean", aliases={"<unk>": "<|endoftext|>"}
+    )
+    assert chosen.mixing.row(new.index("<unk>"))[0].tolist() == [end]
+
+
+def test_one_token_for_everything_has_the_row_of_the_end(tmp_path):
+    gpt, llama, end = gpt_and_llama(tmp_path)
+    old = vocab.Tokenizer.load(llama).tokens
+    moved = vocab.transfer(llama, gpt, tmp_path / "out", method="mean")
+    assert moved.mixing.row(end)[0].tolist() == [old.index("</s>")]
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert (config["bos_token_id"], config["eos_token_id"]) == (end, [end])
+    assert not any("_token_id: the new tokenizer has no such" in note for note in moved.notes)
+
+
 def test_quantised_tables_are_refused(tmp_path):
     small.write(tmp_path / "model", "int8")
     finite_weights(tmp_path / "model")

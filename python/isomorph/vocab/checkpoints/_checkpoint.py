@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -174,11 +175,21 @@ class Checkpoint:
         """Give the plan that takes the same rows of every table; -1 is a row of zeros."""
         return {table.name: Rows(index, axis=table.axis) for table in self.tables}
 
-    def edited(self, size: int, renumber: _configs.Renumber) -> dict[str, _configs.Edited]:
+    def edited(
+        self,
+        size: int,
+        renumber: _configs.Renumber,
+        roles: Mapping[str, tuple[int | None, int]] = MappingProxyType({}),
+    ) -> dict[str, _configs.Edited]:
         """Give every configuration, by its name, for `size` rows and other ids."""
         return {
             name: _configs.renumbered(
-                config, self.rows, size, renumber, _configs.SIZES.get(self.kinds.get(name, ""), ())
+                config,
+                self.rows,
+                size,
+                renumber,
+                _configs.SIZES.get(self.kinds.get(name, ""), ()),
+                roles,
             )
             for name, config in self.configs.items()
         }

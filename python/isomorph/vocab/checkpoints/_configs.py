@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 #: Files whose fields are looked at.
@@ -107,6 +108,11 @@ def vocabulary_size(config: Mapping[str, Any]) -> int | None:
     return None
 
 
+def field_of(name: str) -> str:
+    """Give the field's own name: ``eos_token_id`` of ``text_config.eos_token_id[1]``."""
+    return name.rpartition(".")[2].partition("[")[0]
+
+
 def ids_of(config: Mapping[str, Any], vocabulary: int) -> tuple[Field, ...]:
     """Return every id of the vocabulary that a configuration has.
 
@@ -129,6 +135,7 @@ def renumbered(
     size: int,
     renumber: Renumber,
     sizes: Collection[str] = (),
+    roles: Mapping[str, tuple[int | None, int]] = MappingProxyType({}),
 ) -> Edited:
     """Give the configuration of the same model with another vocabulary.
 
@@ -143,6 +150,11 @@ def renumbered(
         a field that holds nothing else becomes null.
     sizes : collection of str
         Names of fields with the size of the vocabulary, beside the usual ones.
+    roles : mapping of str to (int or None, int)
+        Fields that say what a token is for, as ``eos_token_id``: the id of that token before, None
+        where nothing says it, and after. They are asked before `renumber`, for one old token may
+        have been for several things. Another id in such a field is renumbered as any other; where
+        it is no more, the field gets the new token unless it is a list.
     """
     changes: list[tuple[str, Any, Any]] = []
     notes: list[str] = []
@@ -153,7 +165,14 @@ def renumbered(
         if number >= vocabulary:
             notes.append(f"{name}: {number} is no id of this vocabulary, left")
             return number
-        new = renumber(number)
+        listed = name.endswith("]")
+        before, after = roles.get(field_of(name), (None, None))
+        if after is not None and before in (None, number) and not (listed and before is None):
+            new: int | None = after
+        else:
+            new = renumber(number)
+            if new is None and not listed:
+                new = after
         if new != number:
             changes.append((name, number, new))
         return new

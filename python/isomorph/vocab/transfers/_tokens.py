@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ _USUAL = {
     "bos_token": ("<s>", "[BOS]", "<bos>", "<|begin_of_text|>", "<|endoftext|>"),
     "eos_token": ("</s>", "[EOS]", "<eos>", "<|end_of_text|>", "<|endoftext|>"),
 }
+#: Of a token that is for several things, what counts first.
+_ORDER = tuple(f"{role}_token" for role in ("eos", "bos", "sep", "cls", "pad", "mask", "unk"))
 
 
 class NewTokenizer:
@@ -100,32 +103,70 @@ def roles_of(folder: Path) -> dict[str, str]:
 def aliases(
     old: Tokenizer, old_roles: dict[str, str], new: Tokenizer, new_roles: dict[str, str]
 ) -> dict[str, str]:
-    """Give the old special token of each new one, where they are spelled otherwise."""
+    """Give the old special token of each new one, where they are spelled otherwise.
+
+    A new token that is for several things has the row of the first of them in `_ORDER`.
+    """
     ours, theirs = set(old.tokens), set(new.tokens)
+    found: dict[str, str] = {}
+    for role in _ORDER:
+        token, before = new_roles.get(role), old_roles.get(role)
+        if token in theirs and before in ours and token is not None and before is not None:
+            found.setdefault(token, before)
+    return {token: before for token, before in found.items() if token != before}
+
+
+def role_ids(
+    old: Tokenizer,
+    old_roles: Mapping[str, str],
+    new: Tokenizer,
+    new_roles: Mapping[str, str],
+    given: Mapping[str, str],
+) -> dict[str, tuple[int | None, int]]:
+    """Give the ids of special tokens, before and after, by the field that names them.
+
+    Old tokens that `given` aliases speak of are left out: the user says what becomes of them.
+    """
+    ours, theirs = _numbers(old), _numbers(new)
+    spoken = set(given.values())
     return {
-        token: old_roles[role]
+        f"{role}_id": (ours.get(old_roles.get(role, "")), theirs[token])
         for role, token in new_roles.items()
-        if role in old_roles
-        and token != old_roles[role]
-        and token in theirs
-        and old_roles[role] in ours
+        if token in theirs and old_roles.get(role) not in spoken
     }
 
 
-def new_ids(old: Tokenizer, new: Tokenizer, base: TokenMixing) -> dict[int, int]:
-    """Give the new id of each old one that has one: a copy of its row alone, the first."""
+def copies(base: TokenMixing) -> dict[int, list[int]]:
+    """Give the new ids that are copies of each old row, ascending."""
     rows = np.flatnonzero(base.counts == 1)
-    sources = base.indices[base.indptr[rows]]
-    found: dict[int, int] = {}
-    exact = {token: number for number, token in enumerate(new.tokens) if token is not None}
-    for row, source in zip(rows.tolist(), sources.tolist(), strict=True):
-        found.setdefault(source, row)
-    for number, token in enumerate(old.tokens):
-        if token in exact and base.counts[exact[token]] == 1:
-            row = exact[token]
-            if int(base.indices[base.indptr[row]]) == number:
-                found[number] = row
+    found: dict[int, list[int]] = {}
+    for row, source in zip(rows.tolist(), base.indices[base.indptr[rows]].tolist(), strict=True):
+        found.setdefault(source, []).append(row)
     return found
+
+
+def new_ids(
+    old: Tokenizer,
+    new: Tokenizer,
+    base: TokenMixing,
+    roles: Mapping[str, tuple[int | None, int]],
+) -> dict[int, int]:
+    """Give the new id of each old one that has one: a copy of its row alone.
+
+    Of several, that of the same spelling, then that of the first role in `_ORDER`, then the first.
+    """
+    exact = _numbers(new)
+    by_role = [roles.get(f"{role}_id", (None, -1)) for role in _ORDER]
+    found: dict[int, int] = {}
+    for source, rows in copies(base).items():
+        same = exact.get(old.tokens[source] or "")
+        tries = [same, *(after for before, after in by_role if before == source)]
+        found[source] = next((one for one in tries if one in rows and one is not None), rows[0])
+    return found
+
+
+def _numbers(tokenizer: Tokenizer) -> dict[str, int]:
+    return {token: i for i, token in enumerate(tokenizer.tokens) if token is not None}
 
 
 def _name_of(path: Path) -> str:

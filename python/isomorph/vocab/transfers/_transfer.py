@@ -18,6 +18,7 @@ from isomorph.errors import FormatError
 from isomorph.vocab._changes import Change
 from isomorph.vocab.checkpoints import _checkpoint, _folder
 from isomorph.vocab.checkpoints._checkpoint import Checkpoint
+from isomorph.vocab.checkpoints._configs import Edited, field_of
 from isomorph.vocab.initialization import overlap
 from isomorph.vocab.initialization._vocabularies import vocabulary
 from isomorph.vocab.mixing import TokenMixing
@@ -202,8 +203,11 @@ def transfer(
             f"{tokenizer}: has no token that the tokenizer of {home} has: nothing can be mixed; "
             "rule='loose' compares tokens without marks and case"
         )
-    renumber = _tokens.new_ids(old, new, base).get
-    _require_padding(checkpoint, renumber)
+    roles = _tokens.role_ids(old, old_roles, new, moved.roles, aliases or {})
+    renumber = _tokens.new_ids(old, new, base, roles).get
+    rows = -(-new.size // multiple_of) * multiple_of
+    edited = checkpoint.edited(rows, renumber, roles)
+    _require_padding(checkpoint, edited)
     main = next(table for table in checkpoint.tables if table.role == "input")
     materials = _recipes.Materials(
         vocabulary("source", old),
@@ -228,9 +232,7 @@ def transfer(
         )
         recipe = _recipes.Recipe.parse(scores.best)
     mixing = recipe.mixing(materials, base)
-    rows = -(-new.size // multiple_of) * multiple_of
     tensors = made_tensors(checkpoint, mixing, recipe, rows, threads)
-    edited = checkpoint.edited(rows, renumber)
     changes = tuple(checkpoint.changes(tensors, edited))
     notes = [f"{name}: {note}" for name, edit in edited.items() for note in edit.notes]
     notes += [
@@ -238,6 +240,7 @@ def transfer(
         for change in changes
         if change.new is None and isinstance(change.old, int)
     ]
+    notes += _several(checkpoint, base, new, renumber, roles)
     skip = {checkpoint.folder.relative(name) for name in _tokens.FILES}
     config = home / CONFIG
     old_config = _folder.read_json(config) if config.is_file() else {}
@@ -279,16 +282,37 @@ def _given(name: str, vectors: Any, tokenizer: Tokenizer) -> Any:
     return _recipes.require_vectors(name, vectors, tokenizer.size)
 
 
-def _require_padding(checkpoint: Checkpoint, renumber: Any) -> None:
+def _require_padding(checkpoint: Checkpoint, edited: Mapping[str, Edited]) -> None:
     """Refuse to move the padding of a model whose positions begin after its id."""
     old = checkpoint.config.get("pad_token_id")
     kind = checkpoint.config.get("model_type")
-    if kind in _checkpoint._POSITIONS_BY_PADDING and isinstance(old, int) and renumber(old) != old:
+    place = checkpoint.folder.relative("config.json")
+    new = edited[place].value.get("pad_token_id") if place in edited else old
+    if kind in _checkpoint._POSITIONS_BY_PADDING and isinstance(old, int) and new != old:
         raise FormatError(
             f"{checkpoint.folder.transformer}: {kind} counts positions from the id of padding, "
-            f"{old}; the new tokenizer has it at {renumber(old)}: train it with the padding token "
+            f"{old}; the new tokenizer has it at {new}: train it with the padding token "
             "at the same id"
         )
+
+
+def _several(
+    checkpoint: Checkpoint,
+    base: TokenMixing,
+    new: Tokenizer,
+    renumber: Any,
+    roles: Mapping[str, Any],
+) -> list[str]:
+    """Say which ids were chosen of several, in fields that do not say what the token is for."""
+    copies = _tokens.copies(base)
+    return [
+        f"{file}: {field.name}: {field.id} has several new tokens "
+        f"({', '.join(repr(new.tokens[row]) for row in copies[field.id][:5])}): took "
+        f"{new.tokens[renumber(field.id)]!r}"
+        for file, fields in checkpoint.id_fields.items()
+        for field in fields
+        if len(copies.get(field.id, ())) > 1 and field_of(field.name) not in roles
+    ]
 
 
 def _origins(mixing: TokenMixing, new: Tokenizer, recipe: _recipes.Recipe) -> dict[str, Any]:
