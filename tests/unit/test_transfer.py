@@ -272,6 +272,26 @@ def test_nothing_of_a_hidden_token_is_in_its_row(rng):
             assert made.counts.tolist() == [4, 4]
 
 
+def test_tokens_with_the_same_source_are_hidden_together(rng):
+    from isomorph.vocab.initialization._vocabularies import vocabulary
+
+    source, _, vectors, _ = spaces(rng, shared=30, missing=0)
+    target = [*source, source[3].title()]
+    # The sibling's vector is nearly the hidden one's: it would be the first atom.
+    vectors = np.vstack([vectors, vectors[3] + 1e-3])
+    base = vocab.overlap(source, target, rule="case")
+    assert base.row(30)[0].tolist() == [3]
+    materials = Materials(
+        vocabulary("source", source, ""), vocabulary("target", target, ""), vectors=vectors
+    )
+    made = hidden_rows(Recipe.parse("omp k=4"), materials, base, np.array([3]))
+    apart = [row for row in range(30) if row != 3]
+    alone = vocab.overlap([source[row] for row in apart], [*target[:30]])
+    expected = vocab.omp(vectors[:30], alone, k=4).row(3)
+    assert [apart[one] for one in expected[0].tolist()] == made.row(0)[0].tolist()
+    np.testing.assert_allclose(made.row(0)[1], expected[1], rtol=1e-6)
+
+
 def test_hidden_words_are_cut_into_other_tokens():
     from isomorph.vocab.initialization._vocabularies import vocabulary
 
@@ -280,6 +300,51 @@ def test_hidden_words_are_cut_into_other_tokens():
     base = vocab.overlap(tokens, tokens, source_marks="##", target_marks="##")
     made = hidden_rows(Recipe.parse("subword_mean"), materials, base, np.array([1, 2, 3]))
     assert [made.row(at)[0].tolist() for at in range(3)] == [[3, 4, 5], [0, 1], []]
+
+
+def left_out(kinds_of, shares, cosine):
+    kinds_of, cosine = np.array(kinds_of, np.int8), np.array(cosine, np.float64)
+    names = tuple(f"method {at}" for at in range(len(cosine)))
+    tokens = np.arange(len(kinds_of))
+    return vocab.LeaveOut(names, tokens, kinds_of, cosine, cosine, cosine, np.array(shares))
+
+
+def test_nothing_is_decided_by_kinds_that_are_not_made():
+    kinds_of = [0] + [3] * 50
+    cosine = np.array([[0.9] * 51, [0.1] * 51])
+    found = left_out(kinds_of, [0.99, 0, 0, 0.01, 0], cosine)
+    assert not found.decided
+    assert found.covered == pytest.approx(0.01)
+    assert "undecided: 99%" in str(found)
+    assert left_out(kinds_of, [0.4, 0, 0, 0.6, 0], cosine).decided
+    # A kind that is to be made, of which nothing could be hidden.
+    assert "capitalised" in str(left_out(kinds_of, [0.2, 0.7, 0, 0.1, 0], cosine))
+
+
+def test_a_method_without_a_score_is_last():
+    found = left_out([0] * 4, [1, 0, 0, 0, 0], [[np.nan] * 4, [0.2] * 4, [0.5] * 4])
+    assert found.best == "method 2"
+    assert found.decided
+    assert not left_out([0] * 4, [1, 0, 0, 0, 0], [[np.nan] * 4]).decided
+
+
+def test_intervals_are_those_of_student(rng):
+    stats = pytest.importorskip("scipy.stats")
+    from isomorph.vocab.transfers._student import quantile
+
+    for freedom in (0.5, 1, 1.7, 2, 9.3, 120, 3e4, 5e6):
+        for probability in (0.025, 0.5, 0.6, 0.975, 0.9995):
+            expected = stats.t.ppf(probability, freedom)
+            assert quantile(probability, freedom) == pytest.approx(expected, rel=2e-6, abs=1e-6)
+    inside = 0
+    for _ in range(400):
+        found = left_out([0, 0], [1, 0, 0, 0, 0], rng.standard_normal((1, 2)))
+        low, high = found.intervals[0]
+        inside += low <= 0 <= high
+    assert inside / 400 == pytest.approx(0.95, abs=0.04)
+    one = rng.standard_normal(7)
+    expected = stats.t.interval(0.95, 6, one.mean(), stats.sem(one))
+    np.testing.assert_allclose(left_out([0] * 7, [1, 0, 0, 0, 0], [one]).intervals[0], expected)
 
 
 def test_recipes():

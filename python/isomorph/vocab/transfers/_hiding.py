@@ -31,9 +31,9 @@ def hidden_rows(
     Parameters
     ----------
     base : TokenMixing
-        Shared tokens only: every row has a source.
+        Shared tokens only: every row has one source.
     hidden : ndarray of int64
-        Rows.
+        Rows. Others with the same source would tell it: they are taken out of `base`, too.
     """
     if recipe.name == "subword_mean":
         cut = _Cutter(materials.source)
@@ -43,14 +43,16 @@ def hidden_rows(
             own = set(base.row(row)[0].tolist())
             pieces[row] = None if form is None else cut(form, own)
         materials = replace(materials, tokenizer=None, pieces=pieces)
+    siblings = np.flatnonzero(np.isin(base.indices, base.indices[hidden]))
+    left = without_rows(base, siblings)
     if recipe.name == "wechsel":
         # One more, for a token is its own nearest neighbour.
         k = recipe.settings.get("k", 10)
         recipe = Recipe("wechsel", {**recipe.settings, "k": k + 1})
-        made = recipe.mixing(materials, without_rows(base, hidden)).take(hidden)
+        made = recipe.mixing(materials, left).take(hidden)
         return _largest(_without_own(made, base.take(hidden)), k)
-    made = recipe.mixing(materials, without_rows(base, hidden)).take(hidden)
-    return _without_own(made, base.take(hidden))
+    # The others make rows of the sources of `left`, or of pieces that are none of their own.
+    return recipe.mixing(materials, left).take(hidden)
 
 
 def _largest(made: TokenMixing, k: int) -> TokenMixing:
@@ -73,7 +75,7 @@ def _without_own(made: TokenMixing, own: TokenMixing) -> TokenMixing:
 
 
 def _scaled(made: TokenMixing, kept: NDArray[np.bool_]) -> TokenMixing:
-    """Keep some entries; those of a row are scaled to the sum that it had."""
+    """Keep some entries of convex rows; those of a row are scaled to the sum that it had."""
     if kept.all():
         return made
     rows = np.repeat(np.arange(made.shape[0]), made.counts)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isomorph import _text
-from isomorph.vocab.transfers import _validation
+from isomorph.vocab.transfers import _student, _validation
 from isomorph.vocab.transfers._kinds import KINDS
+
+#: Nothing is decided by kinds that are less than this part of what is to be made.
+_COVERED = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,25 +76,34 @@ class LeaveOut:
 
     @property
     def intervals(self) -> NDArray[np.float64]:
-        """Normal intervals of the scores; shape (methods, 2)."""
-        means, errors = self._weighted(self.cosine)
-        low, high = means - self._z * errors, means + self._z * errors
-        return np.stack([low, high], axis=1)
+        """Intervals of the scores, by Student's t; shape (methods, 2)."""
+        means, widths = self._weighted(self.cosine)
+        return np.stack([means - widths, means + widths], axis=1)
 
     @property
     def best(self) -> str:
-        """The method of the largest score, the first of several."""
-        return self.methods[int(np.argmax(self.scores))]
+        """The method of the largest score, the first of several; one without a score is last."""
+        return self.methods[int(self._order[0])]
+
+    @property
+    def covered(self) -> float:
+        """The part of the tokens to be made whose kinds have two hidden tokens or more."""
+        if self.shares.sum() <= 0:
+            return 1.0
+        return float(self.shares[self.counts >= 2].sum() / self.shares.sum())
 
     @property
     def decided(self) -> bool:
-        """Whether the best is ahead of every other, each with an interval above zero."""
-        others = [place for place, name in enumerate(self.methods) if name != self.best]
-        if not others:
-            return True
-        first = self.cosine[self.methods.index(self.best)]
-        means, errors = self._weighted(first - self.cosine[others])
-        return bool((means - self._z * errors > 0).all())
+        """Whether the best is ahead of every other, each with an interval above zero.
+
+        Never where :attr:`covered` is less than a half, or the best has no score.
+        """
+        first, others = self._order[0], self._order[1:]
+        if self.covered < _COVERED or np.isnan(self.scores[first]):
+            return False
+        others = others[~np.isnan(self.scores[others])]
+        means, widths = self._weighted(self.cosine[first] - self.cosine[others])
+        return bool((means - widths > 0).all())
 
     @property
     def validated(self) -> bool:
@@ -113,12 +124,12 @@ class LeaveOut:
         """Give the scores, a line a method, the best first; below, the kinds."""
         ranks = self._weighted(self.reciprocal_rank)[0]
         norms = self._weighted(self.norm_ratio)[0]
-        shown = [place for place, count in enumerate(self.counts) if count]
+        shown = np.flatnonzero((self.counts > 0) | (self.shares > 0)).tolist()
         head = ["method", "score", f"{self.confidence:.0%} interval", "1/rank", "norm"]
         rows = [[*head, *(self.kind_names[place] for place in shown)]]
-        for at in np.argsort(-self.scores, kind="stable").tolist():
+        for at in self._order.tolist():
             low, high = self.intervals[at]
-            each = [self.cosine[at, self.kinds == place].mean() for place in shown]
+            each = [self.cosine[at, self.kinds == place] for place in shown]
             rows.append(
                 [
                     self.methods[at],
@@ -126,12 +137,18 @@ class LeaveOut:
                     f"[{low:.3f}, {high:.3f}]",
                     f"{ranks[at]:.3f}",
                     f"{norms[at]:.2f}",
-                    *(f"{value:.3f}" for value in each),
+                    *(f"{own.mean():.3f}" if len(own) else "" for own in each),
                 ]
             )
         rows.append(["tokens left out", "", "", "", "", *(str(self.counts[p]) for p in shown)])
         rows.append(["share of new", "", "", "", "", *(f"{self.shares[p]:.0%}" for p in shown)])
-        return _text.table(rows, right=tuple(range(1, 5 + len(shown))))
+        lines = _text.table(rows, right=tuple(range(1, 5 + len(shown))))
+        if self.covered < _COVERED:
+            lines.append(
+                f"undecided: {1 - self.covered:.0%} of the tokens to be made are of kinds of which "
+                "fewer than two could be left out"
+            )
+        return lines
 
     def as_dict(self) -> dict[str, Any]:
         """Give the scores as plain Python values."""
@@ -140,6 +157,7 @@ class LeaveOut:
         return {
             "best": self.best,
             "decided": self.decided,
+            "covered": self.covered,
             "validated": self.validated,
             "methods": {
                 name: {
@@ -158,19 +176,30 @@ class LeaveOut:
         return "\n".join([*self.table(), self.status])
 
     @property
-    def _z(self) -> float:
-        return NormalDist().inv_cdf(0.5 + self.confidence / 2)
+    def _order(self) -> NDArray[np.int64]:
+        """The methods, the best first; those without a score last."""
+        scores = np.where(np.isnan(self.scores), -np.inf, self.scores)
+        found: NDArray[np.int64] = np.argsort(-scores, kind="stable")
+        return found
 
     def _weighted(
         self, values: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give the mean over kinds of each row of values, and its standard error."""
-        means, variances = np.zeros(len(values)), np.zeros(len(values))
+        """Give the mean over kinds of each row of values, and half the width of its interval.
+
+        Each kind has a variance of its own: Student's t with the degrees of freedom of Welch and
+        Satterthwaite.
+        """
+        means, variances, parts = np.zeros((3, len(values)))
         for place, weight in enumerate(self.weights.tolist()):
             if weight == 0:
                 continue
             own = values[:, self.kinds == place]
             means += weight * own.mean(axis=1)
             if own.shape[1] > 1:
-                variances += weight**2 * own.var(axis=1, ddof=1) / own.shape[1]
-        return means, np.sqrt(variances)
+                part = weight**2 * own.var(axis=1, ddof=1) / own.shape[1]
+                variances += part
+                parts += part**2 / (own.shape[1] - 1)
+        freedom = np.divide(variances**2, parts, out=np.full(len(parts), np.inf), where=parts > 0)
+        reach = [_student.quantile(0.5 + self.confidence / 2, value) for value in freedom.tolist()]
+        return means, np.array(reach, dtype=np.float64) * np.sqrt(variances)
