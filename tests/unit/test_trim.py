@@ -90,6 +90,35 @@ def test_untrim_with_the_original_gives_the_original(tmp_path, corpus, name):
     assert small.read_weights(tmp_path / "back") == small.read_weights(model)
 
 
+def test_untrim_of_types_that_numpy_has_not(tmp_path, corpus):
+    model = tmp_path / "model"
+    family = small.write(model, "llama")
+    tensors = {
+        tensor: (dtype, shape) for tensor, (dtype, shape, _) in small.read_weights(model).items()
+    }
+    for name in family.tables:
+        tensors[name] = ("F8_E4M3", tensors[name][1])
+    small.write_weights(model, tensors)
+    trim(model, tmp_path / "out", corpus=corpus)
+    untrim(tmp_path / "out", tmp_path / "back", original=model)
+    assert small.read_weights(tmp_path / "back") == small.read_weights(model)
+
+
+def test_large_files_that_are_copied_are_not_read_whole(tmp_path, corpus, monkeypatch):
+    model, out = tmp_path / "model", tmp_path / "out"
+    small.write(model, "bert")
+    (model / "large.bin").write_bytes(b"0" * 1000)
+    whole = Path.read_bytes
+
+    def watched(file: Path) -> bytes:
+        assert file.name != "large.bin"
+        return whole(file)
+
+    monkeypatch.setattr(Path, "read_bytes", watched)
+    trim(model, out, corpus=corpus)
+    assert (out / "large.bin").stat().st_size == 1000
+
+
 def test_untrim_alone_gives_ids_back_and_copies_the_unknown_row(tmp_path, corpus):
     model = tmp_path / "model"
     family = small.write(model, "xlmr")

@@ -75,7 +75,7 @@ def trim(
 
     From a corpus alone, every line keeps its tokens: with the new ids, which are the old ones
     renumbered, the model computes the same. Whatever is numbered by id follows: the tokenizer and
-    the files beside it, embeddings, heads and biases, every id in the configurations.
+    the files beside it, embeddings, heads and biases, the ids in configurations.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import gzip
 import hashlib
 import json
@@ -146,10 +147,11 @@ def save(out: Path, checkpoint: Checkpoint, rows: NewRows, tokenizer: Tokenizer)
     written: dict[str, str] = {}
     original: dict[str, str] = {}
     for name in checkpoint.folder.others:
+        now = out / name
+        if name != _folder.CARD and now.is_file() and filecmp.cmp(root / name, now, shallow=False):
+            continue  # Block by block: what is copied may be large.
         old = (root / name).read_bytes()
-        new = (out / name).read_bytes() if (out / name).is_file() else None
-        if old == new and name != _folder.CARD:
-            continue
+        new = now.read_bytes() if now.is_file() else None
         original[name] = hashlib.sha256(old).hexdigest()
         if new is not None and name != _folder.CARD:
             written[name] = hashlib.sha256(new).hexdigest()

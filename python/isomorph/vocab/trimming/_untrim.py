@@ -21,6 +21,7 @@ from isomorph.vocab.checkpoints._checkpoint import Checkpoint
 from isomorph.vocab.checkpoints._parts import Made, Rows
 from isomorph.vocab.checkpoints._roles import TokenTable
 from isomorph.vocab.checkpoints._shards import Tensors
+from isomorph.vocab.checkpoints._tables import STORED
 from isomorph.vocab.tokenizers._side_files import JSON_FILES, MODELS, TEXT_FILES
 from isomorph.vocab.trimming import _card
 from isomorph.vocab.trimming._paths import require_apart
@@ -224,7 +225,7 @@ def _merged(
     old: NDArray[np.int64],
 ) -> Callable[[int, int], NDArray[Any]]:
     """Give rows `start` to `stop` of a table of the original, those that were kept replaced."""
-    originals, ours = base.table(table.name).mapped(), trimmed.table(table.name).mapped()
+    originals, ours = _mapped(base, table), _mapped(trimmed, table)
     order = np.argsort(old)
     places, rows = old[order], new[order]
 
@@ -239,6 +240,14 @@ def _merged(
         return block
 
     return make
+
+
+def _mapped(tensors: Tensors, table: TokenTable) -> NDArray[Any]:
+    """Map a table, of a type that NumPy does not have as its bytes: no value is looked at."""
+    tensor = tensors.tensors[table.name]
+    return np.memmap(
+        tensor.path, np.dtype(STORED.get(tensor.dtype, "u1")), "r", tensor.start, tensor.shape
+    )
 
 
 def _restore(checkpoint: Checkpoint, undo: Undo, out: Path) -> set[str]:
