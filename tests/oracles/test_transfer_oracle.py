@@ -361,3 +361,38 @@ def test_token_groups():
     assert vocab.token_groups(["2", "."], by="script") == [("",), ("",)]
     with pytest.raises(ValueError, match="by: expected one of script, word_start"):
         vocab.token_groups(tokens, by="length")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [None, 2])
+def test_clp_rows_whose_cosines_cancel_have_no_source(dtype, k):
+    shared = vocab.overlap(["a", "b"], ["a", "b", "c"])
+    step = 1e-7 if dtype is np.float32 else 1e-13
+    helper = np.array([[1, 1], [-1, -1 + step], [1, 0.5]], dtype)
+    assert vocab.clp(helper, shared, k=k).counts.tolist() == [1, 1, 0]
+    helper[1] = [-1, -0.5]
+    np.testing.assert_allclose(vocab.clp(helper, shared, k=k).row_sums(), 1, rtol=1e-3)
+
+
+def test_counts_of_words_may_be_fractions():
+    counts = {((0,), (0,)): 0.3, ((1,), (0,)): 0.1, ((0, 1), (1,)): 0.5}
+    mixing = vocab.transtokenization(
+        counts, ["▁dog", "▁cat"], ["▁chien", "▁chat"], min_count=0, same_tokens=False
+    )
+    np.testing.assert_allclose(mixing.row(0)[1], [0.75, 0.25])
+    np.testing.assert_allclose(mixing.row(1)[1], [0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("counts", "error"),
+    [
+        ({((0,), (0,)): "many"}, "expected numbers, got 'many'"),
+        ({((0,), (0,)): None}, "expected numbers, got None"),
+        ({"dog chien": 30}, "expected pairs"),
+        ({((0,), (0,)): 30, 7: 30}, "expected pairs"),
+        ({(0, 0): 30}, "expected pairs"),
+    ],
+)
+def test_counts_that_are_none(counts, error):
+    with pytest.raises(DTypeError, match=f"counts: {error}"):
+        vocab.transtokenization(counts, ["▁dog"], ["▁chien"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,9 @@ def clp(
     -------
     TokenMixing
         The rows of `base`, and the others by the formula: rows sum to one. A helper's row that is
-        zero, or whose cosines add up to nothing, has no source.
+        zero, or whose cosines add up to nothing (at most :math:`\sqrt\varepsilon` times the sum of
+        their absolute values, :math:`\varepsilon` being that of the type of `helper_vectors`), has
+        no source.
 
     Raises
     ------
@@ -139,7 +142,7 @@ def _all(
             some = missing[start : start + _BLOCK]
             own = _unit(xp, building.take(xp, vectors, some))
             similarities = building.host(ready.backend.multiply(own, other, run))
-            parts.append(_shares(similarities, negative).astype(ready.dtype))
+            parts.append(_shares(similarities, negative, ready.dtype))
             if report is not None:
                 report(min(start + _BLOCK, len(missing)), len(missing))
     weights = np.concatenate([np.zeros((0, len(shared)), ready.dtype), *parts])
@@ -164,21 +167,22 @@ def _nearest(
         return TokenMixing.from_entries([], [], [], shape)
     queries, corpus = (building.take(xp, vectors, rows) for rows in (missing, shared))
     found = topk(queries, corpus, k, check_finite=False, **options)
-    weights = _shares(building.host(found.scores).astype(np.float64), negative)
+    scores = building.host(found.scores).astype(np.float64)
+    weights = _shares(scores, negative, ready.dtype)
     indices = shared[building.host(found.indices)]
-    return building.from_neighbors(missing, indices, weights.astype(ready.dtype), shape)
+    return building.from_neighbors(missing, indices, weights, shape)
 
 
-def _shares(similarities: Any, negative: str) -> Any:
+def _shares(similarities: Any, negative: str, dtype: Any) -> Any:
     """Give similarities as shares of their sum; rows whose sum is none become zero."""
     if negative == "zero":
         similarities = np.maximum(similarities, 0)
     similarities = np.where(np.isfinite(similarities), similarities, 0)
     total = similarities.sum(axis=1, keepdims=True)
     size = np.abs(similarities).sum(axis=1, keepdims=True)
-    # A sum that is rounding alone would blow the shares up.
-    sound = np.abs(total) > 1e-12 * size
-    return np.where(sound, similarities / np.where(sound, total, 1), 0)
+    # A sum that is rounding alone would blow the shares up; so large, they sum to one no more.
+    sound = np.abs(total) > math.sqrt(np.finfo(dtype).eps) * size
+    return np.where(sound, similarities / np.where(sound, total, 1), 0).astype(dtype)
 
 
 def _unit(xp: Any, rows: Any) -> Any:

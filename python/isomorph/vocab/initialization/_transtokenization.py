@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ __all__ = ["transtokenization"]
 
 #: A word as the ids of its tokens.
 Word: TypeAlias = Sequence[int]
-_Counts: TypeAlias = dict[int, Counter[int]]
+_Counts: TypeAlias = dict[int, Any]
 
 #: What the translations of one token add up to for a longer or shorter one, and where the source
 #: token begins a word.
@@ -49,7 +50,8 @@ def transtokenization(
     counts : mapping of (source word, target word) to a number, or TokenMixing
         How often words were aligned with each other, as fast_align counts them. A word is a string,
         cut by its tokenizer's ``encode``, or the sequence (tuple) of its token ids. Or counts of
-        tokens: a matrix of target by source tokens.
+        tokens: a matrix of target by source tokens. Counts may be fractions (and then want a
+        smaller `min_count`).
     source, target : Tokenizer, or sequence of (str or None)
         The two vocabularies.
     min_count : float, default 10
@@ -76,7 +78,8 @@ def transtokenization(
     Raises
     ------
     DTypeError
-        Words as strings where the vocabulary is a list; counts that are no mapping.
+        Words as strings where the vocabulary is a list; counts that are no mapping, that are no
+        numbers, or whose keys are no pairs.
     ShapeError
         Counts of tokens of another shape.
     ValueError
@@ -87,7 +90,8 @@ def transtokenization(
     Counts of words become counts of tokens as published: a pair of single tokens counts as it is;
     otherwise half counts for every pair of their tokens and half for tokens in order, both words
     being stretched to the least common multiple of their lengths, divided (rounding down, at least
-    1) by how often a source token then stands there. Smoothing looks only at counts, not at rows
+    1) by how often a source token then stands there; where any count is a fraction, nothing is
+    rounded, not even to 1. Smoothing looks only at counts, not at rows
     that were smoothed before, so that the order of the vocabulary does not matter.
 
     O(V l^2) for V tokens of l characters: substrings are looked up, and words with a beginning are
@@ -173,36 +177,52 @@ def _of_words(
     shape: tuple[int, int],
     least: float,
 ) -> _Counts:
-    kept = [(pair, int(count)) for pair, count in counts.items() if _checked(count) >= least]
-    for pair, _ in kept[:1]:
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            raise DTypeError(f"counts: expected pairs (source word, target word), got {pair!r}")
+    for pair in counts:
+        if not isinstance(pair, tuple) or len(pair) != 2 or not all(map(_is_word, pair)):
+            raise DTypeError(
+                "counts: expected pairs (source word, target word), each a string or a tuple of "
+                f"ids, got {pair!r}"
+            )
+    kept = [(pair, count) for pair, count in counts.items() if _checked(count) >= least]
+    # Whole numbers are divided as published; others, probabilities say, as they are.
+    whole = all(float(count).is_integer() for _, count in kept)
     left = _pieces("source", source, [pair[0] for pair, _ in kept], shape[1])
     right = _pieces("target", target, [pair[1] for pair, _ in kept], shape[0])
     found: _Counts = defaultdict(Counter)
     for (_, count), old, new in zip(kept, left, right, strict=True):
-        if not old or not new or count < 1:
+        if not old or not new or not count:
             continue
         if len(old) == len(new) == 1:
             found[new[0]][old[0]] += count
             continue
-        half = max(1, count // 2)
-        every = max(1, half // len(old))
+        half = _part(count, 2, whole)
+        every = _part(half, len(old), whole)
         for other in new:
             for one in old:
                 found[other][one] += every
         common = math.gcd(len(old), len(new))
         stretch = len(old) // common
-        each = max(1, half // stretch)
+        each = _part(half, stretch, whole)
         for place in range(len(old) * len(new) // common):
             found[new[place // stretch]][old[place // (len(new) // common)]] += each
     return found
 
 
-def _checked(count: float) -> float:
-    if not 0 <= count < math.inf:
+def _is_word(word: Any) -> bool:
+    return isinstance(word, Sequence | np.ndarray)
+
+
+def _part(count: float, parts: int, whole: bool) -> float:
+    return max(1, int(count) // parts) if whole else count / parts
+
+
+def _checked(count: Any) -> float:
+    if isinstance(count, bool) or not isinstance(count, numbers.Real):
+        raise DTypeError(f"counts: expected numbers, got {count!r}")
+    value = float(count)
+    if not 0 <= value < math.inf:
         raise ValueError(f"counts: expected finite numbers, none below 0, got {count!r}")
-    return count
+    return value
 
 
 def _pieces(name: str, given: Any, words: list[Any], size: int) -> list[Word]:
