@@ -43,6 +43,7 @@ def test_a_trim_prints_before_and_after_and_the_certificate(run, tmp_path, model
         done.out
     )
     assert f"wrote {out}" in done.err
+    assert str(out / "isomorph" / "changes.json") in done.err
     card = (out / "README.md").read_text()
     assert f"isomorph trim {model} --corpus {corpus} -o {out}" in card
 
@@ -60,6 +61,29 @@ def test_a_size_that_is_rounded_up_is_said(run, model, corpus):
     assert "500 asked, 512 with --multiple-of 64" in done.err
     done = run("trim", model, "--corpus", corpus, "--dry-run", "--size", 512)
     assert "asked" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ((), "expected --corpus, --language, --scripts or --keep: a size alone"),
+        (("--scripts", "French"), "a script is no language: --language fr=fr.txt names"),
+        (("--scripts", "Latin", "--min-count", 2), "--min-count: expected --corpus or --language"),
+        (("--scripts", "Latin", "--size", 9, "--max-extra-tokens", "5%"), "--size and --max-"),
+        (("--scripts", "Latin", "--characters", "corpus"), "--characters: expected --corpus"),
+        (("--corpus", "no such.txt"), "no such.txt: no such file or directory\n"),
+    ],
+)
+def test_errors_name_options(run, model, given, told):
+    done = run("trim", model, "--dry-run", *given)
+    assert done.status == 1
+    assert told in done.err
+
+
+def test_notes_name_options(run, model):
+    done = run("trim", model, "--dry-run", "--scripts", "Latin")
+    assert "tells them apart, as --language fr=fr.txt" in done.out
+    assert done.err.endswith("nothing was written\n")
 
 
 def test_json_has_everything(run, tmp_path, model, corpus):

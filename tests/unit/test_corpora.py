@@ -23,6 +23,18 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def test_text_without_a_name_beside_named_text_is_called_corpus():
+    named = {"fr": Corpus.from_lines(["un"])}
+    both = corpora.as_corpus(Corpus.from_lines(["one"]), named)
+    assert both.languages == ("(corpus)", "fr")
+    assert corpora.as_corpus(Corpus.from_lines(["one"])).languages == ("",)
+
+
+def test_a_sentence_is_no_file():
+    with pytest.raises(FileNotFoundError, match=r"Corpus\.from_lines"):
+        Corpus.from_files(["A sentence given as a text."])
+
+
 def test_text_and_gz_and_json_lines_are_the_same_lines(folder):
     (folder / "a.txt").write_bytes(TEXT.encode())
     (folder / "bom.txt").write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
@@ -92,7 +104,7 @@ def test_blocks_are_bounded_and_whole(folder):
 def test_words_are_a_corpus():
     assert list(Corpus.from_words(["a", "b"]).lines()) == ["a", "b"]
     embeddings = SimpleNamespace(words=("c", "d"))
-    assert corpora.as_corpus(embeddings, {"fi": embeddings}).languages == ("", "fi")
+    assert corpora.as_corpus(embeddings, {"fi": embeddings}).languages == ("(corpus)", "fi")
 
 
 @pytest.mark.parametrize("start", [0, 70000])

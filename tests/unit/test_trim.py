@@ -195,6 +195,8 @@ def test_a_trimmed_model_gives_its_remap(tmp_path, corpus):
     assert Remap.load(str(out)).dropped == trimmed.plan.trimmed.tokenizer.unknown
     with pytest.raises(FileNotFoundError, match="is this a model that isomorph trimmed"):
         Remap.load(model)
+    with pytest.raises(FileNotFoundError, match="is this a model that isomorph trimmed"):
+        Certificate.load(model)
 
 
 def test_the_same_trim_gives_the_same_bytes(tmp_path, corpus):

@@ -31,6 +31,7 @@ from isomorph.cli import (
     trim,
     untrim,
 )
+from isomorph.cli._spelling import as_options
 from isomorph.cli._terminal import Terminal, prepare_streams
 
 __all__ = ["build_parser", "main"]
@@ -181,12 +182,12 @@ def describe(error: Exception) -> str:
     from isomorph.errors import InternalError, IsomorphError
 
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"error: {os.fsdecode(error.filename)}: {error.strerror.lower()}"
+        return f"error: {os.fsdecode(error.filename)}: {as_options(error.strerror).lower()}"
     if isinstance(error, MemoryError) and not str(error):
         return "error: out of memory; --limit reads fewer words"
     expected = (IsomorphError, OSError, ValueError, MemoryError, ImportError)
     if isinstance(error, expected) and not isinstance(error, InternalError):
-        name, colon, rest = str(error).partition(": ")
+        name, colon, rest = as_options(str(error)).partition(": ")
         option = f"--{name.replace('_', '-')}" if name in _CHECKED_BY_THE_LIBRARY else name
         return f"error: {option}{colon}{rest}"
     return (

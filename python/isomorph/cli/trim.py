@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from isomorph.cli import _inputs
+from isomorph.cli._spelling import as_options
 from isomorph.cli._terminal import Terminal
 
 NAME = "trim"
@@ -195,7 +196,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     if terminal.as_json:
         terminal.data(trimmed.as_dict())
         return 0
-    lines = [str(trimmed.plan), "", *trimmed.table()]
+    lines = [as_options(str(trimmed.plan)), "", *trimmed.table()]
     if options.changes or options.dry_run:
         lines += ["", "changes:", *(f"  {change}" for change in trimmed.changes)]
     if trimmed.certificate is not None:
@@ -207,7 +208,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             f"{options.multiple_of}"
         )
     for note in trimmed.notes:
-        terminal.note(note)
+        terminal.note(as_options(note))
     if trimmed.path is not None:
-        terminal.note(f"wrote {trimmed.path}; {len(trimmed.changes):,} changes are listed in it")
+        terminal.note(
+            f"wrote {trimmed.path}; changed fields: {len(trimmed.changes):,}, listed in "
+            f"{trimmed.path / 'isomorph' / 'changes.json'}, and by --changes"
+        )
+    else:
+        terminal.note("nothing was written")
     return 0

@@ -32,6 +32,9 @@ LONGEST = 16 << 20
 #: Characters of the lines that are handed over together.
 BLOCK = 4 << 20
 
+#: What text without a language is called beside text that has one.
+UNNAMED = "(corpus)"
+
 _JSON = (".jsonl", ".ndjson", ".json")
 _ERRORS = ("strict", "replace")
 #: What other files begin with.
@@ -255,6 +258,10 @@ def as_corpus(
     whole: Corpus | None = None
     for part in parts:
         whole = part if whole is None else whole + part
+    if whole is not None and len(whole.languages) > 1 and "" in whole.languages:
+        # Beside named text, that without a name needs one: in tables, weights and errors.
+        named = tuple((label or UNNAMED, part) for label, part in whole.parts)
+        whole = Corpus(named, whole.field, whole.errors)
     return whole
 
 
@@ -291,7 +298,9 @@ def _matching(path: Any) -> list[Path]:
         return [_readable(exact)]
     name = os.fspath(path)
     if not glob.has_magic(name):
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        # A name with blanks is hardly one: someone gave a sentence.
+        hint = "; lines in memory are given as Corpus.from_lines(lines)" if " " in name else ""
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT) + hint, name)
     found = sorted(Path(match) for match in glob.glob(name, recursive=True))  # noqa: PTH207
     found = [_readable(match) for match in found if not match.is_dir()]
     if not found:

@@ -63,7 +63,8 @@ def plan(
         Text files, ``.gz``, JSON lines, patterns; see :meth:`isomorph.vocab.Corpus.from_files`. The
         words of embeddings, or a file with one word a line, are a corpus, too.
     languages : mapping of str to the same, optional
-        Text of each language: tokens are then counted, and the curve drawn, for each.
+        Text of each language: tokens are then counted, and the curve drawn, for each. A `corpus`
+        beside them is called ``"(corpus)"``.
     scripts : str or sequence of str, optional
         Keep tokens written in these scripts alone (or in none, as digits): Unicode names or ISO
         15924 codes. With a corpus, of its tokens those. Without one, nothing is known of what

@@ -269,10 +269,11 @@ class TrimPlan:
         return table
 
     def _new_text(self) -> str:
-        """Tell what new text will lack, of the languages that lack most."""
-        found = sorted(self.expected_missing.items(), key=lambda entry: -entry[1])[:_COLUMNS]
-        told = ", ".join(f"{name} {_part(part)}".strip() for name, part in found)
-        return f"tokens of new text like it that will not be there, estimated: {told}"
+        """Tell what other text will lack, of the languages that lack most."""
+        missing = self.expected_missing
+        most = sorted(missing, key=lambda name: -missing[name])[:_COLUMNS]
+        told = ", ".join(f"{name} {_part(missing[name])}" for name in missing if name in most)
+        return f"other text of this kind, estimated: {told.strip()} of its tokens are not kept"
 
     def _worst(self) -> list[str]:
         """Name the languages that pay most, where there are too many for columns."""

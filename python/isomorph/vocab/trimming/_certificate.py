@@ -84,8 +84,8 @@ class Certificate:
             f"{rows:,} of {rows:,} kept rows are bit-identical, in {names}",
             f"{self.others['identical']:,} of {self.others['tensors']:,} other tensors are "
             "bit-identical",
-            f"configurations agree: {self.configs['rows']:,} rows, {self.configs['ids']:,} ids "
-            "with the tokens that they named",
+            f"configurations agree: {self.configs['rows']:,} rows, {self.configs['ids']:,} "
+            f"{'id' if self.configs['ids'] == 1 else 'ids'} with the tokens that they named",
         ]
         if self.held_out is not None:
             total = self.held_out["total"]
@@ -142,6 +142,9 @@ class Certificate:
         file = Path(path)
         if file.is_dir():
             file = file / CERTIFICATE
+        if not file.is_file():
+            told = "expected the certificate of a trim: is this a model that isomorph trimmed?"
+            raise FileNotFoundError(2, told, str(file))
         found = _folder.read_json(file)
         kinds = {key: str(found.get(key, "")) for key in ("format", "format_version")}
         _formats.require(file, kinds, _FORMAT, newest=_VERSION)
