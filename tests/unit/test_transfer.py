@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("tokenizers")
 
 from isomorph import io, vocab
-from isomorph.errors import FormatError, ShapeError
+from isomorph.errors import FormatError, NonFiniteError, ShapeError
 from isomorph.vocab.transfers._hiding import hidden_rows
 from isomorph.vocab.transfers._kinds import KINDS, kinds
 from isomorph.vocab.transfers._recipes import CANDIDATES, METHODS, Materials, Recipe
@@ -345,6 +345,34 @@ def test_intervals_are_those_of_student(rng):
     one = rng.standard_normal(7)
     expected = stats.t.interval(0.95, 6, one.mean(), stats.sem(one))
     np.testing.assert_allclose(left_out([0] * 7, [1, 0, 0, 0, 0], [one]).intervals[0], expected)
+
+
+def test_a_row_that_is_no_number_is_named(tmp_path, bert):
+    model, new, family = bert
+    file = model / "model.safetensors"
+    raw = bytearray(file.read_bytes())
+    start = 8 + int.from_bytes(raw[:8], "little")
+    entries = json.loads(raw[8:start])
+    name = next(n for n in family.tables if n.endswith("bias") and entries[n]["dtype"] == "F32")
+    first = start + entries[name]["data_offsets"][0]
+    raw[first + 4 * 40 : first + 4 * 41] = np.float32(np.nan).tobytes()
+    file.write_bytes(raw)
+    with pytest.raises(NonFiniteError) as caught:
+        vocab.transfer(model, new, tmp_path / "out", method="subword_mean")
+    assert str(file) in str(caught.value)
+    assert f"{name}: row [40] is not finite" in str(caught.value)
+    assert "check_finite" not in str(caught.value)
+
+
+def test_the_command_reads_the_sample_and_prints_ids(tmp_path, bert, capsys):
+    from isomorph.cli import main
+
+    model, new, _ = bert
+    arguments = ["transfer", str(model), "--tokenizer", str(new), "-o", str(tmp_path / "out")]
+    assert main([*arguments, "--vectors", "sample:fr", "--method", "focus"]) == 0
+    printed = capsys.readouterr()
+    assert "vocab_size" in printed.out
+    assert str(tmp_path / "out" / "isomorph" / "transfer.json") in printed.err
 
 
 def test_recipes():

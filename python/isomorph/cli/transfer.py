@@ -97,16 +97,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--overwrite", action="store_true", help="replace OUT, if an earlier transfer wrote it"
     )
-    group.add_argument("--changes", action="store_true", help="print every field that changed")
+    group.add_argument(
+        "--changes", action="store_true", help="print shapes of tensors and files left out, too"
+    )
     _inputs.add_common(parser)
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Transfer."""
+    from tempfile import TemporaryDirectory
+
     from isomorph import vocab
 
     roles = {name: None if role == "none" else role for name, role in options.table or ()}
-    with terminal.watching() as watch:
+    with TemporaryDirectory() as folder, terminal.watching() as watch:
+        near, source_near = (
+            None if path is None else _inputs.as_file(path, folder)
+            for path in (options.vectors, options.source_vectors)
+        )
         watch.stage("transferring")
         moved = vocab.transfer(
             options.model,
@@ -115,8 +123,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             method=options.method,
             rule=options.rule,
             aliases=dict(options.alias or ()),
-            vectors=options.vectors,
-            source_vectors=options.source_vectors,
+            vectors=near,
+            source_vectors=source_near,
             multiple_of=options.multiple_of,
             tables=roles,
             leave_out_files=tuple(options.leave_out),
@@ -129,10 +137,14 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         terminal.data(moved.as_dict())
         return 0
     lines = str(moved).split("\n")
-    if options.changes:
-        lines += ["", "changes:", *(f"  {change}" for change in moved.changes)]
+    shown = [change for change in moved.changes if options.changes or isinstance(change.old, int)]
+    if shown:
+        lines += ["", "changes:", *(f"  {change}" for change in shown)]
     terminal.lines([(line, "") for line in lines])
     for note in moved.notes:
         terminal.note(note)
-    terminal.note(f"wrote {moved.path}; {len(moved.changes):,} changes are listed in it")
+    terminal.note(
+        f"wrote {moved.path}; {len(moved.changes):,} changes are listed in "
+        f"{moved.path / 'isomorph' / 'transfer.json'}"
+    )
     return 0

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isomorph.errors import FormatError
+from isomorph.errors import FormatError, NonFiniteError
 from isomorph.vocab.checkpoints._checkpoint import Checkpoint
 from isomorph.vocab.checkpoints._parts import Made
 from isomorph.vocab.checkpoints._roles import TokenTable
@@ -73,12 +73,13 @@ def _made(
 
     def block(start: int, stop: int) -> NDArray[Any]:
         """Make some rows of the matrix (rows, everything else)."""
-        if not state:
+        if "others" not in state:
             old = table_rows(checkpoint, table, mixing.shape[1])
+            state["old"] = old
             empty = mixing.fallback_rows
             others = recipe.fallback(old, empty) if len(empty) else old[:0]
             # One row for all, or one each.
-            state.update(old=old, empty=empty, others=np.atleast_2d(others))
+            state.update(empty=empty, others=np.atleast_2d(others))
         tokens = mixing.shape[0]
         last = min(stop, tokens)
         parts = []
@@ -98,11 +99,21 @@ def _made(
             state.clear()
         return found
 
+    def checked(start: int, stop: int) -> NDArray[Any]:
+        try:
+            return block(start, stop)
+        except NonFiniteError:
+            bad = np.flatnonzero(~np.isfinite(state["old"]).all(axis=1)).tolist()
+            raise NonFiniteError(
+                f"{checkpoint.folder.transformer / table.file}: {table.name}: row {bad[:1]} is "
+                "not finite, and new rows are made of it: repair the model first"
+            ) from None
+
     def make(start: int, stop: int) -> NDArray[Any]:
         if table.axis == 0:
-            return block(start, stop).reshape(stop - start, *shape[1:])
+            return checked(start, stop).reshape(stop - start, *shape[1:])
         # Tokens lie along a later axis: everything at once, a bias or an adapter.
-        whole = block(0, rows)
+        whole = checked(0, rows)
         rest = (*table.shape[: table.axis], *table.shape[table.axis + 1 :])
         return np.moveaxis(whole.reshape(rows, *rest), 0, table.axis)[start:stop]
 
