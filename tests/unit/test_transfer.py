@@ -347,6 +347,17 @@ def test_intervals_are_those_of_student(rng):
     np.testing.assert_allclose(left_out([0] * 7, [1, 0, 0, 0, 0], [one]).intervals[0], expected)
 
 
+def test_files_of_the_old_tokenizer_are_named(tmp_path, bert):
+    model, new, _ = bert
+    (model / "vocab.txt").write_text("[UNK]\n")
+    moved = vocab.transfer(model, new, tmp_path / "out", method="mean")
+    assert not (tmp_path / "out" / "vocab.txt").exists()
+    assert "vocab.txt: of the old tokenizer, left out" in moved.notes
+    report = json.loads((tmp_path / "out" / "isomorph" / "transfer.json").read_text())
+    assert any(change["file"] == "vocab.txt" for change in report["changes"])
+    assert not any("tokenizer_config.json" in note for note in moved.notes)
+
+
 def test_a_row_that_is_no_number_is_named(tmp_path, bert):
     model, new, family = bert
     file = model / "model.safetensors"

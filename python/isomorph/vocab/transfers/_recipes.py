@@ -70,7 +70,7 @@ class Recipe:
         if isinstance(text, cls):
             return text
         if not isinstance(text, str) or not text.split():
-            raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {text!r}")
+            raise ValueError(f"method: expected auto or one of {', '.join(METHODS)}, got {text!r}")
         name, *parts = text.split()
         name = name.replace("-", "_")
         # What the shared tokens leave, the mean fills.

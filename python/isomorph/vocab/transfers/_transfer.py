@@ -233,15 +233,21 @@ def transfer(
         recipe = _recipes.Recipe.parse(scores.best)
     mixing = recipe.mixing(materials, base)
     tensors = made_tensors(checkpoint, mixing, recipe, rows, threads)
-    changes = tuple(checkpoint.changes(tensors, edited))
+    skip = {checkpoint.folder.relative(name) for name in _tokens.FILES}
+    written = {checkpoint.folder.relative(name) for name in (*moved.files, CONFIG)}
+    stale = sorted(name for name in skip - written if name in checkpoint.folder.others)
+    changes = (
+        *checkpoint.changes(tensors, edited),
+        *(Change(name, "", "a file", "left out: of the old tokenizer") for name in stale),
+    )
     notes = [f"{name}: {note}" for name, edit in edited.items() for note in edit.notes]
     notes += [
         f"{change.file}: {change.field}: the new tokenizer has no such token: null"
         for change in changes
         if change.new is None and isinstance(change.old, int)
     ]
+    notes += [f"{name}: of the old tokenizer, left out" for name in stale]
     notes += _several(checkpoint, base, new, renumber, roles)
-    skip = {checkpoint.folder.relative(name) for name in _tokens.FILES}
     config = home / CONFIG
     old_config = _folder.read_json(config) if config.is_file() else {}
     with appearing_folder(
