@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from isomorph.cli import _inputs
+from isomorph.cli._models import add_model, named
 from isomorph.cli._terminal import Terminal
-from isomorph.cli.trim import named
 
 NAME = "transfer"
 HELP = "move a model to another tokenizer, without training"
@@ -69,23 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the leave-out score (default: 0)"
     )
-    group = parser.add_argument_group("the model")
-    group.add_argument(
-        "--table",
-        type=named,
-        action="append",
-        metavar="NAME=ROLE",
-        help="what a tensor is that has as many rows as there are tokens, where its name does not "
-        "say: input, output, bias, adapter, none",
-    )
-    group.add_argument(
-        "--leave-out",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="files that OUT is not to have, as '*.onnx'; may be given often",
-    )
-    group.add_argument("--revision", metavar="NAME", help="revision of a model on the hub")
+    group = add_model(parser, "input, output, bias, adapter")
     group.add_argument(
         "--multiple-of",
         type=_inputs.positive,

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from isomorph.cli import _inputs
+from isomorph.cli._models import add_model, named
 from isomorph.cli._spelling import as_options
 from isomorph.cli._terminal import Terminal
 
@@ -49,14 +50,6 @@ def percentage(text: str) -> float:
     if found is None:
         raise argparse.ArgumentTypeError(f"expected a part such as 5% or 0.05, got {text!r}")
     return found
-
-
-def named(text: str) -> tuple[str, str]:
-    """Read NAME=VALUE, for argparse."""
-    name, equals, value = text.partition("=")
-    if not equals or not name or not value:
-        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
-    return name, value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,23 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="other text, to report what the trim does to it",
     )
-    group = parser.add_argument_group("the model")
-    group.add_argument(
-        "--table",
-        type=named,
-        action="append",
-        metavar="NAME=ROLE",
-        help="what a tensor is that has as many rows as there are tokens, where its name does not "
-        "say: input, output, bias, scale, adapter, none",
-    )
-    group.add_argument(
-        "--leave-out",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="files that OUT is not to have, as '*.onnx'; may be given often",
-    )
-    group.add_argument("--revision", metavar="NAME", help="revision of a model on the hub")
+    add_model(parser, "input, output, bias, scale, adapter")
     group = parser.add_argument_group("what to write")
     group.add_argument(
         "--dry-run", action="store_true", help="say what would change; write nothing"

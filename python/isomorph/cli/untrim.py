@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from isomorph.cli import _inputs
+from isomorph.cli._models import named
 from isomorph.cli._terminal import Terminal
-from isomorph.cli.trim import named
 
 NAME = "untrim"
 HELP = "give a trimmed model its original token ids again"

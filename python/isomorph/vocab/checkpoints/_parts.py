@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,16 +97,16 @@ class Job:
     watch: Callable[[], Callable[[int, int], object] | None]
 
 
-class Part:
+class Part(ABC):
     """A tensor to be written."""
 
     dtype: str
     shape: tuple[int, ...]
     nbytes: int
 
+    @abstractmethod
     def write(self, file: _core.TensorFile, job: Job) -> None:
         """Append its bytes to a file."""
-        raise NotImplementedError
 
 
 class _Copy(Part):
