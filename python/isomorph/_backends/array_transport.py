@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from isomorph._backends import Run, Solved, Solver
 from isomorph._backends.array_neighbors import _blocks, _quiet
+from isomorph._backends.sides import Exact
 from isomorph._progress import reporting
 
 #: Entries of the cost that are computed with together.
@@ -20,7 +21,7 @@ class _Pass(Protocol):
     """One pass over the cost."""
 
     def __call__(self, g: Any) -> tuple[Any, Any]:
-        """Give the row potentials for g that make rows exact, and the sums of the columns.
+        """Give the row potentials that are right for g, and the sums of the columns.
 
         Potentials are in units of reg; of the sums the logarithms.
         """
@@ -36,11 +37,23 @@ class ArrayTransport:
         self, cost: Any, a: Any, b: Any, reg: float, start: Any, solver: Solver, run: Run
     ) -> Solved:
         """See the protocol."""
-        xp = self.xp
-        logs: _Pass = _Logs(xp, cost, a, reg)
-        step = logs if solver.method == "log" else _Kernel(xp, cost, a, reg, logs, solver.method)
+        return self.transport(cost, (Exact(self.xp, a), Exact(self.xp, b)), reg, start, solver, run)
+
+    def transport(
+        self,
+        cost: Any,
+        sides: tuple[Exact, Exact],
+        reg: float,
+        start: Any,
+        solver: Solver,
+        run: Run,
+    ) -> Solved:
+        """See the protocol."""
+        xp, (rows, columns) = self.xp, sides
+        logs: _Pass = _Logs(xp, cost, rows, reg)
+        step = logs if solver.method == "log" else _Kernel(xp, cost, rows, reg, logs, solver.method)
         with reporting(run.progress, "transport") as report:
-            return _iterate(xp, step, a, b, start / reg, reg, solver, report)
+            return _iterate(xp, step, rows, columns, start / reg, reg, solver, report)
 
     def plan_rows(self, cost: Any, f: Any, g: Any, reg: float, rows: slice) -> Any:
         """See the protocol."""
@@ -56,8 +69,8 @@ def _plan(xp: Any, cost: Any, f: Any, g: Any, reg: float) -> Any:
 class _Logs:
     """The pass in the logarithmic form: whatever the range, nothing overflows or vanishes."""
 
-    def __init__(self, xp: Any, cost: Any, a: Any, reg: float) -> None:
-        self.xp, self.cost, self.a, self.reg = xp, cost, a, reg
+    def __init__(self, xp: Any, cost: Any, side: Exact, reg: float) -> None:
+        self.xp, self.cost, self.side, self.reg = xp, cost, side, reg
         self.height = max(1, BLOCK_ENTRIES // max(1, int(cost.shape[1])))
 
     def _exponents(self, g: Any, rows: slice) -> Any:
@@ -68,13 +81,12 @@ class _Logs:
         xp, parts = self.xp, []
         sums = xp.zeros_like(g)
         for rows in _blocks(int(self.cost.shape[0]), self.height):
-            exponent, a = self._exponents(g, rows), self.a[rows]
+            exponent = self._exponents(g, rows)
             top = _finite(xp, xp.max(exponent, axis=1))
             with _quiet():
                 mass = xp.exp(exponent - top[:, None])
-                total = xp.sum(mass, axis=1)
-                parts.append(xp.log(a) - xp.log(total) - top)
-                share = xp.where(a > 0, a / total, xp.zeros_like(a))
+                parts.append(self.side.potential(xp.log(xp.sum(mass, axis=1)) + top, rows))
+                share = xp.exp(parts[-1] + top)
                 sums = sums + xp.sum(mass * share[:, None], axis=0)
         f = xp.concat(parts)
         with _quiet():
@@ -103,8 +115,10 @@ class _Kernel:
     the potentials have moved far from them.
     """
 
-    def __init__(self, xp: Any, cost: Any, a: Any, reg: float, logs: _Pass, method: str) -> None:
-        self.xp, self.cost, self.a, self.reg = xp, cost, a, reg
+    def __init__(
+        self, xp: Any, cost: Any, side: Exact, reg: float, logs: _Pass, method: str
+    ) -> None:
+        self.xp, self.cost, self.side, self.reg = xp, cost, side, reg
         self.logs, self.anew = logs, method != "scaling"
         self.f: Any = None
 
@@ -126,10 +140,10 @@ class _Kernel:
             moved = g - self.g
         with _quiet():
             v = xp.exp(moved)
-            total = self.kernel @ v
-            u = xp.where(self.a > 0, self.a / total, xp.zeros_like(total))
+            f = self.side.potential(xp.log(self.kernel @ v) - self.f)
+            u = xp.exp(f - self.f)
             sums = v * (xp.permute_dims(self.kernel, (1, 0)) @ u)
-            f, logs = self.f + xp.log(u), xp.log(sums)
+            logs = xp.log(sums)
         sound = bool(xp.all(xp.isfinite(sums))) and bool(xp.all((sums > 0) | (g == -xp.inf)))
         if sound:
             return f, logs
@@ -142,31 +156,42 @@ def _finite(xp: Any, values: Any) -> Any:
 
 
 def _iterate(
-    xp: Any, step: _Pass, a: Any, b: Any, g: Any, reg: float, solver: Solver, report: Any
+    xp: Any,
+    step: _Pass,
+    rows: Exact,
+    columns: Exact,
+    g: Any,
+    reg: float,
+    solver: Solver,
+    report: Any,
 ) -> Solved:
-    """Repeat g <- g + log b - log(column sums), extrapolated, until the columns are right."""
-    mass = float(xp.sum(b))
-    held = b > 0
+    """Repeat g <- what the columns' rule says, extrapolated, until that changes the sums no more.
+
+    For exact sides that is g <- g + log b - log(column sums).
+    """
+    held = columns.held
     g = xp.where(held, g, -xp.inf)
-    with _quiet():
-        log_b = xp.where(held, xp.log(b), xp.zeros_like(b))
-    mixing = _Anderson(xp, b, solver.acceleration)
-    best: tuple[float, float, Any, Any] | None = None
+    mixing = _Anderson(xp, columns.mass, solver.acceleration)
+    best: tuple[float, float, float, Any, Any] | None = None
     iterations, plain = 0, None
     while iterations < solver.max_iter:
         f, logs = step(g)
         iterations += 1
         with _quiet():
-            gap = xp.where(held, xp.exp(logs) - b, xp.zeros_like(b))
+            residual = xp.where(held, columns.change(logs, g), xp.zeros_like(g))
+            sums = xp.where(held, xp.exp(logs), xp.zeros_like(g))
+        gap = columns.miss(logs, residual)
         error, error_l2 = float(xp.sum(xp.abs(gap))), float(xp.sum(gap * gap)) ** 0.5
+        mass = float(xp.sum(sums + gap))
         if report is not None:
             report(iterations, solver.max_iter)
         if best is None or error < best[0]:
-            best = error, error_l2, f, g
+            best = error, error_l2, mass, f, g
         if error <= solver.tol * mass:
             break
-        residual = log_b - xp.where(held, logs, xp.zeros_like(b))
-        dual = float(xp.sum(_times(xp, f, a)) + xp.sum(_times(xp, g, b)))
+        # The sums of exact rows are a constant, up to rounding.
+        moved = 0.0 if type(rows) is Exact else float(xp.sum(sums))
+        dual = rows.dual(f) + columns.dual(g) - moved
         if plain is not None and not mixing.helped(dual, error):
             # The plain step from where the extrapolation began always raises the dual.
             g, plain = plain, None
@@ -178,13 +203,8 @@ def _iterate(
     if report is not None:
         report(iterations, iterations)
     assert best is not None
-    error, error_l2, f, g = best
+    error, error_l2, mass, f, g = best
     return Solved(f * reg, g * reg, iterations, error, error_l2, error <= solver.tol * mass)
-
-
-def _times(xp: Any, potential: Any, mass: Any) -> Any:
-    """Multiply, no mass with no potential being nothing."""
-    return xp.where(mass > 0, _finite(xp, potential) * mass, xp.zeros_like(mass))
 
 
 class _Anderson:
