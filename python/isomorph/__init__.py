@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from isomorph.mining import mine_bitext
     from isomorph.negatives import HardNegatives, hard_negatives
     from isomorph.translation import translate
-    from isomorph.transport import sinkhorn
+    from isomorph.transport import sinkhorn, sinkhorn_assign
 
 #: Functions that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
@@ -51,6 +51,7 @@ _ELSEWHERE = {
     "refine": "learning",
     "self_learn": "learning",
     "sinkhorn": "transport",
+    "sinkhorn_assign": "transport",
     "translate": "translation",
 }
 
@@ -100,6 +101,7 @@ __all__ = [
     "runtime",
     "self_learn",
     "sinkhorn",
+    "sinkhorn_assign",
     "topk",
     "transforms",
     "translate",

@@ -55,7 +55,49 @@ _REFUSED: tuple[tuple[dict[str, Any], type[Exception], str], ...] = (
     ({"acceleration": 101}, ValueError, "acceleration: expected 0 to 100"),
 )
 
+_SCORES = Argument(
+    (ROWS, COLUMNS),
+    ndims=(2, 3),
+    draw=lambda rng, shape: np.tanh(rng.standard_normal(shape)),
+    finite=False,
+)
+_PRIOR = Argument((COLUMNS,), draw=lambda rng, shape: rng.random(shape) + 0.5, follows=True)
+_REFUSED_CODES: tuple[tuple[dict[str, Any], type[Exception], str], ...] = (
+    ({"reg": 0.0}, ValueError, "reg: expected a finite number above 0"),
+    ({"reg": 1e-9}, ValueError, "reg: expected at least"),
+    ({"iterations": 0}, ValueError, "iterations: expected an integer of 1 or more"),
+    ({"prior_rule": "vlap"}, ValueError, "prior_rule: 'vlap' multiplies by a prior"),
+    ({"top": 0}, ValueError, "top: expected 1 to"),
+    ({"tol": -1.0}, ValueError, "tol: expected a finite number above 0"),
+)
+
+
+def _assign(scores: Any, prior: Any = None, reg: float = 0.1, **options: Any) -> Any:
+    return iso.sinkhorn_assign(scores, reg, prior=prior, **options)
+
+
 TRANSPORT = (
+    Contract(
+        "sinkhorn_assign",
+        {"scores": _SCORES},
+        _assign,
+        takes_progress=True,
+        refused=_REFUSED_CODES,
+    ),
+    Contract(
+        "sinkhorn_assign",
+        {"scores": _SCORES, "prior": _PRIOR},
+        _assign,
+        variant="prior",
+        takes_progress=True,
+    ),
+    Contract(
+        "sinkhorn_assign",
+        {"scores": _SCORES, "prior": _PRIOR},
+        functools.partial(_assign, prior_rule="vlap", top=3),
+        variant="vlap",
+        takes_progress=True,
+    ),
     *(
         Contract(
             "sinkhorn",

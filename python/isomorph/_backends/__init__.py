@@ -101,6 +101,31 @@ class Solved:
     converged: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Assigner:
+    """How codes are made of scores.
+
+    `rule` is "marginal" or "vlap"; with `tol` the error of the columns is computed, and iterations
+    stop where it is that small; `top` asks for the largest entries of each row, and nothing else.
+    """
+
+    iterations: int
+    rule: str
+    tol: float | None
+    top: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Codes (n, m), or the largest entries of each row and their columns, each (n, top).
+
+    `error` is the L1 error of the columns' shares; None where it was not asked for.
+    """
+
+    codes: Any
+    error: float | None
+
+
 #: Sums of one set of rows z = (x, y), D = d + e: weight (1,), mean (2, D) in high and low parts,
 #: second moments about it (D, D), of which the upper triangle counts, and norm-weighted sums
 #: (2 D + 3,) or (0,). See :mod:`isomorph._moments`.
@@ -340,4 +365,24 @@ class Backend(Protocol):
 
     def plan_rows(self, cost: Any, f: Any, g: Any, reg: float, rows: slice) -> Any:
         """Give rows of the plan exp((f + g - cost) / reg), float64."""
+        ...
+
+    def score_maxima(self, scores: Any, run: Run) -> tuple[Any, Any]:
+        """Give the largest score of each row and of each column, NaN where there is one."""
+        ...
+
+    def assign(
+        self,
+        scores: Any,
+        maxima: Any,
+        masses: Any,
+        reg: float,
+        how: Assigner,
+        out: Any,
+        run: Run,
+    ) -> Assigned:
+        """Make codes of scores, with the share `masses` (float64) of each column, 1 in all.
+
+        `maxima` are those of the columns. The codes are also written to `out` if it is given.
+        """
         ...

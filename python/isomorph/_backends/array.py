@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from isomorph._backends.array_assign import ArrayAssign
 from isomorph._backends.array_hubness import ArrayHubness
 from isomorph._backends.array_induction import ArrayInduction
 from isomorph._backends.array_late import ArrayLate
@@ -21,6 +22,7 @@ class ArrayBackend(
     ArrayPlaces,
     ArrayMixing,
     ArrayTransport,
+    ArrayAssign,
 ):
     """See :class:`isomorph._backends.Backend`; `xp` is an array-API namespace."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from isomorph import _core, runtime
 from isomorph._backends import Choice, Dropout, FromRows, Run
+from isomorph._backends.cpu_assign import CpuAssign
 from isomorph._backends.cpu_hubness import CpuHubness
 from isomorph._backends.cpu_linalg import CpuLinalg
 from isomorph._backends.cpu_mixing import CpuMixing
@@ -14,7 +15,7 @@ from isomorph._backends.cpu_transport import CpuTransport
 from isomorph._progress import reporting
 
 
-class CpuBackend(CpuLinalg, CpuMoments, CpuHubness, CpuMixing, CpuTransport):
+class CpuBackend(CpuLinalg, CpuMoments, CpuHubness, CpuMixing, CpuTransport, CpuAssign):
     """See :class:`isomorph._backends.Backend`."""
 
     def first_nonfinite_row(self, array: Any) -> int | None:
