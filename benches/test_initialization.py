@@ -5,10 +5,11 @@
 2,048 dimensions with 64 in each combination (at least 6 times faster a token);
 ``--benchmark-disable`` runs it small. ``ISOMORPH_BENCH_PURSUED`` (64) tokens are pursued.
 
-The peers are our own code. FOCUS: a row at a time, cosines in float64, sparsemax by sorting all of
-them, as the published package goes through them. Pursuit: in each step the products of the residual
-with all tokens, the largest of them, least squares on the support by a further column of a QR
-factorisation; one token at a time, and with the products of all tokens as one.
+Peers are the packages deepfocus and mergekit, by their own functions, where they are installed
+(``initialization_packages``), and our own code for what they compute. FOCUS: a row at a time,
+cosines in float64, sparsemax by sorting all of them. Pursuit: in each step the products of the
+residual with all tokens, the largest of them, least squares on the support by a further column of
+a QR factorisation; one token at a time, and with the products of all tokens as one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from isomorph import _core, runtime
+import initialization_packages as packages
+from isomorph import _core, runtime, vocab
 from isomorph.benchmark.measure import Case
 from support.benchmarks import run
 
@@ -59,6 +61,41 @@ def test_focus(benchmark: Any) -> None:
             f"FOCUS, {shared:,} shared and {new:,} new tokens, {columns} dimensions",
             lambda: _core.sparsemax(targets, atoms, threads, None),
             {"a row at a time": lambda: sparsemax_rows(targets, atoms)},
+            check,
+        ),
+        benchmark,
+        rounds=1,
+    )
+
+
+@pytest.mark.parametrize("kind", ["random", "clusters"])
+def test_focus_and_its_package(kind: str, benchmark: Any) -> None:
+    packages.package("deepfocus.focus")
+    sizes = (15_000, 5_000, 300, 768) if benchmark.enabled else (900, 200, 24, 16)
+    shared, new, columns, width = sizes
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((shared + new, columns), np.float32)
+    if kind == "clusters":
+        spectrum = (np.arange(1, columns + 1) ** -0.5).astype(np.float32)
+        centres = rng.standard_normal((shared // 15, columns), np.float32)
+        vectors = (centres[rng.integers(len(centres), size=len(vectors))] + vectors / 2) * spectrum
+    rows = rng.standard_normal((shared, width), np.float32)
+    ids = np.arange(shared)
+    base = vocab.TokenMixing.from_entries(
+        ids, ids, np.ones(shared, np.float32), (shared + new, shared)
+    )
+    peer = packages.Focus(vectors, rows)
+    # What it compiles, it compiles once.
+    packages.Focus(vectors[:60], rows[:50])()
+
+    def check(found: Any) -> None:
+        np.testing.assert_allclose(found, peer(), rtol=0, atol=1e-5)
+
+    run(
+        Case(
+            f"FOCUS, {shared:,} shared and {new:,} new tokens, {width} columns, {kind}",
+            lambda: vocab.focus(vectors, base).apply(rows),
+            {"deepfocus": peer},
             check,
         ),
         benchmark,
@@ -107,16 +144,21 @@ def pursue_together(targets: Any, atoms: Any, k: int) -> Any:
     return support
 
 
-def test_omp(benchmark: Any) -> None:
-    atoms_, columns, k, new = (30_000, 2048, 64, 64) if benchmark.enabled else (900, 48, 8, 20)
+def omp_inputs(benchmark: Any) -> tuple[Any, Any, int]:
+    """New and shared tokens, and how many to a combination."""
+    shared, columns, k, new = (30_000, 2048, 64, 64) if benchmark.enabled else (900, 48, 8, 20)
     new = int(os.environ.get("ISOMORPH_BENCH_PURSUED", new))
     rng = np.random.default_rng(0)
-    atoms, targets = (rng.standard_normal((n, columns), np.float32) for n in (atoms_, new))
+    atoms, targets = (rng.standard_normal((n, columns), np.float32) for n in (shared, new))
+    return targets, atoms, k
+
+
+def measure_omp(benchmark: Any, targets: Any, atoms: Any, k: int, peers: dict[str, Any]) -> None:
     threads = runtime.resolve_threads(None)
 
     def check(found: Any) -> None:
         (offsets, indices, weights), _ = found
-        for at in range(min(new, 4)):
+        for at in range(min(len(targets), 4)):
             wide = targets[at].astype(np.float64), atoms.astype(np.float64)
             support, expected = pursue_one(*wide, k)
             order = np.argsort(support)
@@ -124,19 +166,33 @@ def test_omp(benchmark: Any) -> None:
             np.testing.assert_array_equal(indices[own], support[order])
             np.testing.assert_allclose(weights[own], expected[order], rtol=1e-5, atol=1e-8)
 
+    of = f"{len(targets)} tokens by {k} of {len(atoms):,}, {atoms.shape[1]:,} dimensions"
     run(
         Case(
-            f"matching pursuit, {new} tokens by {k} of {atoms_:,}, {columns:,} dimensions",
+            f"matching pursuit, {of}",
             lambda: _core.pursue(targets, atoms, k, 1e-6, threads, None),
-            {
-                "a token at a time": lambda: [pursue_one(t, atoms, k) for t in targets],
-                "all tokens at a time": lambda: pursue_together(targets, atoms, k),
-            },
+            peers,
             check,
         ),
         benchmark,
         rounds=1,
     )
+
+
+def test_omp(benchmark: Any) -> None:
+    targets, atoms, k = omp_inputs(benchmark)
+    peers = {
+        "a token at a time": lambda: [pursue_one(t, atoms, k) for t in targets],
+        "all tokens at a time": lambda: pursue_together(targets, atoms, k),
+    }
+    measure_omp(benchmark, targets, atoms, k, peers)
+
+
+def test_omp_and_its_package(benchmark: Any) -> None:
+    packages.package("mergekit.tokensurgeon.omp")
+    targets, atoms, k = omp_inputs(benchmark)
+    peers = {"mergekit-tokensurgeon": lambda: packages.pursuit(targets, atoms, k)}
+    measure_omp(benchmark, targets, atoms, k, peers)
 
 
 @pytest.mark.parametrize("tokens", [600])

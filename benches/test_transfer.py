@@ -4,9 +4,10 @@
 ``ISOMORPH_BENCH_TOKENS=250000,30000`` is the size of the promise: at least 8 times faster and under
 1.2 GB. ``--benchmark-disable`` runs it small.
 
-The peer is our own code for the arithmetic of the published package: similarities in float64, in
+The peers are our own code for the arithmetic of the published package (similarities in float64, in
 blocks of 1,024 target tokens with all source tokens, the nearest of each by a partition, softmax,
-weighted sum. (That package makes words of ids and ids of words besides, which is left out.)
+weighted sum; that package makes words of ids and ids of words besides, which is left out) and,
+where it is installed, the package itself (``initialization_packages``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import initialization_packages as packages
 from isomorph import vocab
 from isomorph.benchmark.measure import Case
 from support.benchmarks import run
@@ -63,8 +65,11 @@ def reference(source: Any, target: Any, table: Any) -> Any:
     return made
 
 
+@pytest.mark.parametrize("peer", ["arithmetic", "package"])
 @pytest.mark.parametrize("kind", ["clusters", "random"])
-def test_wechsel(kind: str, benchmark: Any) -> None:
+def test_wechsel(kind: str, peer: str, benchmark: Any) -> None:
+    if peer == "package":
+        packages.package("wechsel")
     sources, targets, columns, width = sizes(benchmark)
     source, target, table = inputs(sources, targets, columns, width, kind)
 
@@ -79,7 +84,11 @@ def test_wechsel(kind: str, benchmark: Any) -> None:
         Case(
             f"WECHSEL, {sources:,} x {targets:,} tokens, {kind}",
             ours,
-            {"the reference package's arithmetic": lambda: reference(source, target, table)},
+            {
+                "the reference package's arithmetic": lambda: reference(source, target, table),
+            }
+            if peer == "arithmetic"
+            else {"wechsel": lambda: packages.wechsel(source, target, table, K, TEMPERATURE)},
             check,
         ),
         benchmark,
