@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from isomorph.mining import mine_bitext
     from isomorph.negatives import HardNegatives, hard_negatives
     from isomorph.translation import translate
-    from isomorph.transport import sinkhorn, sinkhorn_assign
+    from isomorph.transport import sinkhorn, sinkhorn_assign, sinkhorn_points
 
 #: Functions that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
@@ -52,6 +52,7 @@ _ELSEWHERE = {
     "self_learn": "learning",
     "sinkhorn": "transport",
     "sinkhorn_assign": "transport",
+    "sinkhorn_points": "transport",
     "translate": "translation",
 }
 
@@ -102,6 +103,7 @@ __all__ = [
     "self_learn",
     "sinkhorn",
     "sinkhorn_assign",
+    "sinkhorn_points",
     "topk",
     "transforms",
     "translate",

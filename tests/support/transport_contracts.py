@@ -30,6 +30,10 @@ def _solve(cost: Any, a: Any = None, b: Any = None, reg: float = 0.1, **options:
     return iso.sinkhorn(a, b, cost, reg, **options)
 
 
+def _between(x: Any, y: Any, reg: float = 0.5, **options: Any) -> Transport:
+    return iso.sinkhorn_points(x, y, reg, **options)
+
+
 @functools.cache
 def _solved(library: str) -> Transport:
     cost = np.random.default_rng(0).random((ROWS, COLUMNS))
@@ -76,6 +80,11 @@ def _assign(scores: Any, prior: Any = None, reg: float = 0.1, **options: Any) ->
     return iso.sinkhorn_assign(scores, reg, prior=prior, **options)
 
 
+_REFUSED_POINTS = (
+    ({"cost": "euclidean"}, ValueError, "cost: expected one of cosine, dot, sqeuclidean"),
+    *(case for case in _REFUSED if "method" not in case[0]),
+)
+
 TRANSPORT = (
     Contract(
         "sinkhorn_assign",
@@ -121,6 +130,19 @@ TRANSPORT = (
         variant="masses",
         takes_progress=True,
         typed=("nothing",),
+    ),
+    *(
+        Contract(
+            "sinkhorn_points",
+            {"x": Argument((ROWS, WIDTH)), "y": Argument((COLUMNS, WIDTH))},
+            functools.partial(_between, cost=cost),
+            variant=cost,
+            takes_progress=True,
+            same_columns=("y",),
+            typed=("nothing",),
+            refused=_REFUSED_POINTS if cost == "cosine" else (),
+        )
+        for cost in ("cosine", "dot", "sqeuclidean")
     ),
     Contract(
         "Transport.apply",

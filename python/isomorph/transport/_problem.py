@@ -27,12 +27,43 @@ class Problem:
 
     backend: Backend
     xp: Any
+    #: An array, or what has the `shape` and `dtype` of one and makes its rows: `cost[rows, :]`.
     cost: Any
     a: Any
     b: Any
     reg: float
     #: What was taken off all costs, because it is much larger than what they differ by.
     common: float
+    #: What was taken off the costs of each row and of each column, float64, or None for nothing:
+    #: that changes potentials by as much, and no plan.
+    of_rows: Any = None
+    of_columns: Any = None
+
+    def whole(self, rows: slice) -> Any:
+        """Give rows of the costs as they were before anything was taken off, float64."""
+        cost = self.xp.astype(self.cost[rows, :], self.xp.float64) + self.common
+        if self.of_rows is None:
+            return cost
+        return cost + (self.of_rows[rows][:, None] + self.of_columns[None, :])
+
+    def taken(self, rows: Any, columns: Any) -> float:
+        """Give what the parts taken off come to for a plan with these sums."""
+        cost = self.common * float(self.xp.sum(rows))
+        if self.of_rows is None:
+            return cost
+        return cost + float(rows @ self.of_rows + columns @ self.of_columns)
+
+    def restore(self, f: Any, g: Any) -> tuple[Any, Any]:
+        """Give the potentials of the whole costs for those of what is left of them."""
+        if self.of_rows is None:
+            return f + self.common, g
+        return f + self.of_rows + self.common, g + self.of_columns
+
+    def forbids(self) -> bool:
+        """Whether a pair is forbidden."""
+        if self.of_rows is not None:
+            return False
+        return not bool(self.xp.all(self.cost < self.xp.inf))
 
 
 def problem(a: Any, b: Any, cost: Any, reg: Any, *, check_finite: bool) -> Problem:
@@ -40,31 +71,46 @@ def problem(a: Any, b: Any, cost: Any, reg: Any, *, check_finite: bool) -> Probl
     reg = _checks.number("reg", reg, above=0.0)
     arguments = _arrays.Arguments(cost=cost)
     arguments.require_not_empty()
-    n, m = arguments.shapes["cost"]
-    given = {name: mass for name, mass in (("a", a), ("b", b)) if mass is not None}
-    # Of one library and device; the type of the masses is their own.
-    together = _arrays.Arguments(ndim=(1, 2), cost=cost, **given)
-    for name, length in (("a", n), ("b", m)):
-        if name in given and together.shapes[name] != (length,):
-            side = "row" if name == "a" else "column"
-            raise ShapeError(
-                f"{name}: expected an array of 1 dimensions, of length {length}, one a {side} of "
-                f"cost, got shape {together.shapes[name]}"
-            )
+    require_lengths(a, b, arguments.shapes["cost"], ("row of cost", "column of cost"), cost=cost)
     ready = arguments.ready(check_finite=False)
     (costs,) = ready.arrays
     xp = arguments.array_namespace()
-    beside = arguments.device_of(cost)
-    masses = [
-        _mass(xp, name, mass, length, beside) for name, mass, length in (("a", a, n), ("b", b, m))
-    ]
-    a, b = masses
-    _require_even(xp, a, b, ready.dtype)
+    a, b = masses(arguments, a, b, arguments.shapes["cost"], beside=cost)
     if check_finite:
         _require_costs(xp, costs)
     _require_ways(xp, costs, a, b)
     costs, common = _without_common(xp, costs, reg, ready.dtype)
     return Problem(ready.backend, xp, costs, a, b, reg, common)
+
+
+def require_lengths(
+    a: Any, b: Any, lengths: tuple[int, ...], sides: tuple[str, str], **arrays: Any
+) -> None:
+    """Require masses that are given to have one a row of their side, and the library of `arrays`.
+
+    Their type is their own.
+    """
+    given = {name: mass for name, mass in (("a", a), ("b", b)) if mass is not None}
+    together = _arrays.Arguments(ndim=(1, 2), **arrays, **given)
+    for name, length, side in zip(("a", "b"), lengths, sides, strict=True):
+        if name in given and together.shapes[name] != (length,):
+            raise ShapeError(
+                f"{name}: expected an array of 1 dimensions, of length {length}, one a {side}, got "
+                f"shape {together.shapes[name]}"
+            )
+
+
+def masses(
+    arguments: _arrays.Arguments, a: Any, b: Any, lengths: tuple[int, ...], *, beside: Any
+) -> tuple[Any, Any]:
+    """Check the masses of both sides; None: equal ones."""
+    xp, device = arguments.array_namespace(), arguments.device_of(beside)
+    made = [
+        _mass(xp, name, mass, length, device)
+        for name, mass, length in zip(("a", "b"), (a, b), lengths, strict=True)
+    ]
+    _require_even(xp, made[0], made[1], arguments.dtype())
+    return made[0], made[1]
 
 
 def _mass(xp: Any, name: str, mass: Any, length: int, beside: dict[str, Any]) -> Any:
@@ -132,13 +178,18 @@ def _without_common(xp: Any, cost: Any, reg: float, dtype: str) -> tuple[Any, fl
         cost, common = cost - least, least
         least, most = 0.0, float(xp.max(xp.where(cost < xp.inf, cost, xp.zeros_like(cost))))
     largest = max(abs(least), abs(most))
-    needed = largest * float(np.finfo(dtype).eps) / _LEAST_DIGITS
-    if needed > reg:
+    require_digits(reg, largest, dtype)
+    return cost, common
+
+
+def require_digits(reg: float, largest: float, dtype: str, roundings: float = 1.0) -> None:
+    """Require that costs up to `largest`, which are right to some roundings, have digits left."""
+    needed = largest * roundings * float(np.finfo(dtype).eps) / _LEAST_DIGITS
+    if not needed <= reg:
         raise ValueError(
             f"reg: expected at least {needed:.3g} for costs up to {largest:.3g} in {dtype}, got "
             f"{reg:.3g}: exp(cost / reg) would have no digits; take a larger reg, or scale the cost"
         )
-    return cost, common
 
 
 def _first(xp: Any, mask: Any) -> int:

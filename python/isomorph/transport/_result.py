@@ -148,7 +148,7 @@ class Transport(Unpackable):
         rows, columns = self._sums
         reached = rows @ self._known(f) + columns @ self._known(g)
         mass = float(self._problem.xp.sum(rows))
-        return float(reached) + (self._problem.common - self.reg) * mass
+        return float(reached) + self._problem.taken(rows, columns) - self.reg * mass
 
     @cached_property
     def dual_value(self) -> float:
@@ -159,7 +159,7 @@ class Transport(Unpackable):
         f, g = self._potentials
         problem = self._problem
         paid = float(problem.a @ self._known(f) + problem.b @ self._known(g))
-        paid += problem.common * float(problem.xp.sum(problem.a))
+        paid += problem.taken(problem.a, problem.b)
         return paid - self.reg * float(problem.xp.sum(self._sums[0]))
 
     @cached_property
@@ -189,7 +189,7 @@ class Transport(Unpackable):
             # A remainder that is rounding is left where it is: it may belong to forbidden pairs.
             if left > _ROUNDING * float(xp.sum(problem.a)):
                 exact = exact + missing[block][:, None] * (lacking / left)[None, :]
-            cost = xp.astype(problem.cost[block, :], xp.float64) + problem.common
+            cost = problem.whole(block)
             held = exact > 0
             entropy = xp.log(xp.where(held, exact, 1.0)) - 1.0
             spent = xp.where(held, exact, 1.0) * (xp.where(held, cost, 0.0) + self.reg * entropy)

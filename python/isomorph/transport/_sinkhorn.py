@@ -16,7 +16,7 @@ from isomorph.transport._result import Transport
 METHODS = ("auto", "scaling", "stabilized", "log")
 #: In units of reg: up to here the numbers of the scaling form stay inside float64.
 _SCALING_RANGE = 300.0
-_TOLERANCE = 1e-6
+TOLERANCE = 1e-6
 #: Potentials of a start, in units of reg, that have digits left after the point.
 _START_RANGE = 1e10
 
@@ -126,7 +126,7 @@ def sinkhorn(
     (True, 0.333)
     """
     _checks.one_of("method", method, METHODS)
-    tol = _TOLERANCE if tol is None else _checks.number("tol", tol, above=0.0)
+    tol = TOLERANCE if tol is None else _checks.number("tol", tol, above=0.0)
     solver = Solver(
         method,
         _checks.integer("acceleration", acceleration, 0, 100),
@@ -134,21 +134,26 @@ def sinkhorn(
         tol,
     )
     made = problem(a, b, cost, reg, check_finite=check_finite)
-    start = _start(initial, made)
     if method == "auto":
         solver = dataclasses.replace(solver, method=_chosen(made))
-    run = Run(runtime.resolve_threads(threads), progress)
+    return solve(made, initial, solver, Run(runtime.resolve_threads(threads), progress))
+
+
+def solve(
+    made: Problem, initial: Transport | tuple[Any, Any] | None, solver: Solver, run: Run
+) -> Transport:
+    """Solve a problem that is ready, and warn of the caller's caller where that did not converge."""
+    start = _start(initial, made)
     found = made.backend.sinkhorn(made.cost, made.a, made.b, made.reg, start, solver, run)
     solved = _transport(made, found, solver)
     if not solved.converged:
-        forbidden = not bool(made.xp.all(made.cost < made.xp.inf))
-        stuck = " (or what is not forbidden cannot carry these masses)" if forbidden else ""
+        stuck = " (or what is not forbidden cannot carry these masses)" if made.forbids() else ""
         warnings.warn(
             f"sinkhorn: error {solved.error:.2g} after {solved.iterations:,} passes, expected "
-            f"{tol:.2g} of the mass; take a larger reg, tol or max_iter, or go on with initial="
-            f"{stuck}",
+            f"{solver.tol:.2g} of the mass; take a larger reg, tol or max_iter, or go on with "
+            f"initial={stuck}",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return solved
 
@@ -179,6 +184,8 @@ def _start(initial: Transport | tuple[Any, Any] | None, made: Problem) -> Any:
             f"{tuple(getattr(g, 'shape', ()))}"
         )
     g = xp.astype(xp.asarray(g), xp.float64)
+    if made.of_columns is not None:
+        g = g - made.of_columns
     known = xp.isfinite(g) & (made.b > 0)
     if not bool(xp.any(known)):
         return xp.zeros_like(g)
@@ -197,9 +204,10 @@ def _start(initial: Transport | tuple[Any, Any] | None, made: Problem) -> Any:
 
 def _transport(made: Problem, found: Any, solver: Solver) -> Transport:
     xp = made.xp
+    f, g = made.restore(found.f, found.g)
     solved = Transport(
-        found.f + made.common,
-        found.g,
+        f,
+        g,
         0.0,
         found.error,
         found.iterations,
@@ -211,9 +219,11 @@ def _transport(made: Problem, found: Any, solver: Solver) -> Transport:
         made,
         (found.f, found.g),
     )
-    value = 0.0
+    value, sums = 0.0, []
+    columns = xp.zeros_like(made.b)
     for rows, plan in solved._blocks():
         cost = xp.astype(made.cost[rows, :], xp.float64)
         value += float(xp.sum(plan * xp.where(plan > 0, cost, xp.zeros_like(cost))))
-    mass = float(xp.sum(made.a))
-    return dataclasses.replace(solved, value=value + made.common * mass)
+        sums.append(xp.sum(plan, axis=1))
+        columns = columns + xp.sum(plan, axis=0)
+    return dataclasses.replace(solved, value=value + made.taken(xp.concat(sums), columns))

@@ -1,0 +1,144 @@
+"""Entropic transport between two sets of points: costs that are never held as a matrix."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from isomorph import _arrays, _checks, runtime
+from isomorph._backends import Run, Solver
+from isomorph._progress import Progress
+from isomorph.transport import _clouds
+from isomorph.transport._problem import Problem, masses, require_digits, require_lengths
+from isomorph.transport._result import Transport
+from isomorph.transport._sinkhorn import TOLERANCE, solve
+
+
+def sinkhorn_points(
+    x: Any,
+    y: Any,
+    reg: float,
+    *,
+    a: Any = None,
+    b: Any = None,
+    cost: str = "cosine",
+    max_iter: int = 10_000,
+    tol: float | None = None,
+    initial: Transport | tuple[Any, Any] | None = None,
+    acceleration: int = 10,
+    check_finite: bool = True,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Transport:
+    r"""Move the masses of the points `x` to the points `y`, with costs that are made as needed.
+
+    The problem of :func:`isomorph.sinkhorn`, with
+
+    * ``"cosine"``: :math:`C_{ij} = 1 - \langle x_i, y_j\rangle / (|x_i||y_j|)`, 1 where a row is
+      zero;
+    * ``"dot"``: :math:`C_{ij} = -\langle x_i, y_j\rangle`;
+    * ``"sqeuclidean"``: :math:`C_{ij} = |x_i - y_j|^2`
+
+    in memory that grows with n + m. Every pass makes the costs anew, in tiles, from products of the
+    points about the means of their sides; so neither points far from the origin nor directions that
+    all points share cost digits.
+
+    Parameters
+    ----------
+    x : array of shape (n, d)
+        float32 or float64, computed in its own type; float16 and bfloat16 are widened to float32.
+    y : array of shape (m, d)
+        Mixed types promote as in NumPy.
+    reg : float
+        Weight of the entropy, positive, in the units of the cost.
+    a, b : array of shape (n,), (m,), optional
+        Masses of the points, 0 or more, with the same sum. Default: equal ones, 1 in all.
+    cost : {"cosine", "dot", "sqeuclidean"}, default "cosine"
+        What it costs to move mass from a point to another.
+    max_iter, tol, initial, acceleration
+        As in :func:`isomorph.sinkhorn`.
+    check_finite : bool, default True
+        Look for NaN and infinities first, to name the row.
+    threads : int, optional
+        See :mod:`isomorph.runtime`.
+    progress : bool or callable, optional
+        True for a bar on standard error, or a callable of ``(done, total)`` passes.
+
+    Returns
+    -------
+    Transport
+        As :func:`isomorph.sinkhorn` gives it for the matrix of the costs. ``.top(k)`` and
+        ``.apply(v)`` make no n x m matrix; ``.plan()`` does.
+
+    Warns
+    -----
+    ConvergenceWarning
+        The error is above `tol` after `max_iter` passes.
+
+    Raises
+    ------
+    ShapeError, DTypeError, NonFiniteError
+        From the arrays.
+    ValueError
+        A negative mass, none at all, or not the same on both sides; `reg` not positive, or too
+        small for exp(cost / reg) to have digits in the type of the points; costs that overflow;
+        another option out of its range.
+
+    Notes
+    -----
+    O(n m d) an iteration, one product and one exponential a pair. Peak memory beyond the points:
+    copies of both, blocks of the costs, and vectors of length n and m.
+
+    In the type of the points with unit roundoff u, a cost is wrong by at most
+    :math:`2 (d + 2) u R` with R the largest product of the norms of two points about their means
+    (and twice that for ``"sqeuclidean"``), usually by :math:`\sqrt d\, u R`; entries of the plan
+    are wrong by as much over `reg`, relative to their size. Where the usual error leaves less than
+    two digits, `reg` is refused.
+
+    References
+    ----------
+    J. Feydy, "Geometric data analysis, beyond convolutions", 2020, for costs that are not held.
+
+    Examples
+    --------
+    >>> import numpy as np, isomorph as iso
+    >>> x = np.array([[0.0, 0.0], [3.0, 0.0]])
+    >>> y = np.array([[3.1, 0.1], [0.2, 0.0]])
+    >>> moved = iso.sinkhorn_points(x, y, 0.1, cost="sqeuclidean")
+    >>> moved.plan().round(3).tolist()
+    [[0.0, 0.5], [0.5, 0.0]]
+    >>> round(moved.value, 3)
+    0.03
+    """
+    solver = Solver(
+        "log",
+        _checks.integer("acceleration", acceleration, 0, 100),
+        _checks.integer("max_iter", max_iter, 1),
+        TOLERANCE if tol is None else _checks.number("tol", tol, above=0.0),
+    )
+    made = _problem(x, y, a, b, cost, reg, check_finite=check_finite)
+    return solve(made, initial, solver, Run(runtime.resolve_threads(threads), progress))
+
+
+def _problem(
+    x: Any, y: Any, a: Any, b: Any, cost: str, reg: float, *, check_finite: bool
+) -> Problem:
+    """Check the arguments of one problem, and make them ready."""
+    _checks.one_of("cost", cost, _clouds.COSTS)
+    reg = _checks.number("reg", reg, above=0.0)
+    arguments = _arrays.Arguments(x=x, y=y)
+    arguments.require_not_empty()
+    arguments.require_same_columns("x", "y")
+    lengths = arguments.shapes["x"][0], arguments.shapes["y"][0]
+    require_lengths(a, b, lengths, ("row of x", "row of y"), x=x)
+    a, b = masses(arguments, a, b, lengths, beside=x)
+    ready = arguments.ready(check_finite=check_finite)
+    xp = arguments.array_namespace()
+    left, right = _clouds.prepared(xp, cost, x=ready.arrays[0], y=ready.arrays[1])
+    made = _clouds.cloud(xp, cost, left, right)
+    require_digits(reg, made.largest, ready.dtype, 2 + math.sqrt(arguments.shapes["x"][1]))
+    for part in (made.of_rows, made.of_columns):
+        require_digits(reg, float(xp.max(xp.abs(part))), "float64")
+    return Problem(
+        ready.backend, xp, made.products, a, b, reg, made.common, made.of_rows, made.of_columns
+    )
