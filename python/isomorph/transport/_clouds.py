@@ -1,8 +1,8 @@
-"""Costs between two sets of points, as products of vectors that are made some rows at a time.
+r"""Costs between two sets of points, as products of vectors that are made some rows at a time.
 
 Every cost is of the form
 
-.. math:: C_{ij} = \\mathrm{common} + r_i + c_j - s \\langle \\tilde x_i, \\tilde y_j \\rangle
+.. math:: C_{ij} = \mathrm{common} + r_i + c_j - s \langle \tilde x_i, \tilde y_j \rangle
 
 with points about the mean of their own side. What a row or a column has in common moves its
 potential and no plan: only the products count, and these are as small as they can be.
@@ -123,10 +123,8 @@ def _centred(xp: Any, name: str, points: Any, *, unit: bool) -> Side:
         values = xp.astype(points[block, :], xp.float64)
         return _unit(xp, values) if unit else values * _power(-base)
 
-    total = 0.0
-    for block in _blocks(points):
-        total = total + xp.sum(rows(block), axis=0)
-    mean = total / int(points.shape[0])
+    sums = [xp.sum(rows(block), axis=0) for block in _blocks(points)]
+    mean = xp.sum(xp.stack(sums), axis=0) / int(points.shape[0])
     spread = max(float(xp.max(xp.abs(rows(block) - mean[None, :]))) for block in _blocks(points))
     exponent = _exponent(spread)
     parts, longest = [], 0.0

@@ -142,7 +142,7 @@ def sinkhorn(
 def solve(
     made: Problem, initial: Transport | tuple[Any, Any] | None, solver: Solver, run: Run
 ) -> Transport:
-    """Solve a problem that is ready, and warn of the caller's caller where that did not converge."""
+    """Solve a problem that is ready; a warning names the line that called the caller."""
     start = _start(initial, made)
     found = made.backend.sinkhorn(made.cost, made.a, made.b, made.reg, start, solver, run)
     solved = _transport(made, found, solver)
