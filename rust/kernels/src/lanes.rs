@@ -32,6 +32,9 @@ pub trait Lanes<T, const L: usize>: Copy {
     fn rough_inverse(self) -> Self;
     /// 2^-e for a normal number in [2^e, 2^(e + 1)); of no meaning, but finite, for others.
     fn inverse_power(self) -> Self;
+    /// `self` times 2^n, where `steps` is n + 1.5 2^f, f being the number of stored fraction bits: for
+    /// normal numbers that stay so; of no meaning for others.
+    fn raised(self, steps: Self) -> Self;
     /// `self * x + y`, rounded once where there is an instruction for it.
     fn times_plus(self, x: Self, y: Self) -> Self;
     /// `self - x * y`, rounded as `times_plus`.
@@ -115,6 +118,10 @@ macro_rules! pair {
             #[inline(always)]
             fn inverse_power(self) -> Self {
                 Self(self.0.inverse_power(), self.1.inverse_power())
+            }
+            #[inline(always)]
+            fn raised(self, steps: Self) -> Self {
+                Self(self.0.raised(steps.0), self.1.raised(steps.1))
             }
             #[inline(always)]
             fn times_plus(self, x: Self, y: Self) -> Self {
@@ -233,6 +240,12 @@ macro_rules! array {
                 let bias = ($type::MAX_EXP as $bits - 1) << FRACTION;
                 let exponent = $type::INFINITY.to_bits();
                 self.map(|x| $type::from_bits((2 * bias).wrapping_sub(x.to_bits() & exponent)))
+            }
+            #[inline(always)]
+            fn raised(self, steps: Self) -> Self {
+                const FRACTION: u32 = $type::MANTISSA_DIGITS - 1;
+                let add = |x: $type, n: $type| x.to_bits().wrapping_add(n.to_bits() << FRACTION);
+                self.zip(steps, |x, n| $type::from_bits(add(x, n)))
             }
             #[inline(always)]
             fn times_plus(self, x: Self, y: Self) -> Self {

@@ -15,7 +15,7 @@
 //! [`Late`] has those of late interaction, where every product of a document is kept; [`Jacobi`]
 //! decomposes many small matrices at a time; [`Reduction`] makes a symmetric one tridiagonal, and
 //! [`inverse_iteration`] finds many eigenvectors of that; [`add_outer_products`] sums up second moments,
-//! and [`add_weighted`] weighted rows. [`gather_rows`] moves rows of bytes, for whoever has threads
+//! and [`add_weighted`] weighted rows; [`Exponential`] has exponentials. [`gather_rows`] moves rows of bytes, for whoever has threads
 //! or files.
 #![deny(missing_docs)]
 
@@ -23,6 +23,7 @@
 mod aarch64;
 mod dots;
 mod element;
+mod exp;
 mod integer;
 mod isa;
 mod jacobi;
@@ -41,6 +42,7 @@ mod x86_64;
 
 pub use dots::{DOTS, dots};
 pub use element::Element;
+pub use exp::Exponential;
 pub use integer::{
     CODE_COLUMNS, CODE_DEPTH, CODE_GROUP, CODE_MAX_DEPTH, CODE_ROWS, CodeColumns, CodeRows,
     CodeWidth, Criterion, code_tile,

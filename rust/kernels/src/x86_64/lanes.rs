@@ -15,7 +15,7 @@ macro_rules! register {
         $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
         $sqrt:ident, $fma:ident, $fnma:ident, $max:ident, $min:ident,
         |$a:ident, $b:ident, $m:ident| $magnitude:expr, $below:expr, $both:expr, $either:expr,
-        $select:expr, $bits:expr, $rough_root:expr, $rough_inverse:expr, $inverse_power:expr
+        $select:expr, $bits:expr, $rough_root:expr, $rough_inverse:expr, $inverse_power:expr, $raised:expr
     ) => {
         // SAFETY of every operation: these are called only from functions with the instruction set
         // enabled, into which they are inlined; memory is accessed through references.
@@ -69,6 +69,11 @@ macro_rules! register {
             fn inverse_power(self) -> Self {
                 let $a = self.0;
                 Self(unsafe { $inverse_power })
+            }
+            #[inline(always)]
+            fn raised(self, steps: Self) -> Self {
+                let ($a, $b) = (self.0, steps.0);
+                Self(unsafe { $raised })
             }
             #[inline(always)]
             fn times_plus(self, x: Self, y: Self) -> Self {
@@ -146,6 +151,10 @@ register!(
         let exponent = _mm256_and_ps(a, _mm256_set1_ps(f32::INFINITY));
         let twice_bias = _mm256_set1_epi32((2 * 127) << 23);
         _mm256_castsi256_ps(_mm256_sub_epi32(twice_bias, _mm256_castps_si256(exponent)))
+    },
+    {
+        let steps = _mm256_slli_epi32::<23>(_mm256_castps_si256(b));
+        _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), steps))
     }
 );
 register!(
@@ -177,6 +186,10 @@ register!(
         let exponent = _mm256_and_pd(a, _mm256_set1_pd(f64::INFINITY));
         let twice_bias = _mm256_set1_epi64x((2 * 1023) << 52);
         _mm256_castsi256_pd(_mm256_sub_epi64(twice_bias, _mm256_castpd_si256(exponent)))
+    },
+    {
+        let steps = _mm256_slli_epi64::<52>(_mm256_castpd_si256(b));
+        _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(a), steps))
     }
 );
 register!(
@@ -208,6 +221,10 @@ register!(
         let exponents = _mm512_set1_epi32(f32::INFINITY.to_bits().cast_signed());
         let exponent = _mm512_and_si512(_mm512_castps_si512(a), exponents);
         _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32((2 * 127) << 23), exponent))
+    },
+    {
+        let steps = _mm512_slli_epi32::<23>(_mm512_castps_si512(b));
+        _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), steps))
     }
 );
 register!(
@@ -239,5 +256,9 @@ register!(
         let exponents = _mm512_set1_epi64(f64::INFINITY.to_bits().cast_signed());
         let exponent = _mm512_and_si512(_mm512_castpd_si512(a), exponents);
         _mm512_castsi512_pd(_mm512_sub_epi64(_mm512_set1_epi64((2 * 1023) << 52), exponent))
+    },
+    {
+        let steps = _mm512_slli_epi64::<52>(_mm512_castpd_si512(b));
+        _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(a), steps))
     }
 );

@@ -3,6 +3,7 @@
 pub mod avx2;
 pub mod avx2_codes;
 pub mod avx512;
+pub mod exp;
 pub mod jacobi;
 pub mod lanes;
 pub mod late;

@@ -1,0 +1,78 @@
+//! One pass over a cost, and what the two sides ask of it.
+
+use crate::Result;
+use crate::runtime::Control;
+
+/// What a side asks of the sums of the plan.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// The masses as they are given.
+    Exact,
+    /// As near to them as a Kullback-Leibler penalty rho makes worthwhile.
+    Relaxed {
+        /// rho / (rho + reg), the part of the exact step that is gone.
+        share: f64,
+    },
+    /// Not more than they are.
+    AtMost,
+}
+
+/// The masses of one side, and the rule for them.
+#[derive(Clone, Copy, Debug)]
+pub struct Marginal<'a> {
+    /// One a row or column, finite, 0 or more.
+    pub mass: &'a [f64],
+    /// What is asked.
+    pub rule: Rule,
+}
+
+impl Marginal<'_> {
+    /// The potential of entry `i`, in units of reg, where its sum without one is exp(`log_sum`).
+    ///
+    /// -inf where there is no mass.
+    #[must_use]
+    #[inline]
+    pub fn potential(&self, i: usize, log_sum: f64) -> f64 {
+        let mass = self.mass[i];
+        if mass > 0.0 { self.rule.step(mass.ln() - log_sum) } else { f64::NEG_INFINITY }
+    }
+}
+
+impl Rule {
+    /// What is made of log(mass / sum).
+    #[must_use]
+    #[inline]
+    pub fn step(self, exact: f64) -> f64 {
+        match self {
+            Self::Exact => exact,
+            Self::Relaxed { share } => share * exact,
+            Self::AtMost => exact.min(0.0),
+        }
+    }
+}
+
+/// One pass over the cost: what a loop repeats.
+///
+/// Potentials are in units of the reg in force, and -inf where there is no mass.
+pub trait Pass {
+    /// Rows and columns.
+    fn shape(&self) -> (usize, usize);
+
+    /// For column potentials `g`: the row potentials `f` by the rule of the rows, and the logarithms
+    /// of the column sums of exp(f + g - C / reg), the own g included.
+    ///
+    /// `f` and `logs` are written to, whatever they hold. Without a way from any row with mass, -inf.
+    ///
+    /// # Errors
+    /// [`crate::Error::Cancelled`], [`crate::Error::Memory`].
+    fn run(
+        &mut self,
+        g: &[f64],
+        f: &mut [f64],
+        logs: &mut [f64],
+        control: &Control,
+    ) -> Result<()>;
+
+    /// Work with another reg from here on.
+    fn set_reg(&mut self, reg: f64);
+}
