@@ -11,6 +11,7 @@
 //! * [`random`]: counter-based draws;
 //! * [`places`]: ranks without a ranking;
 //! * [`runtime`]: the thread pool, cancellation and progress;
+//! * [`transport`]: entropic transport;
 //! * [`vocab`]: words by script, rows made of rows.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -27,6 +28,7 @@ pub mod neighbors;
 pub mod places;
 pub mod random;
 pub mod runtime;
+pub mod transport;
 pub mod vocab;
 
 pub use error::{Error, Result};

@@ -65,13 +65,7 @@ pub trait Pass {
     ///
     /// # Errors
     /// [`crate::Error::Cancelled`], [`crate::Error::Memory`].
-    fn run(
-        &mut self,
-        g: &[f64],
-        f: &mut [f64],
-        logs: &mut [f64],
-        control: &Control,
-    ) -> Result<()>;
+    fn run(&mut self, g: &[f64], f: &mut [f64], logs: &mut [f64], control: &Control) -> Result<()>;
 
     /// Work with another reg from here on.
     fn set_reg(&mut self, reg: f64);
