@@ -23,7 +23,21 @@ def _masses(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 #: +inf forbids a pair; tests/unit/test_sinkhorn.py has what else is not finite.
-_COST = Argument((ROWS, COLUMNS), draw=lambda rng, shape: rng.random(shape), finite=False)
+_COST = Argument(
+    (ROWS, COLUMNS), ndims=(2, 3), draw=lambda rng, shape: rng.random(shape), finite=False
+)
+#: Problems of a batch: more than the lanes of a register, and no multiple of them.
+COUNT, HEIGHT, BREADTH = 19, 5, 6
+_COSTS = Argument(
+    (COUNT, HEIGHT, BREADTH),
+    ndims=(2, 3),
+    draw=lambda rng, shape: rng.random(shape),
+    finite=False,
+)
+
+
+def _masses_of_each(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return np.stack([_masses(rng, shape[1:]) for _ in range(shape[0])])
 
 
 def _solve(cost: Any, a: Any = None, b: Any = None, reg: float = 0.1, **options: Any) -> Transport:
@@ -144,6 +158,30 @@ TRANSPORT = (
         )
         for cost in ("cosine", "dot", "sqeuclidean")
     ),
+    *(
+        Contract(
+            "sinkhorn",
+            {"cost": _COSTS},
+            functools.partial(_solve, method=method),
+            variant=f"stack, {method}",
+            takes_progress=True,
+            typed=("nothing",),
+            unique=("value",),
+        )
+        for method in ("auto", "log")
+    ),
+    Contract(
+        "sinkhorn",
+        {
+            "cost": _COSTS,
+            "a": Argument((COUNT, HEIGHT), ndims=(1, 2), draw=_masses_of_each, finite=False),
+            "b": Argument((COUNT, BREADTH), ndims=(1, 2), draw=_masses_of_each, finite=False),
+        },
+        _solve,
+        variant="stack, masses",
+        takes_progress=True,
+        typed=("nothing",),
+    ),
     Contract(
         "Transport.apply",
         {"targets": Argument((COLUMNS, WIDTH))},
@@ -153,6 +191,7 @@ TRANSPORT = (
 )
 
 TRANSPORT_WITHOUT_ARRAYS = {
+    "Transports.plan": "a result tells about itself; tests/unit/test_sinkhorn_batch.py",
     "Transport.plan": "a result tells about itself; tests/unit/test_sinkhorn.py",
     "Transport.top": "a result tells about itself; tests/unit/test_sinkhorn.py",
 }

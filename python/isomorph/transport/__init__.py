@@ -1,12 +1,14 @@
 """Optimal transport: moving mass from one set of points to another at the least cost."""
 
 from isomorph.transport._assign import sinkhorn_assign
+from isomorph.transport._batch import Transports
 from isomorph.transport._points import sinkhorn_points
 from isomorph.transport._result import Transport
 from isomorph.transport._sinkhorn import sinkhorn
 
 __all__ = [
     "Transport",
+    "Transports",
     "sinkhorn",
     "sinkhorn_assign",
     "sinkhorn_points",

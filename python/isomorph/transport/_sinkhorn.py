@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from isomorph import _checks, runtime
 from isomorph._backends import Run, Solver
@@ -12,6 +13,9 @@ from isomorph._progress import Progress
 from isomorph.errors import ConvergenceWarning, DTypeError, ShapeError
 from isomorph.transport._problem import Problem, problem
 from isomorph.transport._result import Transport
+
+if TYPE_CHECKING:
+    from isomorph.transport._batch import Transports
 
 METHODS = ("auto", "scaling", "stabilized", "log")
 #: In units of reg: up to here the numbers of the scaling form stay inside float64.
@@ -21,21 +25,57 @@ TOLERANCE = 1e-6
 _START_RANGE = 1e10
 
 
+@overload
+def sinkhorn(
+    a: Any,
+    b: Any,
+    cost: Sequence[Any],
+    reg: Any,
+    *,
+    method: str = ...,
+    max_iter: int = ...,
+    tol: float | None = ...,
+    initial: Transports | tuple[Any, Any] | None = ...,
+    acceleration: int = ...,
+    check_finite: bool = ...,
+    threads: int | None = ...,
+    progress: Progress = ...,
+) -> Transports: ...
+
+
+@overload
 def sinkhorn(
     a: Any,
     b: Any,
     cost: Any,
-    reg: float,
+    reg: Any,
+    *,
+    method: str = ...,
+    max_iter: int = ...,
+    tol: float | None = ...,
+    initial: Transport | Transports | tuple[Any, Any] | None = ...,
+    acceleration: int = ...,
+    check_finite: bool = ...,
+    threads: int | None = ...,
+    progress: Progress = ...,
+) -> Transport: ...
+
+
+def sinkhorn(
+    a: Any,
+    b: Any,
+    cost: Any,
+    reg: Any,
     *,
     method: str = "auto",
     max_iter: int = 10_000,
     tol: float | None = None,
-    initial: Transport | tuple[Any, Any] | None = None,
+    initial: Transport | Transports | tuple[Any, Any] | None = None,
     acceleration: int = 10,
     check_finite: bool = True,
     threads: int | None = None,
     progress: Progress = None,
-) -> Transport:
+) -> Transport | Transports:
     r"""Move the masses `a` of rows to the masses `b` of columns at the least cost, smoothed.
 
     .. math::
@@ -54,12 +94,14 @@ def sinkhorn(
     ----------
     a, b : array of shape (n,), (m,), or None
         Masses of the rows and of the columns of `cost`, 0 or more, with the same sum. None: equal
-        ones, 1 in all.
+        ones, 1 in all. For many problems also (p, n), (p, m), or a list of one a problem.
     cost : array of shape (n, m)
         Any numbers; +inf forbids a pair. float32 or float64 (float16 and bfloat16 are widened).
+        An array of shape (p, n, m), or a list of arrays (n_i, m_i), is many problems.
     reg : float
         Weight of the entropy, positive, in the units of the cost: the plan spreads over pairs that
-        cost `reg` more or less. A hundredth to a tenth of the median cost is usual.
+        cost `reg` more or less. A hundredth to a tenth of the median cost is usual. For many
+        problems perhaps an array or a list of numbers, one a problem.
     method : {"auto", "scaling", "stabilized", "log"}, default "auto"
         How a pass is computed; the answer is the same. ``"scaling"``: two products of the kernel
         exp(-C / reg) with vectors, which is held. ``"stabilized"``: the same, of a kernel that is
@@ -72,7 +114,8 @@ def sinkhorn(
         The error at which to stop: the L1 norm of what the marginals of the plan miss, as a part of
         the mass. Default 1e-6.
     initial : Transport, or (f, g), optional
-        Where to start: an earlier solution, of the same size. Only its g is used.
+        Where to start: an earlier solution, of the same size. Only its g is used. For many
+        problems Transports, or (f, g) of all of them.
     acceleration : int, default 10
         How many steps are looked back; 0 for the plain iteration.
     check_finite : bool, default True
@@ -86,7 +129,9 @@ def sinkhorn(
     -------
     Transport
         ``f, g, value, error, iterations, converged``; and ``.plan()``, ``.top(k)``, ``.apply(v)``,
-        ``.gap``. The best potentials that were seen, if it did not converge.
+        ``.gap``. The best potentials that were seen, if it did not converge. Of many problems
+        :class:`Transports`: the same fields of all, ``.plan()``, and as ``[i]`` a Transport, which
+        depends on no other problem.
 
     Warns
     -----
@@ -125,6 +170,8 @@ def sinkhorn(
     >>> moved.converged, round(moved.value, 3)
     (True, 0.333)
     """
+    from isomorph.transport import _batch
+
     _checks.one_of("method", method, METHODS)
     tol = TOLERANCE if tol is None else _checks.number("tol", tol, above=0.0)
     solver = Solver(
@@ -133,6 +180,18 @@ def sinkhorn(
         _checks.integer("max_iter", max_iter, 1),
         tol,
     )
+    if _batch.is_many(cost):
+        return _batch.sinkhorn_many(
+            a,
+            b,
+            cost,
+            reg,
+            initial=initial,
+            solver=solver,
+            check_finite=check_finite,
+            threads=threads,
+            progress=progress,
+        )
     made = problem(a, b, cost, reg, check_finite=check_finite)
     if method == "auto":
         solver = dataclasses.replace(solver, method=_chosen(made))
@@ -166,7 +225,7 @@ def _chosen(made: Problem) -> str:
     return "scaling" if most - least <= _SCALING_RANGE * made.reg else "stabilized"
 
 
-def _start(initial: Transport | tuple[Any, Any] | None, made: Problem) -> Any:
+def _start(initial: Transport | Transports | tuple[Any, Any] | None, made: Problem) -> Any:
     """Give the column potentials to start from."""
     xp = made.xp
     if initial is None:
