@@ -199,7 +199,10 @@ def sinkhorn(
 
 
 def solve(
-    made: Problem, initial: Transport | tuple[Any, Any] | None, solver: Solver, run: Run
+    made: Problem,
+    initial: Transport | Transports | tuple[Any, Any] | None,
+    solver: Solver,
+    run: Run,
 ) -> Transport:
     """Solve a problem that is ready; a warning names the line that called the caller."""
     start = _start(initial, made)
