@@ -219,7 +219,7 @@ def test_extrapolation_takes_a_quarter_of_the_passes(rng, kind):
         cost = rng.random((80, 80))
     reg = 0.01 * float(np.median(cost))
     options = {"max_iter": 50_000}
-    plain = iso.sinkhorn(None, None, cost, reg, acceleration=0, **options)
+    plain = iso.sinkhorn(None, None, cost, reg, acceleration="none", **options)
     found = iso.sinkhorn(None, None, cost, reg, **options)
     assert found.converged
     assert plain.converged
@@ -276,5 +276,9 @@ def test_the_best_that_was_seen_is_kept(rng):
     for passes in range(1, 30):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            errors.append(iso.sinkhorn(None, None, cost, 0.002, max_iter=passes).error)
+            errors.append(
+                iso.sinkhorn(
+                    None, None, cost, 0.002, max_iter=passes, acceleration="anderson"
+                ).error
+            )
     assert errors == sorted(errors, reverse=True)

@@ -130,7 +130,7 @@ def test_as_many_passes_as_are_asked_for(rng):
     """A tolerance that nothing meets: the plain iteration, pass by pass."""
     cost = rng.random((3, 8, 8))
     with pytest.warns(ConvergenceWarning):
-        found = iso.sinkhorn(None, None, cost, 0.05, tol=1e-300, max_iter=13, acceleration=0)
+        found = iso.sinkhorn(None, None, cost, 0.05, tol=1e-300, max_iter=13, acceleration="none")
     assert (found.iterations == 13).all()
     for i in range(3):
         kernel, v = np.exp(-cost[i] / 0.05), np.ones(8)

@@ -7,6 +7,7 @@ selections and agree within stated bounds for sums.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -79,14 +80,16 @@ class Fitted:
 class Solver:
     """How entropic transport is solved.
 
-    `method` is "scaling", "stabilized" or "log"; `acceleration` how many steps an extrapolation
-    looks back, 0 for none; `tol` the L1 error of the marginals, as a part of the mass.
+    `method` is "scaling", "stabilized" or "log"; `acceleration` "auto", "newton", "anderson",
+    "overrelaxation" or "none"; `annealing` whether larger values of reg are gone through first,
+    None to choose; `tol` the L1 error of the marginals, as a part of the mass.
     """
 
     method: str
-    acceleration: int
+    acceleration: str
     max_iter: int
     tol: float
+    annealing: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class Solved:
     error: float
     error_l2: float
     converged: bool
+    #: Of each pass, the L1 error and the reg that was in force.
+    history: tuple[Sequence[float], Sequence[float]] = ((), ())
 
 
 @dataclass(frozen=True, slots=True)

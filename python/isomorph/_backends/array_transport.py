@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Any, Protocol
+import dataclasses
+from typing import Any
 
 from isomorph._backends import Run, Solved, Solver
+from isomorph._backends.array_iteration import Pass, iterate, spread_of
 from isomorph._backends.array_neighbors import _blocks, _quiet
 from isomorph._backends.sides import Exact
 from isomorph._progress import reporting
@@ -15,17 +16,6 @@ BLOCK_ENTRIES = 1 << 22
 #: How far potentials may move, in units of reg, before a kernel is made of them anew: entries that
 #: underflowed then, below exp(-745), are still nothing.
 ABSORBED = 50.0
-
-
-class _Pass(Protocol):
-    """One pass over the cost."""
-
-    def __call__(self, g: Any) -> tuple[Any, Any]:
-        """Give the row potentials that are right for g, and the sums of the columns.
-
-        Potentials are in units of reg; of the sums the logarithms.
-        """
-        ...
 
 
 class ArrayTransport:
@@ -50,10 +40,22 @@ class ArrayTransport:
     ) -> Solved:
         """See the protocol."""
         xp, (rows, columns) = self.xp, sides
-        logs: _Pass = _Logs(xp, cost, rows, reg)
-        step = logs if solver.method == "log" else _Kernel(xp, cost, rows, reg, logs, solver.method)
+        # Newton's method holds the plan.
+        exact = type(rows) is Exact and type(columns) is Exact
+        if not exact or getattr(cost, "on_demand", False):
+            how = {"auto": "anderson", "newton": "anderson"}
+            known = how.get(solver.acceleration, solver.acceleration)
+            solver = dataclasses.replace(solver, acceleration=known)
+
+        def made(reg: float) -> Pass:
+            logs = _Logs(xp, cost, rows, reg)
+            return logs if solver.method == "log" else _Kernel(xp, logs, solver.method)
+
+        def spread() -> float:
+            return spread_of(xp, cost, rows.held, columns.held)
+
         with reporting(run.progress, "transport") as report:
-            return _iterate(xp, step, rows, columns, start / reg, reg, solver, report)
+            return iterate(xp, made, spread, rows, columns, start, reg, solver, report)
 
     def plan_rows(self, cost: Any, f: Any, g: Any, reg: float, rows: slice) -> Any:
         """See the protocol."""
@@ -77,7 +79,7 @@ class _Logs:
         return g[None, :] - self.xp.astype(self.cost[rows, :], self.xp.float64) / self.reg
 
     def __call__(self, g: Any) -> tuple[Any, Any]:
-        """See _Pass."""
+        """See Pass."""
         xp, parts = self.xp, []
         sums = xp.zeros_like(g)
         for rows in _blocks(int(self.cost.shape[0]), self.height):
@@ -93,6 +95,10 @@ class _Logs:
             logs = xp.log(sums)
         lost = (sums == 0) & (g > -xp.inf)
         return f, xp.where(lost, self._of_columns(f, g), logs) if bool(xp.any(lost)) else logs
+
+    def plan(self, f: Any, g: Any) -> Any:
+        """See Pass."""
+        return _plan(self.xp, self.cost, f, g, self.reg)
 
     def _of_columns(self, f: Any, g: Any) -> Any:
         """Give the logarithms of all column sums, those included that underflow."""
@@ -115,22 +121,23 @@ class _Kernel:
     the potentials have moved far from them.
     """
 
-    def __init__(
-        self, xp: Any, cost: Any, side: Exact, reg: float, logs: _Pass, method: str
-    ) -> None:
-        self.xp, self.cost, self.side, self.reg = xp, cost, side, reg
-        self.logs, self.anew = logs, method != "scaling"
+    def __init__(self, xp: Any, logs: _Logs, method: str) -> None:
+        self.xp, self.side, self.logs, self.anew = xp, logs.side, logs, method != "scaling"
         self.f: Any = None
+
+    def plan(self, f: Any, g: Any) -> Any:
+        """See Pass."""
+        return self.logs.plan(f, g)
 
     def _absorb(self, g: Any) -> None:
         xp = self.xp
         f, _ = self.logs(g)
         # What has no mass has no potential, and nothing in the kernel.
-        self.kernel = _plan(xp, self.cost, f, g, self.reg)
+        self.kernel = self.plan(f, g)
         self.f, self.g = _finite(xp, f), _finite(xp, g)
 
     def __call__(self, g: Any) -> tuple[Any, Any]:
-        """See _Pass."""
+        """See Pass."""
         xp = self.xp
         if self.f is None:
             self._absorb(g)
@@ -153,102 +160,3 @@ class _Kernel:
 
 def _finite(xp: Any, values: Any) -> Any:
     return xp.where(xp.isfinite(values), values, xp.zeros_like(values))
-
-
-def _iterate(
-    xp: Any,
-    step: _Pass,
-    rows: Exact,
-    columns: Exact,
-    g: Any,
-    reg: float,
-    solver: Solver,
-    report: Any,
-) -> Solved:
-    """Repeat g <- what the columns' rule says, extrapolated, until that changes the sums no more.
-
-    For exact sides that is g <- g + log b - log(column sums).
-    """
-    held = columns.held
-    g = xp.where(held, g, -xp.inf)
-    mixing = _Anderson(xp, columns.mass, solver.acceleration)
-    best: tuple[float, float, float, Any, Any] | None = None
-    iterations, plain = 0, None
-    while iterations < solver.max_iter:
-        f, logs = step(g)
-        iterations += 1
-        with _quiet():
-            residual = xp.where(held, columns.change(logs, g), xp.zeros_like(g))
-            sums = xp.where(held, xp.exp(logs), xp.zeros_like(g))
-        gap = columns.miss(logs, residual)
-        error, error_l2 = float(xp.sum(xp.abs(gap))), float(xp.sum(gap * gap)) ** 0.5
-        mass = float(xp.sum(sums + gap))
-        if report is not None:
-            report(iterations, solver.max_iter)
-        if best is None or error < best[0]:
-            best = error, error_l2, mass, f, g
-        if error <= solver.tol * mass:
-            break
-        # The sums of exact rows are a constant, up to rounding.
-        moved = 0.0 if type(rows) is Exact else float(xp.sum(sums))
-        dual = rows.dual(f) + columns.dual(g) - moved
-        if plain is not None and not mixing.helped(dual, error):
-            # The plain step from where the extrapolation began always raises the dual.
-            g, plain = plain, None
-            continue
-        plain = g + residual
-        g, extrapolated = mixing(g, residual, dual, error)
-        if not extrapolated:
-            plain = None
-    if report is not None:
-        report(iterations, iterations)
-    assert best is not None
-    error, error_l2, mass, f, g = best
-    return Solved(f * reg, g * reg, iterations, error, error_l2, error <= solver.tol * mass)
-
-
-class _Anderson:
-    """Type-II Anderson extrapolation of a fixed-point iteration, in the metric of the masses."""
-
-    def __init__(self, xp: Any, b: Any, memory: int) -> None:
-        self.xp, self.b, self.memory = xp, b, memory
-        self.points: list[Any] = []
-        self.residuals: list[Any] = []
-        self.dual, self.error = -float("inf"), float("inf")
-
-    def helped(self, dual: float, error: float) -> bool:
-        """Whether where an extrapolation led is better; if not, what it came from is forgotten."""
-        if dual > self.dual or error < self.error:
-            return True
-        self.points, self.residuals = [], []
-        return False
-
-    def __call__(self, g: Any, residual: Any, dual: float, error: float) -> tuple[Any, bool]:
-        """Give the next point, and whether it is more than a plain step."""
-        xp = self.xp
-        self.dual, self.error = dual, error
-        point = _finite(xp, g)
-        if self.memory == 0:
-            return g + residual, False
-        self.points = [*self.points, point][-self.memory - 1 :]
-        self.residuals = [*self.residuals, residual][-self.memory - 1 :]
-        if len(self.points) == 1:
-            return g + residual, False
-        moves = _steps(xp, self.points)
-        turns = _steps(xp, self.residuals)
-        weighted = turns * self.b[None, :]
-        gram = weighted @ xp.permute_dims(turns, (1, 0))
-        ridge = 1e-12 * float(xp.sum(xp.linalg.diagonal(gram)))
-        if not ridge > 0:
-            return g + residual, False
-        gram = gram + ridge * xp.eye(int(gram.shape[0]), dtype=xp.float64, **_beside(gram))
-        weights = xp.linalg.solve(gram, weighted @ residual)
-        return g + residual - weights @ (moves + turns), True
-
-
-def _steps(xp: Any, values: list[Any]) -> Any:
-    return xp.stack([later - earlier for earlier, later in pairwise(values)])
-
-
-def _beside(array: Any) -> dict[str, Any]:
-    return {"device": array.device} if hasattr(array, "device") else {}

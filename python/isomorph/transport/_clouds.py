@@ -29,6 +29,8 @@ _LEAST_EXPONENT = -1000
 class Products:
     """The costs -scale x y' of prepared points; rows of them are made on demand, in float64."""
 
+    on_demand = True
+
     def __init__(self, xp: Any, x: Any, y: Any, scale: float) -> None:
         self.xp, self.x, self.y, self.scale = xp, x, y, scale
         self.shape = int(x.shape[0]), int(y.shape[0])

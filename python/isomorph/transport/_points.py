@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 from isomorph import _arrays, _checks, runtime
-from isomorph._backends import Run, Solver
+from isomorph._backends import Run
 from isomorph._progress import Progress
 from isomorph.transport import _clouds
 from isomorph.transport._problem import Problem, masses, require_digits, require_lengths
 from isomorph.transport._result import Transport
-from isomorph.transport._sinkhorn import TOLERANCE, solve
+from isomorph.transport._sinkhorn import solve, solver
 
 
 def sinkhorn_points(
@@ -25,7 +25,8 @@ def sinkhorn_points(
     max_iter: int = 10_000,
     tol: float | None = None,
     initial: Transport | tuple[Any, Any] | None = None,
-    acceleration: int = 10,
+    acceleration: str = "auto",
+    epsilon_scaling: bool | str = "auto",
     check_finite: bool = True,
     threads: int | None = None,
     progress: Progress = None,
@@ -55,7 +56,7 @@ def sinkhorn_points(
         Masses of the points, 0 or more, with the same sum. Default: equal ones, 1 in all.
     cost : {"cosine", "dot", "sqeuclidean"}, default "cosine"
         What it costs to move mass from a point to another.
-    max_iter, tol, initial, acceleration
+    max_iter, tol, initial, acceleration, epsilon_scaling
         As in :func:`isomorph.sinkhorn`.
     check_finite : bool, default True
         Look for NaN and infinities first, to name the row.
@@ -110,14 +111,9 @@ def sinkhorn_points(
     >>> round(moved.value, 3)
     0.03
     """
-    solver = Solver(
-        "log",
-        _checks.integer("acceleration", acceleration, 0, 100),
-        _checks.integer("max_iter", max_iter, 1),
-        TOLERANCE if tol is None else _checks.number("tol", tol, above=0.0),
-    )
+    options = solver("log", max_iter, tol, initial, acceleration, epsilon_scaling)
     made = _problem(x, y, a, b, cost, reg, check_finite=check_finite)
-    return solve(made, initial, solver, Run(runtime.resolve_threads(threads), progress))
+    return solve(made, initial, options, Run(runtime.resolve_threads(threads), progress))
 
 
 def _problem(

@@ -18,6 +18,27 @@ _ENTRIES = 1 << 22
 _ROUNDING = 1e-12
 
 
+@dataclass(frozen=True, eq=False)
+class History(Unpackable):
+    """How an iteration went; unpacks as ``iterations, errors``.
+
+    Attributes
+    ----------
+    iterations : array of int64, shape (k,)
+        1, 2, ...: passes over the cost.
+    errors : array of float64, shape (k,)
+        The L1 error of the marginals that each pass found.
+    regs : array of float64, shape (k,)
+        The `reg` that each pass worked with: larger ones first, where `reg` was brought down in
+        steps.
+    """
+
+    iterations: Any
+    errors: Any
+    regs: Any
+    _unpacks: ClassVar[tuple[str, ...]] = ("iterations", "errors")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Transport(Unpackable):
     r"""The solution of an entropic transport problem; unpacks as its first six fields.
@@ -46,6 +67,8 @@ class Transport(Unpackable):
         As given; `tol` as it came out.
     method : str
         ``"scaling"``, ``"stabilized"`` or ``"log"``: what was used.
+    history : History
+        The error that each pass found: the curve of convergence.
     """
 
     f: Any
@@ -58,6 +81,7 @@ class Transport(Unpackable):
     reg: float
     tol: float
     method: str
+    history: History
     _problem: Problem
     _potentials: tuple[Any, Any]
     _unpacks: ClassVar[tuple[str, ...]] = (

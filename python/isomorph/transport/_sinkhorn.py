@@ -7,16 +7,17 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from isomorph import _checks, runtime
+from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run, Solver
 from isomorph._progress import Progress
 from isomorph.errors import ConvergenceWarning, DTypeError, ShapeError
 from isomorph.transport._problem import Problem, problem
-from isomorph.transport._result import Transport
+from isomorph.transport._result import History, Transport
 
 if TYPE_CHECKING:
     from isomorph.transport._batch import Transports
 
+ACCELERATIONS = ("auto", "newton", "anderson", "overrelaxation", "none")
 METHODS = ("auto", "scaling", "stabilized", "log")
 #: In units of reg: up to here the numbers of the scaling form stay inside float64.
 _SCALING_RANGE = 300.0
@@ -36,7 +37,8 @@ def sinkhorn(
     max_iter: int = ...,
     tol: float | None = ...,
     initial: Transports | tuple[Any, Any] | None = ...,
-    acceleration: int = ...,
+    acceleration: str = ...,
+    epsilon_scaling: bool | str = ...,
     check_finite: bool = ...,
     threads: int | None = ...,
     progress: Progress = ...,
@@ -54,7 +56,8 @@ def sinkhorn(
     max_iter: int = ...,
     tol: float | None = ...,
     initial: Transport | Transports | tuple[Any, Any] | None = ...,
-    acceleration: int = ...,
+    acceleration: str = ...,
+    epsilon_scaling: bool | str = ...,
     check_finite: bool = ...,
     threads: int | None = ...,
     progress: Progress = ...,
@@ -71,7 +74,8 @@ def sinkhorn(
     max_iter: int = 10_000,
     tol: float | None = None,
     initial: Transport | Transports | tuple[Any, Any] | None = None,
-    acceleration: int = 10,
+    acceleration: str = "auto",
+    epsilon_scaling: bool | str = "auto",
     check_finite: bool = True,
     threads: int | None = None,
     progress: Progress = None,
@@ -85,10 +89,10 @@ def sinkhorn(
 
     The solution is :math:`P_{ij} = \exp((f_i + g_j - C_{ij}) / \mathrm{reg})`. Each iteration takes
     the f that makes the rows right for the g that there is, and from the sums s of the columns
-    :math:`g \leftarrow g + \mathrm{reg} (\log b - \log s)`: one pass over the cost. Steps are
-    extrapolated from the last `acceleration` ones (Anderson's method, in the metric of b); where
-    that neither raised the dual nor lowered the error, the plain step is taken instead, which
-    always raises the dual.
+    :math:`g \leftarrow g + \mathrm{reg} (\log b - \log s)`: one pass over the cost. Few such steps
+    suffice for a large reg; for a small one, `acceleration` and `epsilon_scaling` replace thousands
+    of them by dozens. Whatever is tried is checked: where it does not help the plain step is taken,
+    which always raises the dual.
 
     Parameters
     ----------
@@ -116,8 +120,16 @@ def sinkhorn(
     initial : Transport, or (f, g), optional
         Where to start: an earlier solution, of the same size. Only its g is used. For many
         problems Transports, or (f, g) of all of them.
-    acceleration : int, default 10
-        How many steps are looked back; 0 for the plain iteration.
+    acceleration : {"auto", "newton", "anderson", "overrelaxation", "none"}, default "auto"
+        What is made of the steps. ``"newton"``: Newton's method on the dual, its linear systems
+        solved by conjugate gradients with what of the plan is not nearly 0. ``"anderson"``: the
+        extrapolation of ten steps, in the metric of b. ``"overrelaxation"``: longer steps, by the
+        rate that is observed. ``"none"``: the plain iteration. ``"auto"``: extrapolation where
+        that is quick, Newton's method otherwise.
+    epsilon_scaling : {"auto", True, False}, default "auto"
+        Solve for larger values of `reg` first, roughly, each half of the one before. ``"auto"``:
+        with Newton's method, where `reg` is below a tenth of the standard deviation of the costs
+        (what is a row's or a column's own taken off) and there is no `initial`.
     check_finite : bool, default True
         Look for NaN and -inf in `cost`.
     threads : int, optional
@@ -150,13 +162,16 @@ def sinkhorn(
     Notes
     -----
     O(n m) an iteration. Peak memory beyond the cost: its kernel in float64 (none with ``"log"``),
-    blocks of 32 MB, and 2 `acceleration` vectors of length m.
+    blocks of 32 MB, 22 vectors of length m, and for Newton's method the kept part of the plan.
 
     References
     ----------
     M. Cuturi, "Sinkhorn distances: lightspeed computation of optimal transport", 2013.
     B. Schmitzer, "Stabilized sparse scaling algorithms for entropy regularized transport
     problems", 2019. H. Walker and P. Ni, "Anderson acceleration for fixed-point iterations", 2011.
+    A. Thibault, L. Chizat, C. Dossal and N. Papadakis, "Overrelaxed Sinkhorn-Knopp algorithm for
+    regularized optimal transport", 2021. X. Tang et al., "Accelerating Sinkhorn algorithm with
+    sparse Newton iterations", 2024.
     J. Altschuler, J. Weed and P. Rigollet, "Near-linear time approximation algorithms for optimal
     transport via Sinkhorn iteration", 2017, for the gap.
 
@@ -172,14 +187,7 @@ def sinkhorn(
     """
     from isomorph.transport import _batch
 
-    _checks.one_of("method", method, METHODS)
-    tol = TOLERANCE if tol is None else _checks.number("tol", tol, above=0.0)
-    solver = Solver(
-        method,
-        _checks.integer("acceleration", acceleration, 0, 100),
-        _checks.integer("max_iter", max_iter, 1),
-        tol,
-    )
+    options = solver(method, max_iter, tol, initial, acceleration, epsilon_scaling)
     if _batch.is_many(cost):
         return _batch.sinkhorn_many(
             a,
@@ -187,15 +195,43 @@ def sinkhorn(
             cost,
             reg,
             initial=initial,
-            solver=solver,
+            solver=options,
             check_finite=check_finite,
             threads=threads,
             progress=progress,
         )
     made = problem(a, b, cost, reg, check_finite=check_finite)
     if method == "auto":
-        solver = dataclasses.replace(solver, method=_chosen(made))
-    return solve(made, initial, solver, Run(runtime.resolve_threads(threads), progress))
+        options = dataclasses.replace(options, method=_chosen(made))
+    return solve(made, initial, options, Run(runtime.resolve_threads(threads), progress))
+
+
+def solver(
+    method: str,
+    max_iter: int,
+    tol: float | None,
+    initial: Any,
+    acceleration: str,
+    epsilon_scaling: bool | str,
+) -> Solver:
+    """Check the options of an iteration."""
+    annealing = None
+    if isinstance(epsilon_scaling, bool):
+        annealing = epsilon_scaling
+    elif epsilon_scaling != "auto":
+        raise ValueError(
+            f"epsilon_scaling: expected one of auto, True, False, got {epsilon_scaling!r}"
+        )
+    elif initial is not None:
+        # What is known about the solution would be lost on the way.
+        annealing = False
+    return Solver(
+        _checks.one_of("method", method, METHODS),
+        _checks.one_of("acceleration", acceleration, ACCELERATIONS),
+        _checks.integer("max_iter", max_iter, 1),
+        TOLERANCE if tol is None else _checks.number("tol", tol, above=0.0),
+        annealing,
+    )
 
 
 def solve(
@@ -264,6 +300,13 @@ def _start(initial: Transport | Transports | tuple[Any, Any] | None, made: Probl
     return g
 
 
+def _history(made: Problem, found: Any) -> History:
+    xp, beside = made.xp, _arrays.Arguments(ndim=1, b=made.b).device_of(made.b)
+    errors, regs = (xp.asarray(one, dtype=xp.float64, **beside) for one in found.history)
+    count = len(found.history[0])
+    return History(xp.arange(1, count + 1, dtype=xp.int64, **beside), errors, regs)
+
+
 def _transport(made: Problem, found: Any, solver: Solver) -> Transport:
     xp = made.xp
     f, g = made.restore(found.f, found.g)
@@ -278,6 +321,7 @@ def _transport(made: Problem, found: Any, solver: Solver) -> Transport:
         made.reg,
         solver.tol,
         solver.method,
+        _history(made, found),
         made,
         (found.f, found.g),
     )
