@@ -289,6 +289,11 @@ def write_json(file: Path, value: Any) -> None:
     file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
+def read_json(file: Path) -> Any:
+    """Read JSON."""
+    return json.loads(file.read_bytes())
+
+
 def write_weights(
     folder: Path, tensors: Mapping[str, tuple[str, tuple[int, ...]]], *, shards: int = 1
 ) -> None:

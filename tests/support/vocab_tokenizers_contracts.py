@@ -8,6 +8,7 @@ TOKENIZERS = {
     "Tokenizer.encode": _TOKENIZER,
     "Tokenizer.keep": _TOKENIZER,
     "Tokenizer.load": _TOKENIZER,
+    "Tokenizer.named": _TOKENIZER,
     "Tokenizer.starts_word": _TOKENIZER,
     "Tokenizer.text": _TOKENIZER,
     "Tokenizer.usage": _TOKENIZER,

@@ -32,9 +32,9 @@ def loaded(tmp_path_factory):
 @pytest.mark.parametrize("ignore_merges", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_counted_lines_tokenise_as_before(loaded, tmp_path, kind, ignore_merges):
-    tokenizer = loaded(kind)
+    tokenizer = Tokenizer.load(loaded(kind)._source.path, ignore_merges=ignore_merges)
     lines = [*made_tokenizers.text(60, seed=7), "", "  ", "naïve café 🦆 日本", "\t\n x" * 3]
-    usage = tokenizer.usage(lines, ignore_merges=ignore_merges)
+    usage = tokenizer.usage(lines)
     trimmed = tokenizer.keep(usage.used, usage)
     require_same(tokenizer, trimmed, lines)
     trimmed.save(tmp_path)
@@ -110,7 +110,7 @@ def test_a_closure_is_closed_and_makes_each_token_reachable(loaded, kind):
     np.testing.assert_array_equal(trimmed.remap.new_to_old, closed)
     if kind in ("byte-level", "llama", "clip"):
         apart = set(tokenizer.special.tolist()) | set(tokenizer.bytes_.tolist())
-        old, new = tokenizer._merging, trimmed.tokenizer._merging
+        old, new = tokenizer._closing.merging, trimmed.tokenizer._closing.merging
         for number in closed.tolist():
             if number not in apart:
                 assert new.makes(int(trimmed.remap.old_to_new[number])) == old.makes(number)
@@ -124,111 +124,6 @@ def test_the_score_of_the_unknown_is_pinned(loaded):
     assert trimmed.tokenizer._vocabulary.scores.min() == scores.min()
     assert usage.needed.sum() == 1
     assert scores[np.nonzero(usage.needed)[0][0]] == scores.min()
-
-
-def test_every_id_of_the_file_is_renumbered(tmp_path, loaded):
-    document = json.loads(made_tokenizers.document("wordpiece"))
-    size = len(document["model"]["vocab"])
-    document["added_tokens"].append({
-        "id": size, "content": "<mask>", "single_word": False, "lstrip": True, "rstrip": False,
-        "normalized": False, "special": True,
-    })  # fmt: skip
-    document["post_processor"] = {
-        "type": "Sequence",
-        "processors": [
-            {
-                "type": "ByteLevel",
-                "add_prefix_space": True,
-                "trim_offsets": True,
-                "use_regex": True,
-            },
-            {
-                "type": "TemplateProcessing",
-                "single": [
-                    {"SpecialToken": {"id": "<mask>", "type_id": 0}},
-                    {"Sequence": {"id": "A", "type_id": 0}},
-                ],
-                "pair": [{"Sequence": {"id": "A", "type_id": 0}}],
-                "special_tokens": {"<mask>": {"id": "<mask>", "ids": [size], "tokens": ["<mask>"]}},
-            },
-        ],
-    }
-    document["padding"]["pad_id"] = size
-    document["truncation"] = {
-        "direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0
-    }  # fmt: skip
-    (tmp_path / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
-    config = {
-        "added_tokens_decoder": {"0": {"content": "<unk>"}, str(size): {"content": "<mask>"}},
-        "mask_token_id": size,
-        "other_token_ids": [size, 0],
-        "tokenizer_class": "BertTokenizer",
-        "model_max_length": 512,
-    }
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
-    (tmp_path / "added_tokens.json").write_text(json.dumps({"<mask>": size}), encoding="utf-8")
-    (tmp_path / "special_tokens_map.json").write_text('{"mask_token": "<mask>"}', encoding="utf-8")
-    (tmp_path / "vocab.txt").write_text("something else\n", encoding="utf-8")
-    tokenizer = Tokenizer.load(tmp_path)
-    lines = ["the cat and the dog and so on"]
-    assert tokenizer.encode(lines, special=True)[0][0] == size
-    usage = tokenizer.usage(lines)
-    trimmed = tokenizer.keep(usage.used, usage)
-    new = trimmed.remap.new_size - 1
-    require_same(tokenizer, trimmed, lines)
-    out = tmp_path / "out"
-    written = trimmed.save(out)
-    assert trimmed.removed == ("vocab.txt",)
-    assert (
-        {path.name for path in written}
-        == set(trimmed.files)
-        == {path.name for path in out.iterdir()}
-    )
-    made = json.loads((out / "tokenizer.json").read_bytes())
-    assert made["added_tokens"][-1]["id"] == new
-    template = made["post_processor"]["processors"][1]
-    assert template["special_tokens"]["<mask>"]["ids"] == [new]
-    assert made["padding"]["pad_id"] == new
-    assert made["truncation"] == document["truncation"]
-    made = json.loads((out / "tokenizer_config.json").read_bytes())
-    assert set(made["added_tokens_decoder"]) == {"0", str(new)}
-    assert (made["mask_token_id"], made["other_token_ids"]) == (new, [new, 0])
-    assert json.loads((out / "added_tokens.json").read_bytes()) == {"<mask>": new}
-    changed = {(change.file, change.field) for change in trimmed.changes}
-    assert {
-        ("tokenizer.json", "model.vocab"),
-        ("tokenizer.json", f"added_tokens[{len(document['added_tokens']) - 1}].id"),
-        ("tokenizer.json", "post_processor.processors[1].special_tokens.<mask>.ids[0]"),
-        ("tokenizer.json", "padding.pad_id"),
-        ("tokenizer_config.json", f"added_tokens_decoder[{size}]"),
-        ("tokenizer_config.json", "mask_token_id"),
-        ("added_tokens.json", ""),
-        ("vocab.txt", ""),
-    } <= changed
-
-
-def test_side_files_of_byte_level_follow(tmp_path, loaded):
-    folder = made_tokenizers.folder(tmp_path / "in", "byte-level")
-    model = json.loads((folder / "tokenizer.json").read_bytes())["model"]
-    (folder / "vocab.json").write_text(json.dumps(model["vocab"]), encoding="utf-8")
-    merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]
-    text = "#version: 0.2\n" + "\n".join(merges) + "\n"
-    (folder / "merges.txt").write_text(text, encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "GPT2Tokenizer"}')
-    tokenizer = Tokenizer.load(folder)
-    usage = tokenizer.usage(made_tokenizers.text(20, seed=9))
-    trimmed = tokenizer.keep(usage.used, usage)
-    out = tmp_path / "out"
-    trimmed.save(out)
-    made = json.loads((out / "tokenizer.json").read_bytes())["model"]
-    assert json.loads((out / "vocab.json").read_bytes()) == made["vocab"]
-    lines = (out / "merges.txt").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "#version: 0.2"
-    assert [line.split(" ") for line in lines[1:]] == made["merges"]
-    # The class of the family would drop ignore_merges.
-    assert made["ignore_merges"] is True
-    config = json.loads((out / "tokenizer_config.json").read_bytes())
-    assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
 
 
 def test_ids_may_have_holes(tmp_path):
@@ -320,36 +215,6 @@ def test_wordpieces_of_few_letters_keep_what_is_unknown(tmp_path_factory, data):
     assert not trimmed.tokenizer.keep(again.used, again).changes
 
 
-def test_what_a_chat_template_says_is_kept(tmp_path):
-    folder = made_tokenizers.folder(tmp_path, "byte-level")
-    template = (
-        "{# the dog #}{% for message in messages %}[INST] {{ message['content'] }} and then"
-        "{{ 'because\\n' }}{% endfor %}<s>"
-    )
-    config = {"chat_template": [{"name": "default", "template": template}]}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    tokenizer = Tokenizer.load(folder)
-    usage = tokenizer.usage(["x"])
-    trimmed = tokenizer.keep(usage.used, usage)
-    said = ["[INST] ", " and then", "because\n", "content"]
-    require_same(tokenizer, trimmed, said)
-    (folder / "tokenizer_config.json").unlink()
-    (folder / "chat_template.jinja").write_text(template)
-    second = Tokenizer.load(folder).keep(usage.used, usage)
-    assert second.remap == trimmed.remap
-    assert "chat_template.jinja" in second.files
-    (folder / "chat_template.jinja").unlink()
-    assert Tokenizer.load(folder).keep(usage.used, usage).remap.new_size < trimmed.remap.new_size
-
-
-def test_vocabularies_of_other_formats_are_left_out_and_listed(tmp_path):
-    folder = made_tokenizers.folder(tmp_path, "byte-level")
-    for name in ("qwen.tiktoken", "encoder.json", "source.spm"):
-        (folder / name).write_bytes(b"whatever")
-    trimmed = Tokenizer.load(folder).keep([7])
-    assert trimmed.removed == ("encoder.json", "qwen.tiktoken", "source.spm")
-
-
 def test_texts_and_beginnings_of_words(loaded, tmp_path):
     def of(tokenizer, spelled):
         number = tokenizer.tokens.index(spelled)
@@ -373,17 +238,6 @@ def test_texts_and_beginnings_of_words(loaded, tmp_path):
         assert len(loaded(kind).bytes_) == 0
     assert len(loaded("clip")) == loaded("clip").size
     assert "byte" not in repr(loaded("clip"))
-
-
-def test_tokens_that_side_files_name_are_special(tmp_path):
-    folder = made_tokenizers.folder(tmp_path, "wordlevel")
-    tokens = Tokenizer.load(folder).tokens
-    config = {"sep_token": {"content": tokens[10]}, "image_token_id": 11, "cls_token": None}
-    config |= {"extra_special_tokens": {"audio": tokens[12]}, "other_token_ids": [13, -1, 10**9]}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
-    names = {"additional_special_tokens": [tokens[14], {"content": tokens[15]}, "nowhere"]}
-    (folder / "special_tokens_map.json").write_text(json.dumps(names), encoding="utf-8")
-    assert Tokenizer.load(folder).special.tolist() == [0, 1, 2, 3, *range(10, 16)]
 
 
 @pytest.mark.parametrize("change", ["ignored", "dropout"])

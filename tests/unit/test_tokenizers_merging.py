@@ -55,7 +55,7 @@ def traced(path, lines: list[str]) -> tuple[list[list[str]], set[str]]:
 @pytest.mark.parametrize("kind", ["byte-level", "llama"])
 def test_the_tokens_alone_give_the_merges_that_every_word_of_the_corpus_applies(kind, tmp_path):
     folder = made_tokenizers.folder(tmp_path, kind, 900)
-    tokenizer = Tokenizer.load(folder)
+    tokenizer = Tokenizer.load(folder, ignore_merges=False)
     known = set(tokenizer._vocabulary.ids)
     lines = [
         line
@@ -68,7 +68,7 @@ def test_the_tokens_alone_give_the_merges_that_every_word_of_the_corpus_applies(
     assert [[ids[token] for token in line] for line in tokens] == [
         ids.tolist() for ids in tokenizer.encode(lines)
     ]
-    usage = tokenizer.usage(lines, ignore_merges=False)
+    usage = tokenizer.usage(lines)
     symbols = {token for token in tokenizer._vocabulary.ids if len(token) == 1}
     needed = {tokenizer.tokens[number] for number in usage.kept.tolist()}
     assert needed - symbols == made - symbols

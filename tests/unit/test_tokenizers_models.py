@@ -18,7 +18,8 @@ LINES = [*made_tokenizers.text(60, seed=7), "naïve café 🦆 日本", " two  s
 def made(family: str):
     import transformers
 
-    kind = {"gpt2": "byte-level", "roberta": "byte-level", "llama": "llama"}.get(family, "unigram")
+    byte_level = ("gpt2", "roberta", "qwen2")
+    kind = "byte-level" if family in byte_level else "llama" if family == "llama" else "unigram"
     model = json.loads(made_tokenizers.document(kind, 1000))["model"]
     named = ["<unk>", "<s>", "</s>", "<pad>"]
     if kind == "unigram":
@@ -32,28 +33,49 @@ def made(family: str):
         vocab = [*fairseq, ("<unk>", 0.0), *pieces, ("<mask>", 0.0)]
         return transformers.XLMRobertaTokenizer(vocab=vocab)
     vocab, merges = model["vocab"], [tuple(pair) for pair in model["merges"]]
-    if family == "gpt2":
+    if family in ("gpt2", "qwen2"):
         plain = [token for token in vocab if token not in named]
         vocab = {token: number for number, token in enumerate([*plain, "<|endoftext|>"])}
-        return transformers.GPT2Tokenizer(vocab=vocab, merges=merges)
+        kind = transformers.GPT2Tokenizer if family == "gpt2" else transformers.Qwen2Tokenizer
+        return kind(vocab=vocab, merges=merges)
     if family == "roberta":
         vocab = {**vocab, "<mask>": len(vocab)}
         return transformers.RobertaTokenizer(vocab=vocab, merges=merges)
     return transformers.LlamaTokenizer(vocab=vocab, merges=merges)
 
 
-@pytest.mark.parametrize("family", ["gpt2", "roberta", "llama", "t5", "mbart", "xlm-roberta"])
-def test_a_trimmed_tokenizer_is_the_same_in_transformers(family, tmp_path):
+CASES = [
+    *(
+        (family, True, None)
+        for family in ("gpt2", "roberta", "llama", "t5", "mbart", "xlm-roberta")
+    ),
+    # A folder that does not say its class gets that of the type of its model,
+    *((family, False, None) for family in ("gpt2", "roberta", "qwen2")),
+    # which some types have in any case; others can be given another.
+    ("qwen2", True, None),
+    ("gpt2", False, True),
+    ("gpt2", True, True),
+    ("roberta", False, True),
+    ("roberta", True, True),
+]
+
+
+@pytest.mark.parametrize(("family", "named", "lookups"), CASES)
+def test_a_trimmed_tokenizer_is_the_same_in_transformers(family, named, lookups, tmp_path):
     from transformers import AutoTokenizer
 
     old, new = tmp_path / "old", tmp_path / "new"
     made(family).save_pretrained(old)
-    tokenizer = Tokenizer.load(old)
+    old_config = json.loads((old / "tokenizer_config.json").read_bytes())
+    if not named:
+        del old_config["tokenizer_class"]
+        (old / "tokenizer_config.json").write_text(json.dumps(old_config))
+    (old / "config.json").write_text(json.dumps({"model_type": family}))
+    tokenizer = Tokenizer.load(old, ignore_merges=lookups)
     usage = tokenizer.usage(LINES)
     trimmed = tokenizer.keep(usage.used, usage)
     trimmed.save(new)
-    for folder in (old, new):
-        (folder / "config.json").write_text(json.dumps({"model_type": family}))
+    (new / "config.json").write_text(json.dumps({"model_type": family}))
     before, after = (AutoTokenizer.from_pretrained(folder) for folder in (old, new))
     assert len(before) == tokenizer.size
     assert len(after) == trimmed.remap.new_size < tokenizer.size
@@ -66,5 +88,5 @@ def test_a_trimmed_tokenizer_is_the_same_in_transformers(family, tmp_path):
         number = getattr(before, f"{name}_token_id")
         expected = None if number is None else trimmed.remap.old_to_new[number]
         assert getattr(after, f"{name}_token_id") == expected
-    if family in ("gpt2", "roberta"):
-        assert trimmed.tokenizer._vocabulary.ignore_merges
+    assert (type(after) is type(before)) is not bool(lookups)
+    assert sorted(after("a")) == sorted(before("a"))

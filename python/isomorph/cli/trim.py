@@ -104,6 +104,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep the single characters of whole scripts, or of the corpus alone (default: "
         "scripts); of Chinese characters there are thousands",
     )
+    group.add_argument(
+        "--ignore-merges",
+        action="store_true",
+        default=None,
+        help="of byte-pair encoding: keep no more of what words are merged from than other words "
+        "need; the tokenizer then names the class PreTrainedTokenizerFast, and converters to other "
+        "formats may not know the setting (default: only where the files name that class already)",
+    )
     group = parser.add_argument_group("how the text is read")
     group.add_argument("--field", metavar="NAME", help="field of JSON lines (default: text)")
     group.add_argument(
@@ -162,6 +170,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             field=options.field,
             errors="replace" if options.replace_errors else "strict",
             held_out=options.held_out,
+            ignore_merges=options.ignore_merges,
             tables=roles,
             leave_out=options.leave_out,
             revision=options.revision,

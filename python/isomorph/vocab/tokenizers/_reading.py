@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from isomorph.errors import FormatError
-from isomorph.vocab.tokenizers import _documents
-from isomorph.vocab.tokenizers._documents import Fields, id_of
+from isomorph.vocab.tokenizers._documents import id_of
 from isomorph.vocab.tokenizers._side_files import CONFIG, SideFiles, require_one_model
 from isomorph.vocab.tokenizers._source import JsonSource, SentencePieceSource, Source
 
@@ -48,8 +47,8 @@ def load(path: Path) -> Source:
 
 def _require_own_ids(source: SentencePieceSource) -> None:
     """Raise where a model's ids are not the pieces' places: what is trimmed would be other rows."""
-    config = source.side.documents.get(CONFIG, {})
-    why = _otherwise(config, _model_config(source.path.parent) if source.side.folder else {})
+    config = source.side.config
+    why = _otherwise(config, source.side.model)
     size = source.vocabulary.size
     decoder = config.get("added_tokens_decoder")
     added = source.side.documents.get("added_tokens.json", {})
@@ -62,13 +61,6 @@ def _require_own_ids(source: SentencePieceSource) -> None:
             "tokenizer.json first (transformers: AutoTokenizer.from_pretrained(folder)"
             ".save_pretrained(folder))"
         )
-
-
-def _model_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    if not path.is_file():
-        return {}
-    return Fields(str(path), _documents.parse(path, _documents.read_bytes(path))).value
 
 
 def _otherwise(config: dict[str, Any], model: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from isomorph.vocab._changes import Change
 from isomorph.vocab.tokenizers._documents import Fields, require_id
 from isomorph.vocab.tokenizers._vocabulary import Vocabulary, pair_of, processors
 
-__all__ = ["named_ids", "rewrite"]
+__all__ = ["named_ids", "places_of_ids", "rewrite"]
 
 
 def named_ids(file: str, document: dict[str, Any], vocabulary: Vocabulary) -> set[int]:
@@ -23,23 +24,30 @@ def named_ids(file: str, document: dict[str, Any], vocabulary: Vocabulary) -> se
     FormatError
         An id that no token has.
     """
-    top = Fields(file, document)
     found: set[int] = set()
-
-    def note(fields: Fields, field: str, value: Any) -> None:
+    for fields, field, value in _places(file, document):
         number = require_id(fields, field, value, vocabulary.size)
         if vocabulary.tokens[number] is None:
             raise fields.wrong(field, "the id of a token", number)
         found.add(number)
+    return found
 
+
+def places_of_ids(file: str, document: dict[str, Any]) -> dict[str, int]:
+    """Give the ids that the post-processor and the padding name, by their places."""
+    return {
+        f"{file}: {fields.path(field)}": value for fields, field, value in _places(file, document)
+    }
+
+
+def _places(file: str, document: dict[str, Any]) -> Iterator[tuple[Fields, str, Any]]:
+    top = Fields(file, document)
     for step in processors(top):
-        for fields, field, value in _ids_in(step):
-            note(fields, field, value)
+        yield from _ids_in(step)
     if top.value.get("padding") is not None:
         padding = top.inside("padding")
         if padding.value.get("pad_id") is not None:
-            note(padding, "pad_id", padding.value["pad_id"])
-    return found
+            yield padding, "pad_id", padding.value["pad_id"]
 
 
 def _ids_in(step: Fields) -> list[tuple[Fields, str, Any]]:

@@ -36,6 +36,8 @@ class Type(IntEnum):
 #: Fields of the trainer's settings that hold ids, their names and what they are if not said.
 _IDS = {40: ("unk_id", 0), 41: ("bos_id", 1), 42: ("eos_id", 2), 43: ("pad_id", -1)}
 _VOCAB_SIZE = 4
+#: Kinds that are refused: no tokenizer.json says the same.
+_OTHER_KINDS = {3: " (word), which is not trimmed", 4: " (char), which is not trimmed"}
 
 
 class Piece(NamedTuple):
@@ -100,6 +102,7 @@ class SentencePieceModel:
         if number not in _KINDS:
             raise FormatError(
                 f"{file}: trainer_spec.model_type: expected 1 (unigram) or 2 (bpe), got {number}"
+                f"{_OTHER_KINDS.get(number, '')}"
             )
         for which, (name, absent) in _IDS.items():
             value = _integer(file, f"trainer_spec.{name}", trainer.get(which), absent)
@@ -123,6 +126,20 @@ class SentencePieceModel:
         found = {number for number, piece in enumerate(self.pieces) if piece.type in apart}
         named = (value_of(self.trainer, which, -1) for which in _IDS)
         return found | {number for number in named if number >= 0}
+
+    def named(self) -> dict[str, int]:
+        """Give the ids that the settings name, by their names."""
+        return {f"trainer_spec.{name}": number for _, name, number in self._said()}
+
+    def _said(self) -> list[tuple[int, str, int]]:
+        """List the ids that the settings say, or mean where they are silent."""
+        found = []
+        for which, (name, absent) in _IDS.items():
+            number = value_of(self.trainer, which, absent)
+            there = 0 <= number < len(self.pieces)
+            if which in self.trainer or (there and self.pieces[number].type is not Type.NORMAL):
+                found.append((which, name, number))
+        return [entry for entry in found if entry[2] >= 0]
 
     def trimmed(self, kept: NDArray[np.int64], file: str) -> tuple[bytes, list[Change]]:
         """Give the model of the kept ids (ascending), and what is other in it.
@@ -162,13 +179,8 @@ class SentencePieceModel:
         given = value_of(self.trainer, _VOCAB_SIZE, 8000)
         # A model that was padded, or cut short, says another size than it has: then so will ours.
         wanted = {_VOCAB_SIZE: ("vocab_size", given, given - len(self.pieces) + size)}
-        for which, (name, absent) in _IDS.items():
-            old = value_of(self.trainer, which, absent)
-            said = which in self.trainer or (
-                0 <= old < len(self.pieces) and self.pieces[old].type is not Type.NORMAL
-            )
-            if said and old >= 0:
-                wanted[which] = (name, old, int(renumber[old]))
+        for which, name, old in self._said():
+            wanted[which] = (name, old, int(renumber[old]))
         out: list[bytes] = []
         for one in _protobuf.fields(_bytes(self.file, "trainer_spec", field)):
             if one.number in wanted:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from isomorph.errors import FormatError
 from isomorph.vocab._changes import Change
-from isomorph.vocab.tokenizers import _documents
+from isomorph.vocab.tokenizers import _documents, _loading
 from isomorph.vocab.tokenizers._documents import Fields
 from isomorph.vocab.tokenizers._rewriting import merge_pairs
 from isomorph.vocab.tokenizers._sentencepiece import SentencePieceModel, Type
@@ -21,6 +21,8 @@ from isomorph.vocab.tokenizers._vocabulary import Vocabulary
 __all__ = ["SideFiles"]
 
 CONFIG = "tokenizer_config.json"
+ADDED = "added_tokens.json"
+MODEL_CONFIG = "config.json"
 JSON_FILES = (
     *(CONFIG, "special_tokens_map.json", "added_tokens.json", "vocab.json", "chat_template.json"),
 )
@@ -38,10 +40,6 @@ MODELS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 _NUMBERS = ("_token_id", "_token_ids")
 _STALE = "removed: it would be stale"
 
-#: The class that takes a tokenizer.json as it is. Classes of model families build their tokenizer
-#: anew from the vocabulary and the merges, and drop ``ignore_merges`` on the way.
-GENERIC_CLASS = "PreTrainedTokenizerFast"
-
 
 @dataclass(frozen=True)
 class SideFiles:
@@ -52,6 +50,8 @@ class SideFiles:
     documents: dict[str, Any] = field(default_factory=dict)
     #: Names of files that would be stale, and of which nothing more is known.
     others: tuple[str, ...] = ()
+    #: What config.json says, which names the class of the tokenizer where nothing else does.
+    model: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, *, but: str) -> SideFiles:
@@ -68,7 +68,16 @@ class SideFiles:
                 documents[name] = _documents.parse(path, files[name])
                 Fields(str(path), documents[name])
         others = {path.name for pattern in OTHERS for path in folder.glob(pattern)}
-        return cls(str(folder), files, documents, tuple(sorted(others - {but, *MODELS})))
+        named_in = folder / MODEL_CONFIG
+        model = _documents.parse(named_in, named_in.read_bytes()) if named_in.is_file() else {}
+        Fields(str(named_in), model)
+        return cls(str(folder), files, documents, tuple(sorted(others - {but, *MODELS})), model)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What tokenizer_config.json says; empty where there is none."""
+        found: dict[str, Any] = self.documents.get(CONFIG, {})
+        return found
 
     def templates(self) -> list[Any]:
         """Give the chat templates."""
@@ -83,19 +92,68 @@ class SideFiles:
 
     def special(self, tokens: Sequence[str | None]) -> set[int]:
         """Give the ids that the files name, by token or by number; of what there is not, none."""
-        config = self.documents.get(CONFIG, {})
-        decoder = config.get("added_tokens_decoder")
-        names: set[str] = set(self.documents.get("added_tokens.json", {}))
-        numbers: list[Any] = list(decoder) if isinstance(decoder, dict) else []
-        for document in (config, self.documents.get("special_tokens_map.json", {})):
-            for name, value in document.items():
-                if name.endswith(_NUMBERS):
-                    numbers.extend(value if isinstance(value, list) else [value])
-                elif name.endswith(("_token", "_special_tokens")):
-                    names.update(_contents(value))
-        said = {number for value in numbers if (number := _documents.id_of(value)) is not None}
-        found = {number for number in said if number < len(tokens) and tokens[number] is not None}
+        names = set(self._names())
+        said = {number for number in self._numbers() if number < len(tokens)}
+        found = {number for number in said if tokens[number] is not None}
         return found | {number for number, token in enumerate(tokens) if token in names}
+
+    def lacking(self, tokens: Sequence[str | None]) -> tuple[str, ...]:
+        """Give the tokens that the files name, and that are none of these, in their order."""
+        known = set(tokens)
+        names = [*self._decoder().values(), *self._names()]
+        return tuple(dict.fromkeys(name for name in names if name and name not in known))
+
+    def named(self, tokens: Sequence[str | None]) -> dict[str, str | None]:
+        """Give the token that each place names, None of one that there is not."""
+        known = set(tokens)
+        found: dict[str, str | None] = {}
+
+        def token(number: int | None) -> str | None:
+            return tokens[number] if number is not None and number < len(tokens) else None
+
+        for file, name, value in self._fields():
+            if name.endswith(_NUMBERS):
+                for place, number in enumerate(value if isinstance(value, list) else [value]):
+                    found[f"{file}: {name}[{place}]"] = token(_documents.id_of(number))
+            else:
+                for place, content in enumerate(_contents(value)):
+                    found[f"{file}: {name}[{place}]"] = content if content in known else None
+        for number, content in self._decoder().items():
+            found[f"{CONFIG}: added_tokens_decoder: {content}"] = token(number)
+        for content, value in self.documents.get(ADDED, {}).items():
+            found[f"{ADDED}: {content}"] = token(_documents.id_of(value))
+        return found
+
+    def _fields(self) -> Iterator[tuple[str, str, Any]]:
+        """Give the fields that name special tokens, or have their ids."""
+        for file in (CONFIG, "special_tokens_map.json"):
+            for name, value in self.documents.get(file, {}).items():
+                if name.endswith((*_NUMBERS, "_token", "_special_tokens")):
+                    yield file, name, value
+
+    def _names(self) -> Iterator[str]:
+        for _, name, value in self._fields():
+            if not name.endswith(_NUMBERS):
+                yield from _contents(value)
+        yield from self.documents.get(ADDED, {})
+
+    def _numbers(self) -> Iterator[int]:
+        yield from self._decoder()
+        for _, name, value in self._fields():
+            if name.endswith(_NUMBERS):
+                values = value if isinstance(value, list) else [value]
+                yield from (n for n in map(_documents.id_of, values) if n is not None)
+
+    def _decoder(self) -> dict[int, str]:
+        """Give ``added_tokens_decoder``: tokens by id, in the order of the ids."""
+        decoder = self.config.get("added_tokens_decoder")
+        entries = decoder.items() if isinstance(decoder, dict) else ()
+        found = {
+            number: next(_contents(value), "")
+            for key, value in entries
+            if (number := _documents.id_of(key)) is not None
+        }
+        return dict(sorted(found.items()))
 
     def _name(self, name: str) -> str:
         return str(Path(self.folder) / name)
@@ -110,8 +168,11 @@ class SideFiles:
         ignore_merges: bool,
     ) -> tuple[SideFiles, list[Change], list[str]]:
         """Give the files for the new tokenizer, what changed, and which are to go."""
-        renumber = np.full(old.size, -1, dtype=np.int64)
+        # Tokens that libraries add come behind the others, then as before.
+        beyond = len(self.lacking(old.tokens))
+        renumber = np.full(old.size + beyond, -1, dtype=np.int64)
         renumber[kept] = np.arange(len(kept))
+        renumber[old.size :] = len(kept) + np.arange(beyond)
         files: dict[str, bytes] = {}
         documents: dict[str, Any] = {}
         changes: list[Change] = []
@@ -124,7 +185,7 @@ class SideFiles:
             if name == CONFIG:
                 documents[name] = self._config(renumber, changes, ignore_merges=ignore_merges)
                 made = _documents.written(documents[name])
-            elif name in ("added_tokens.json", "vocab.json"):
+            elif name in (ADDED, "vocab.json"):
                 made = self._numbered(name, old, renumber, changes)
             elif name == "vocab.txt":
                 made = self._listed(old, new, kept, changes)
@@ -141,7 +202,9 @@ class SideFiles:
                     self.documents[name] if made is content else _documents.parse(name, made)
                 )
             files[name] = made
-        return SideFiles(self.folder, files, documents), changes, removed
+        if ignore_merges and CONFIG not in files and (named := self._generic({}, changes)):
+            documents[CONFIG], files[CONFIG] = named, _documents.written(named)
+        return SideFiles(self.folder, files, documents, model=self.model), changes, removed
 
     def _config(
         self, renumber: NDArray[np.int64], changes: list[Change], *, ignore_merges: bool
@@ -167,10 +230,16 @@ class SideFiles:
             made[name] = numbers if listed else (numbers[0] if numbers else None)
             if made[name] != value:
                 changes.append(Change(CONFIG, name, value, made[name]))
-        named = made.get("tokenizer_class")
-        if ignore_merges and named not in (None, GENERIC_CLASS, "TokenizersBackend"):
-            made["tokenizer_class"] = GENERIC_CLASS
-            changes.append(Change(CONFIG, "tokenizer_class", named, GENERIC_CLASS))
+        return self._generic(made, changes) if ignore_merges else made
+
+    def _generic(self, config: dict[str, Any], changes: list[Change]) -> dict[str, Any]:
+        """Name the class that does not drop ``ignore_merges``."""
+        if _loading.takes_lookups(config, self.model):
+            return config
+        made = _loading.as_generic(config, self.model)
+        for name, value in made.items():
+            if name not in config or config[name] != value:
+                changes.append(Change(CONFIG, name, config.get(name), value))
         return made
 
     @staticmethod
@@ -187,11 +256,11 @@ class SideFiles:
         made: dict[str, int] = {}
         given = self.documents[name]
         for token, number in given.items():
-            if (
-                type(number) is not int
-                or not 0 <= number < old.size
-                or (old.tokens[number] != token)
-            ):
+            if type(number) is not int or not 0 <= number < len(renumber):
+                return None
+            there = old.tokens[number] if number < old.size else None
+            # An added token may be one that the tokenizer lacks, which is added when it is loaded.
+            if there != token and (name != ADDED or number < old.size or token in old.tokens):
                 return None
             if renumber[number] >= 0:
                 made[token] = int(renumber[number])

@@ -51,6 +51,9 @@ class Source(Protocol):
     def special(self) -> set[int]:
         """Ids that the files name."""
 
+    def named(self) -> dict[str, str | None]:
+        """Give the token that each place in the files names."""
+
     def encoder(self) -> Encoder:
         """Give the library's tokenizer."""
 
@@ -94,6 +97,12 @@ class JsonSource:
     def special(self) -> set[int]:
         """The ids that the post-processor and the padding name."""
         return _rewriting.named_ids(str(self.path), self.document, self.vocabulary)
+
+    def named(self) -> dict[str, str | None]:
+        """Give the token that each place in the files names."""
+        places = _rewriting.places_of_ids(self.path.name, self.document)
+        own: dict[str, str | None] = {name: self.tokens[n] for name, n in places.items()}
+        return own | self.side.named(self.tokens)
 
     def encoder(self) -> Encoder:
         """Give the library's tokenizer, checked to number the tokens as the file does."""
@@ -155,6 +164,12 @@ class SentencePieceSource:
     def special(self) -> set[int]:
         """The ids of control, unknown and user-defined pieces."""
         return self.model.special()
+
+    def named(self) -> dict[str, str | None]:
+        """Give the token that each place in the files names."""
+        places = self.model.named()
+        own = {f"{self.path.name}: {name}": self.tokens[n] for name, n in places.items()}
+        return own | self.side.named(self.tokens)
 
     def encoder(self) -> Encoder:
         """Give the library's tokenizer."""

@@ -47,9 +47,20 @@ class Symbols:
             _has_type(document.get(part), "ByteLevel")
             for part in ("pre_tokenizer", "decoder", "normalizer")
         )
+        #: Whether merging leaves out characters without a token, as there is none for the unknown.
+        self.drops = not self._spells_all(document)
         self._literal = {token.id for token in vocabulary.added} | named
         if vocabulary.unknown is not None:
             self._literal.add(vocabulary.unknown)
+
+    def _spells_all(self, document: dict[str, Any]) -> bool:
+        vocabulary = self._vocabulary
+        early = (document.get(part) for part in ("pre_tokenizer", "normalizer"))
+        if any(_has_type(step, "ByteLevel") for step in early):
+            marks = byte_characters()
+            return vocabulary.unknown is not None or all(c in vocabulary.ids for c in marks)
+        fallen = vocabulary.byte_fallback and len(self.bytes_()) == 256
+        return vocabulary.unknown is not None or fallen
 
     def bytes_(self) -> list[int]:
         """Give the ids of the byte alphabet."""

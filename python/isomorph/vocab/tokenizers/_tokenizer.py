@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from isomorph import _checks
 from isomorph.errors import DTypeError, RemapError, ShapeError
 from isomorph.vocab.remap import Remap
-from isomorph.vocab.tokenizers import _encoding, _reading
+from isomorph.vocab.tokenizers import _encoding, _loading, _reading
+from isomorph.vocab.tokenizers._closing import Closing
 from isomorph.vocab.tokenizers._encoding import Encoder
-from isomorph.vocab.tokenizers._merging import Merging
 from isomorph.vocab.tokenizers._source import Source
 from isomorph.vocab.tokenizers._symbols import Symbols
 from isomorph.vocab.tokenizers._templates import literals, template_tokens
 from isomorph.vocab.tokenizers._trimmed import TrimmedTokenizer
-from isomorph.vocab.tokenizers._usage import Usage
+from isomorph.vocab.tokenizers._usage import Usage, counted
 from isomorph.vocab.tokenizers._wordpiece import Unmatched
 
 __all__ = ["Tokenizer"]
@@ -62,13 +62,14 @@ class Tokenizer:
     (array([4], dtype=int32), array([4], dtype=int32))
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, ignore_merges: bool | None = None) -> None:
         self._source = source
+        self._asked = ignore_merges
         self._vocabulary = source.vocabulary
         self._symbols = Symbols(self._vocabulary, source.document, source.special)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
+    def load(cls, path: str | os.PathLike[str], *, ignore_merges: bool | None = None) -> Tokenizer:
         """Read a tokenizer.
 
         Parameters
@@ -77,6 +78,15 @@ class Tokenizer:
             A folder (its ``tokenizer.json``, or else its one SentencePiece ``.model``), or one of
             these files. What lies beside it and holds ids or tokens too, such as
             ``tokenizer_config.json``, is read with a folder and rewritten with it.
+        ignore_merges : bool, optional
+            Of byte-pair encoding: whether a trimmed tokenizer may look up whole pre-tokens before
+            it merges (the field of that name in tokenizer.json), so that tokens which a text has as
+            whole pre-tokens only need not keep what they are merged from. It is set only if every
+            kept token comes out of its own text by merging, and then it changes nothing that
+            merging gives. But classes of model families of `transformers` drop it when they load a
+            tokenizer. None: where the files name a class that does not, or belong to no model.
+            True: always, and ``tokenizer_config.json`` then names
+            ``PreTrainedTokenizerFast``. False: never; all that merges pass through stays.
 
         Returns
         -------
@@ -89,8 +99,17 @@ class Tokenizer:
             Not such a file, or one that contradicts itself: the message names file and field.
         FileNotFoundError
             Nothing there, or a folder without a tokenizer.
+        ValueError
+            `ignore_merges` of a model whose tokenizer is always loaded by a class that drops it.
         """
-        return cls(_reading.load(Path(path)))
+        source = _reading.load(Path(path))
+        if ignore_merges and (kind := _loading.own_class(source.side.model)) is not None:
+            raise ValueError(
+                f"ignore_merges: {source.path.parent}: a model of the type {kind!r} is loaded with "
+                "a class that drops it, whatever the files name; without it, all that merges pass "
+                "through is kept"
+            )
+        return cls(source, ignore_merges)
 
     @property
     def kind(self) -> str:
@@ -135,6 +154,24 @@ class Tokenizer:
     def __repr__(self) -> str:
         return f"Tokenizer({self.kind}, {self.size} ids, {self._source.path})"
 
+    @property
+    def disagreements(self) -> tuple[str, ...]:
+        """Where files say different things of what a word is, a sentence each."""
+        side = self._source.side
+        return tuple(_loading.disagreements(self._source.document, side.config, side.model))
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Tokens that files beside it name, and that it has not: libraries add them at the end."""
+        return self._source.side.lacking(self.tokens)
+
+    def named(self) -> dict[str, str | None]:
+        """Give the token that each place in the files names, by id or by itself.
+
+        None of those that it has not. A trim changes the ids and keeps what this gives.
+        """
+        return self._source.named()
+
     def text(self, token: int) -> str | None:
         """Give what a token stands for: marks removed, bytes decoded; None if that is no text."""
         return self._symbols.text(_checks.integer("token", token, 0, self.size - 1))
@@ -170,21 +207,13 @@ class Tokenizer:
             found.extend(_encoding.ids_of(encodings))
         return found
 
-    def usage(
-        self, lines: Iterable[str], *, ignore_merges: bool = True, threads: int | None = None
-    ) -> Usage:
+    def usage(self, lines: Iterable[str], *, threads: int | None = None) -> Usage:
         """Count what lines use of the vocabulary, and find what else they need.
 
         Parameters
         ----------
         lines : iterable of str
             The corpus; a stream is read once, in blocks.
-        ignore_merges : bool, default True
-            Of byte-pair encoding: whether the trimmed tokenizer may look up whole pre-tokens before
-            it merges (the field of that name in tokenizer.json), so that tokens which these lines
-            have as whole pre-tokens only need not keep what they are merged from. It is set only
-            if every kept token comes out of its own text by merging, and then it changes nothing
-            that merging gives. False: keep all that merges pass through.
         threads : int, optional
             As in :meth:`encode`.
 
@@ -193,40 +222,13 @@ class Tokenizer:
         Usage
             Special tokens around the lines are not counted.
         """
-        counts = np.zeros(self.size, dtype=np.int64)
-        inside = np.zeros(self.size, dtype=np.bool_)
-        seen = words = characters = 0
-        bpe = self.kind == "bpe"
         unmatched = (
             Unmatched(self._vocabulary, self._source.document, self._encoder)
             if self.kind == "wordpiece"
             else None
         )
-        for block, encodings in self._encoder.blocks(
-            lines, special=False, threads=threads, words=bpe
-        ):
-            found, beside = _encoding.counted(encodings, self.size, words=bpe)
-            counts += found
-            inside |= beside
-            if unmatched is not None:
-                unmatched.look(block, encodings)
-            seen += len(block)
-            words += sum(len(line.split()) for line in block)
-            characters += sum(map(len, block))
-        if not ignore_merges and not self._vocabulary.ignore_merges:
-            inside = counts > 0
-        unknown = self._vocabulary.unknown
-        usage = Usage(
-            counts,
-            inside,
-            np.zeros(self.size, dtype=np.bool_),
-            seen,
-            words,
-            characters,
-            int(counts.sum()),
-            0 if unknown is None else int(counts[unknown]),
-        )
-        usage.needed[self._required(usage.used, usage)] = True
+        usage = counted(self._encoder, lines, self._vocabulary, unmatched, threads)
+        usage.needed[self._closing.required(usage.used, usage)] = True
         if unmatched is not None:
             usage.needed[list(unmatched.taken)] = True
         usage.needed[usage.used] = False
@@ -268,12 +270,7 @@ class Tokenizer:
             )
         if usage is not None:
             kept = np.union1d(kept, np.nonzero(usage.needed)[0]) if self.kind != "bpe" else kept
-        for always in (self.special, self.bytes_, self._spoken):
-            kept = np.union1d(kept, always)
-        kept = self._required(kept, usage)
-        if characters:
-            kept = self._required(np.union1d(kept, self._characters(kept)), usage)
-        return kept
+        return self._closing.closure(kept, usage, characters=characters)
 
     def keep(
         self, ids: Sequence[int] | NDArray[Any], usage: Usage | None = None
@@ -301,11 +298,13 @@ class Tokenizer:
             A file beside the tokenizer that holds ids which are none.
         """
         kept = self.closure(ids, usage, characters=False)
-        source, changes, removed = self._source.trimmed(kept, self._skips(kept))
+        source, changes, removed = self._source.trimmed(kept, self._closing.skips(kept))
         # Data that holds a dropped id then holds the unknown token, not -1, which nothing embeds.
         place = np.flatnonzero(kept == self.unknown) if self.unknown is not None else kept[:0]
         remap = Remap.from_kept(kept, self.size, dropped=int(place[0]) if len(place) else -1)
-        return TrimmedTokenizer(Tokenizer(source), remap, tuple(changes), tuple(removed))
+        return TrimmedTokenizer(
+            Tokenizer(source, self._asked), remap, tuple(changes), tuple(removed)
+        )
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -319,8 +318,13 @@ class Tokenizer:
         return np.unique(np.concatenate([_sorted(()), *self.encode(spoken, threads=1)]))
 
     @cached_property
-    def _merging(self) -> Merging:
-        return Merging(self._vocabulary)
+    def _closing(self) -> Closing:
+        source = self._source
+        looks_up = _loading.takes_lookups(source.side.config, source.side.model)
+        if self._asked is not None:
+            looks_up = self._asked
+        always = [self.special, self.bytes_, self._spoken]
+        return Closing(self._vocabulary, self._symbols, always, self._spoken, looks_up=looks_up)
 
     def _checked(self, ids: Sequence[int] | NDArray[Any]) -> NDArray[np.int64]:
         kept = np.asarray(ids)
@@ -336,60 +340,6 @@ class Tokenizer:
         if lacking:
             raise RemapError(f"ids: no token has the id {lacking[0]}")
         return kept
-
-    def _required(self, kept: NDArray[np.int64], usage: Usage | None) -> NDArray[np.int64]:
-        """Give what makes the kept tokens come out of their texts; the tokens themselves too."""
-        if self.kind == "unigram":
-            return self._pinned(kept)
-        if self.kind != "bpe":
-            return kept
-        merged = kept
-        if usage is not None:
-            always = (self.special, self.bytes_, self._spoken)
-            if self._may_skip(np.unique(np.concatenate([kept, *always]))):
-                inside = usage.inside.copy()
-                inside[self._spoken] = True
-                merged = kept[inside[kept]]
-        return np.union1d(kept, self._merging.parts(merged.tolist()))
-
-    def _pinned(self, kept: NDArray[np.int64]) -> NDArray[np.int64]:
-        scores = self._vocabulary.scores
-        if scores is None or (
-            len(kept) and scores[kept[kept < len(scores)]].min(initial=0.0) <= (scores.min())
-        ):
-            return kept
-        return np.union1d(kept, [int(scores.argmin())])
-
-    def _may_skip(self, kept: NDArray[np.int64]) -> bool:
-        """Whether looking up whole pre-tokens gives what merging them does, for the kept tokens."""
-        vocabulary = self._vocabulary
-        if vocabulary.ignore_merges:
-            return True
-        if vocabulary.prefix or vocabulary.suffix or not self._symbols.splits:
-            # Marks are no part of the word that is looked up; unsplit, a line is one word.
-            return False
-        apart = {token.id for token in vocabulary.added if token.always_cut}
-        return all(self._merging.makes(n) for n in kept.tolist() if n not in apart)
-
-    def _skips(self, kept: NDArray[np.int64]) -> bool:
-        """Whether the kept tokens need ``ignore_merges`` to come out as before."""
-        if self.kind != "bpe" or self._vocabulary.ignore_merges:
-            return False
-        whole = self._merging.parts(kept.tolist())
-        return len(np.setdiff1d(whole, kept)) > 0
-
-    def _characters(self, kept: NDArray[np.int64]) -> NDArray[np.int64]:
-        ids, prefix = self._vocabulary.ids, self._vocabulary.prefix
-        apart = {*self.special.tolist(), *self.bytes_.tolist()}
-        letters = {
-            letter
-            for number in kept.tolist()
-            if number not in apart
-            for letter in self.tokens[number] or ""
-        }
-        spelled = (form for letter in letters for form in (letter, prefix + letter, "▁" + letter))
-        found = (ids.get(form) for form in spelled)
-        return _sorted({number for number in found if number is not None})
 
 
 def _sorted(ids: Iterable[int]) -> NDArray[np.int64]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isomorph.errors import ShapeError
+from isomorph.vocab.tokenizers import _encoding
+from isomorph.vocab.tokenizers._encoding import Encoder
+from isomorph.vocab.tokenizers._vocabulary import Vocabulary
+from isomorph.vocab.tokenizers._wordpiece import Unmatched
 
-__all__ = ["Usage"]
+__all__ = ["Usage", "counted"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,3 +83,30 @@ class Usage:
             f"Usage({len(self.used)} of {len(self.counts)} ids used, {int(self.needed.sum())} more "
             f"needed; {self.lines} lines, {self.words} words, {self.tokens} tokens)"
         )
+
+
+def counted(
+    encoder: Encoder,
+    lines: Iterable[str],
+    vocabulary: Vocabulary,
+    unmatched: Unmatched | None,
+    threads: int | None,
+) -> Usage:
+    """Count the tokens of lines; what else they need is not yet in the usage."""
+    size = vocabulary.size
+    counts = np.zeros(size, dtype=np.int64)
+    inside = np.zeros(size, dtype=np.bool_)
+    seen = words = characters = 0
+    bpe = vocabulary.kind == "bpe"
+    for block, encodings in encoder.blocks(lines, special=False, threads=threads, words=bpe):
+        found, beside = _encoding.counted(encodings, size, words=bpe)
+        counts += found
+        inside |= beside
+        if unmatched is not None:
+            unmatched.look(block, encodings)
+        seen += len(block)
+        words += sum(len(line.split()) for line in block)
+        characters += sum(map(len, block))
+    unknown = 0 if vocabulary.unknown is None else int(counts[vocabulary.unknown])
+    needed = np.zeros(size, dtype=np.bool_)
+    return Usage(counts, inside, needed, seen, words, characters, int(counts.sum()), unknown)

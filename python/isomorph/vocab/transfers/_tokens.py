@@ -13,13 +13,8 @@ from isomorph.errors import FormatError
 from isomorph.vocab.checkpoints._folder import read_json
 from isomorph.vocab.mixing import TokenMixing
 from isomorph.vocab.tokenizers import Tokenizer
-from isomorph.vocab.tokenizers._side_files import (
-    CONFIG,
-    GENERIC_CLASS,
-    JSON_FILES,
-    MODELS,
-    TEXT_FILES,
-)
+from isomorph.vocab.tokenizers._loading import GENERIC_CLASS
+from isomorph.vocab.tokenizers._side_files import CONFIG, JSON_FILES, MODELS, TEXT_FILES
 
 SPECIAL_MAP = "special_tokens_map.json"
 #: Everything that a tokenizer's folder may have of it.

@@ -44,6 +44,9 @@ class Certificate:
         How many other tensors there are, all bit-identical.
     configs : dict
         How many ids configurations name, each with the token that it named before; the rows.
+    named : dict
+        How many places in the tokenizer's files name a token (as special, in a template, as
+        padding), and for how many it is the same token as before.
     tokens : dict
         Tokens before and after.
     model, files : dict
@@ -57,6 +60,7 @@ class Certificate:
     tables: list[dict[str, Any]]
     others: dict[str, int]
     configs: dict[str, int]
+    named: dict[str, int]
     tokens: dict[str, int]
     model: dict[str, dict[str, Any]]
     files: dict[str, dict[str, Any]]
@@ -87,6 +91,11 @@ class Certificate:
             f"configurations agree: {self.configs['rows']:,} rows, {self.configs['ids']:,} "
             f"{'id' if self.configs['ids'] == 1 else 'ids'} with the tokens that they named",
         ]
+        if self.named["places"]:
+            said.append(
+                f"{self.named['same']:,} of {self.named['places']:,} places in the tokenizer's "
+                "files name the same token"
+            )
         if self.held_out is not None:
             total = self.held_out["total"]
             said.append(
@@ -107,6 +116,7 @@ class Certificate:
             "tables": self.tables,
             "other_tensors": self.others,
             "configs": self.configs,
+            "named": self.named,
             "model": self.model,
             "files": self.files,
         }

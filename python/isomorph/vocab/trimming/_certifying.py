@@ -40,6 +40,7 @@ def certify(
     old_tokens, new_tokens = plan.tokenizer.tokens, tokenizer.tokens
     if list(new_tokens) != [old_tokens[old] for old in plan.remap.new_to_old.tolist()]:
         raise CertificateError(f"{out}: the tokenizer has other tokens than those that were kept")
+    named = _verification.compare_named(plan.tokenizer, tokenizer, out)
     described, others = _verification.compare_rows(before, after, rows)
     configs = _verification.compare_configs(before, after, rows, old_tokens, new_tokens)
     claim, corpus = _corpus(plan, tokenizer, threads)
@@ -63,6 +64,7 @@ def certify(
         tables=described,
         others=others,
         configs=configs,
+        named=named,
         tokens={
             "before": sum(token is not None for token in old_tokens),
             "after": len(new_tokens),

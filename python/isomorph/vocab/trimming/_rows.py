@@ -22,7 +22,8 @@ class NewRows:
     tokens : int
         How many of them, the first ones, are tokens.
     reserved : int
-        How many follow that configurations name, though no token has their ids.
+        How many follow that have no token yet: those of ids behind the tokens, which libraries or
+        configurations name, in their order; then others that configurations name.
     old_size : int
         Rows of the old tables.
     """
@@ -63,7 +64,13 @@ def _inverse(index: NDArray[np.int64], old_size: int) -> NDArray[np.int64]:
     return found
 
 
-def new_rows(remap: Remap, required: NDArray[np.int64], old_size: int, multiple_of: int) -> NewRows:
+def new_rows(
+    remap: Remap,
+    required: NDArray[np.int64],
+    old_size: int,
+    multiple_of: int,
+    beyond: int = 0,
+) -> NewRows:
     """Choose the rows of the new tables.
 
     Their number is rounded up to `multiple_of`, but not above that of the old ones. Padding is
@@ -79,9 +86,14 @@ def new_rows(remap: Remap, required: NDArray[np.int64], old_size: int, multiple_
         Rows of the old tables.
     multiple_of : int
         What the number of rows is a multiple of.
+    beyond : int
+        How many ids, behind those of the tokens, libraries give to tokens that they add.
     """
     kept = remap.new_to_old
-    reserved = np.setdiff1d(required, kept)
+    # In one piece, from the first on: a token that is added has the next id, here as there.
+    end = max(remap.old_size + beyond, 1 + int(required.max(initial=-1)))
+    behind = np.arange(remap.old_size, min(end, old_size), dtype=np.int64)
+    reserved = np.concatenate([behind, np.setdiff1d(required, [*kept, *behind])])
     named = np.concatenate([kept, reserved])
     size = max(len(named), min(-(-len(named) // multiple_of) * multiple_of, old_size))
     spare = np.setdiff1d(np.arange(remap.old_size, old_size), reserved)[: size - len(named)]

@@ -13,6 +13,7 @@ from typing import Any
 from isomorph import _checks
 from isomorph._folders import appearing_folder, require_free
 from isomorph._progress import Progress
+from isomorph.errors import FormatError
 from isomorph.vocab._changes import Change
 from isomorph.vocab.checkpoints import _configs, _folder
 from isomorph.vocab.checkpoints._checkpoint import Checkpoint
@@ -61,6 +62,7 @@ def trim(
     field: str | None = None,
     errors: str = "strict",
     held_out: Any = None,
+    ignore_merges: bool | None = None,
     tables: Mapping[str, str | None] | None = None,
     leave_out: Sequence[str] = (),
     revision: str | None = None,
@@ -94,6 +96,9 @@ def trim(
     held_out : files, Corpus, or mapping of str to either, optional
         Other text, by language if it is a mapping, read as the corpus is: the certificate says what
         the trim does to it.
+    ignore_merges : bool, optional
+        Of byte-pair encoding, see :meth:`isomorph.vocab.Tokenizer.load`: True keeps fewer tokens,
+        and has the tokenizer loaded by a generic class.
     tables : mapping of str to str or None, optional
         Roles of tensors whose names do not tell them: ``"input"``, ``"output"``, ``"bias"``,
         ``"scale"``, ``"adapter"``; None for what is no table.
@@ -167,7 +172,8 @@ def trim(
     if out is not None:
         require_apart(Path(out), root)
         require_free(Path(out), replaceable)
-    tokenizer = Tokenizer.load(checkpoint.folder.transformer)
+    tokenizer = Tokenizer.load(checkpoint.folder.transformer, ignore_merges=ignore_merges)
+    _require_agreement(tokenizer, checkpoint.folder.transformer)
     checkpoint.require_ids(tokenizer.size, str(checkpoint.folder.transformer))
     main = next(table for table in checkpoint.tables if table.role == "input")
     chosen = any(given is not None for given in (corpus, languages, scripts))
@@ -191,7 +197,8 @@ def trim(
         threads=threads,
         progress=progress,
     )
-    rows = new_rows(planned.remap, checkpoint.required, checkpoint.rows, multiple_of)
+    lacking = len(tokenizer.lacking)
+    rows = new_rows(planned.remap, checkpoint.required, checkpoint.rows, multiple_of, lacking)
     tensors = checkpoint.gather(rows.index)
     edited = checkpoint.edited(rows.size, rows.renumber)
     stale = _stale_vocabularies(checkpoint, planned)
@@ -200,7 +207,11 @@ def trim(
         *(Change(name, "", "a file", "left out: stale, of the old vocabulary") for name in stale),
         *checkpoint.changes(tensors, edited),
     )
-    notes = (*(forms.notes if planned.corpus else ()), *_notes(checkpoint, rows, edited, changes))
+    notes = (
+        *(forms.notes if planned.corpus else ()),
+        *_behind(tokenizer, checkpoint.rows),
+        *_notes(checkpoint, rows, edited, changes),
+    )
     before = footprint(checkpoint, tokenizer)
     if out is None or dry_run:
         after = expected(before, checkpoint, rows)
@@ -231,6 +242,35 @@ def trim(
         after = footprint(written, planned.trimmed.tokenizer)
         _card.append(draft, certificate, before, after, command or _call(root, planned))
     return Trimmed(Path(out), planned, certificate, changes, before, after, (*notes, *noted))
+
+
+def _require_agreement(tokenizer: Tokenizer, folder: Path) -> None:
+    """Refuse a tokenizer that is read in two ways.
+
+    Raises
+    ------
+    FormatError
+        What no corpus can be counted by.
+    """
+    for said in tokenizer.disagreements:
+        raise FormatError(
+            f"{folder}: {said}: transformers goes by the former, other libraries by the latter, "
+            "and text has other tokens; make them the same (transformers: "
+            "AutoTokenizer.from_pretrained(folder).save_pretrained(folder))"
+        )
+
+
+def _behind(tokenizer: Tokenizer, rows: int) -> tuple[str, ...]:
+    """Say which tokens are named that the tokenizer has not."""
+    if not (lacking := tokenizer.lacking):
+        return ()
+    shown = ", ".join(map(repr, lacking[:4])) + (", ..." if len(lacking) > 4 else "")
+    held = min(len(lacking), rows - tokenizer.size)
+    what = f"{held:,} rows behind the tokens are" if held else "no rows behind the tokens are"
+    return (
+        f"the tokenizer lacks {shown}, which its files name; libraries add such tokens: "
+        f"{what} kept for them",
+    )
 
 
 def _listed(
@@ -285,7 +325,7 @@ def _notes(
     ]
     found += [f"{name}: {note}" for name, edit in edited.items() for note in edit.notes]
     if rows.reserved:
-        found.append(f"{rows.reserved} ids of configurations have a row and no token: kept")
+        found.append(f"{rows.reserved:,} ids have a row and no token: kept")
     if rows.padding:
         empty = int((rows.index < 0).sum())
         kinds = [f"{rows.padding - empty} of the model's own"] if rows.padding > empty else []

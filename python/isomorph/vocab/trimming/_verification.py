@@ -58,7 +58,9 @@ def compare_lines(
     threads: int | None = None,
 ) -> Lines:
     """Tokenise every line with both tokenizers, special tokens included."""
-    lookup = remap.old_to_new
+    # Not `old_to_new`: a dropped token that becomes the unknown one is no unchanged token.
+    lookup = np.full(remap.old_size, -1, dtype=np.int64)
+    lookup[remap.new_to_old] = np.arange(remap.new_size)
     lines = same = 0
     first = None
     for _, block in corpus.blocks():
@@ -71,6 +73,31 @@ def compare_lines(
             elif first is None:
                 first = line
     return Lines(lines, same, first)
+
+
+def compare_named(before: Tokenizer, after: Tokenizer, folder: Path) -> dict[str, int]:
+    """Check that special tokens, templates and padding are the tokens that they were.
+
+    Raises
+    ------
+    CertificateError
+        A place in the tokenizer's files that names another token, or none.
+    """
+    old, new = before.named(), after.named()
+    for place, token in old.items():
+        if place in new and new[place] != token:
+            raise CertificateError(
+                f"{folder}: {place}: expected the token {token!r}, as before, got {new[place]!r}"
+            )
+    gone = {place for place in old if place not in new and place.partition(":")[0] in _files(new)}
+    if gone:
+        raise CertificateError(f"{folder}: {min(gone)}: named a token before, and is gone")
+    places = [place for place in old if place in new and old[place] is not None]
+    return {"places": len(places), "same": len(places)}
+
+
+def _files(places: Iterable[str]) -> set[str]:
+    return {place.partition(":")[0] for place in places}
 
 
 def compare_rows(

@@ -1,0 +1,140 @@
+"""What a trim promises, where it could promise too much."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from isomorph.errors import CertificateError, FormatError
+from isomorph.vocab import Certificate, Tokenizer, trim, untrim
+from support import small_models as small
+
+pytest.importorskip("tokenizers")
+
+WIDTH = 4
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "the",
+    "a",
+    "cat",
+    "dog",
+    "runs",
+    "fast",
+    "slow",
+    "house",
+    "tree",
+]
+
+
+def word_model(folder, rows=None, named=None, config=None, added=()):
+    """A model of whole words, with `rows` rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vocab = {word: number for number, word in enumerate(WORDS)}
+    document = {
+        "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]"},
+        "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "added_tokens": list(added),
+    }
+    small.write_json(folder / "tokenizer.json", document)
+    small.write_json(folder / "tokenizer_config.json", named or {})
+    size = len(WORDS) + len(added) if rows is None else rows
+    small.write_json(folder / "config.json", {"vocab_size": size, **(config or {})})
+    small.write_weights(folder, {"embed_tokens.weight": ("F32", (size, WIDTH))})
+    return folder
+
+
+def rows_of(folder):
+    tensors = small.read_weights(folder)
+    _, shape, data = tensors["embed_tokens.weight"]
+    return np.frombuffer(data, np.uint8).reshape(shape[0], -1)
+
+
+def test_a_token_that_becomes_unknown_is_no_token_as_before(tmp_path):
+    model = word_model(tmp_path / "in")
+    corpus = small.write_text(tmp_path / "c.txt", ["the cat", "the dog", "the cat runs", "zebra"])
+    done = trim(model, tmp_path / "out", corpus=corpus, min_count=2, multiple_of=1)
+    assert "dog" not in Tokenizer.load(tmp_path / "out").tokens
+    # "dog" and "runs" are unknown now; "zebra" was, and is.
+    assert done.certificate.corpus["same"] == 2
+    assert not done.certificate.lossless
+    assert done.certificate.claim.startswith("lossy")
+
+
+@pytest.mark.parametrize("multiple_of", [1, 4, 64])
+def test_tokens_that_libraries_add_have_their_rows_behind_the_others(tmp_path, multiple_of):
+    size = len(WORDS)
+    named = {"pad_token": "<fill>", "additional_special_tokens": ["<x>", "<y>"]}
+    # The third of the added tokens is named alone: the two before it must stay before it.
+    model = word_model(tmp_path / "in", size + 8, named, {"im_end_id": size + 2, "bos_token_id": 1})
+    corpus = small.write_text(tmp_path / "c.txt", ["the cat"])
+    done = trim(model, tmp_path / "out", corpus=corpus, multiple_of=multiple_of)
+    new = Tokenizer.load(tmp_path / "out").size
+    old, made = rows_of(model), rows_of(tmp_path / "out")
+    np.testing.assert_array_equal(made[new : new + 3], old[size : size + 3])
+    assert small.read_json(tmp_path / "out" / "config.json")["im_end_id"] == new + 2
+    (note,) = [note for note in done.notes if "lacks" in note]
+    assert "'<fill>', '<x>', '<y>'" in note
+    assert "3 rows behind the tokens are kept" in note
+    untrim(tmp_path / "out", tmp_path / "back", original=model)
+    np.testing.assert_array_equal(rows_of(tmp_path / "back"), old)
+
+
+def test_a_model_that_has_no_rows_for_them_is_told(tmp_path):
+    model = word_model(tmp_path / "in", named={"pad_token": "<fill>"})
+    corpus = small.write_text(tmp_path / "c.txt", ["the cat"])
+    done = trim(model, tmp_path / "out", corpus=corpus, multiple_of=1)
+    assert any("'<fill>'" in note and "no rows behind" in note for note in done.notes)
+    assert done.after.rows == done.after.tokens
+
+
+def test_a_tokenizer_that_is_read_in_two_ways_is_refused(tmp_path):
+    model = word_model(
+        tmp_path / "in", named={"do_lower_case": False}, config={"model_type": "bert"}
+    )
+    document = small.read_json(model / "tokenizer.json")
+    document["normalizer"] = {"type": "BertNormalizer", "lowercase": True}
+    small.write_json(model / "tokenizer.json", document)
+    corpus = small.write_text(tmp_path / "c.txt", ["the cat"])
+    with pytest.raises(FormatError, match=r"do_lower_case: false.*save_pretrained"):
+        trim(model, tmp_path / "out", corpus=corpus)
+    assert not (tmp_path / "out").exists()
+
+
+def test_places_that_name_tokens_are_certified(tmp_path, monkeypatch):
+    named = {"pad_token": "[PAD]", "sep_token": {"content": "[SEP]"}, "pad_token_id": 0}
+    model = word_model(tmp_path / "in", named=named)
+    corpus = small.write_text(tmp_path / "c.txt", ["the cat"])
+    done = trim(model, tmp_path / "out", corpus=corpus)
+    assert done.certificate.named == {"places": 3, "same": 3}
+    assert "3 of 3 places in the tokenizer's files name the same token" in str(done.certificate)
+    assert Certificate.load(tmp_path / "out").named == done.certificate.named
+    from isomorph.vocab.tokenizers import _side_files
+
+    written = _side_files.SideFiles._config
+
+    def wrong(self, *given, **more):
+        return written(self, *given, **more) | {"pad_token_id": 2}
+
+    monkeypatch.setattr(_side_files.SideFiles, "_config", wrong)
+    with pytest.raises(CertificateError, match=r"pad_token_id\[0\]: expected the token '\[PAD\]'"):
+        trim(model, tmp_path / "other", corpus=corpus, multiple_of=1)
+    assert not (tmp_path / "other").exists()
+
+
+def test_whole_words_are_looked_up_in_a_model_only_when_asked(tmp_path):
+    small.write(tmp_path / "in", "gpt2")
+    corpus = small.write_text(tmp_path / "c.txt", small.CORPUS)
+    sizes = {}
+    for asked in (None, True):
+        out = tmp_path / str(asked)
+        done = trim(tmp_path / "in", out, corpus=corpus, multiple_of=1, ignore_merges=asked)
+        model = small.read_json(out / "tokenizer.json")["model"]
+        assert bool(model.get("ignore_merges")) is bool(asked)
+        named = small.read_json(out / "tokenizer_config.json").get("tokenizer_class")
+        assert named == ("PreTrainedTokenizerFast" if asked else None)
+        assert any("tokenizer_class" in note for note in done.notes) is bool(asked)
+        sizes[asked] = done.after.tokens
+    assert sizes[True] < sizes[None]
