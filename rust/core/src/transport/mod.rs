@@ -4,9 +4,15 @@
 //! potentials g the row potentials f that make the rows right, and the logarithms of the column sums;
 //! [`iterate()`] turns those into the next g. All potentials are float64, whatever the cost is.
 
+mod anderson;
+mod annealing;
 mod dense;
 mod iterate;
+mod newton;
+mod part;
 mod pass;
+mod point;
+mod relaxation;
 
 pub use iterate::iterate;
 pub use pass::{Marginal, Pass, Rule};
@@ -39,13 +45,30 @@ pub struct Problem<'a, T> {
     pub reg: f64,
 }
 
+/// What is made of the steps of the iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceleration {
+    /// Extrapolation where that is quick, Newton's method otherwise.
+    Auto,
+    /// Newton's method on the dual; of sides that are not [`Rule::Exact`], extrapolation.
+    Newton,
+    /// Anderson's extrapolation.
+    Anderson,
+    /// Successive over-relaxation by the rate that is observed.
+    Overrelaxation,
+    /// Nothing.
+    None,
+}
+
 /// How it is to be solved.
 #[derive(Clone, Copy, Debug)]
 pub struct Solver {
     /// The form of a pass.
     pub method: Method,
-    /// How many steps are looked back; 0 for the plain iteration.
-    pub acceleration: usize,
+    /// What is made of the steps.
+    pub acceleration: Acceleration,
+    /// Whether larger values of reg are gone through first; by the spread of the costs if not said.
+    pub annealing: Option<bool>,
     /// Passes at most.
     pub max_iter: usize,
     /// The L1 error of the columns at which to stop, as a part of the mass.
@@ -67,6 +90,8 @@ pub struct Solved {
     pub error_l2: f64,
     /// Whether the error came down to what was asked for.
     pub converged: bool,
+    /// Of each pass, the L1 error that it found and the reg that it worked with.
+    pub history: Vec<(f64, f64)>,
 }
 
 /// Solve a dense problem from the column potentials `start`, in units of reg.
@@ -94,7 +119,7 @@ pub fn sinkhorn<T: dense::Cost>(
         }
     }
     let mut pass = dense::Naive::new(problem);
-    iterate(&mut pass, &problem.rows, &problem.columns, start, solver, control)
+    iterate(&mut pass, &problem.rows, &problem.columns, problem.reg, start, solver, control)
 }
 
 #[cfg(test)]

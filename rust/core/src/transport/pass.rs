@@ -1,5 +1,7 @@
 //! One pass over a cost, and what the two sides ask of it.
 
+use std::ops::Range;
+
 use crate::Result;
 use crate::runtime::Control;
 
@@ -36,6 +38,19 @@ impl Marginal<'_> {
         let mass = self.mass[i];
         if mass > 0.0 { self.rule.step(mass.ln() - log_sum) } else { f64::NEG_INFINITY }
     }
+
+    /// The side's term of the dual, in units of reg: that of what its rule asks, see [`Rule`].
+    #[must_use]
+    pub fn dual(&self, own: &[f64]) -> f64 {
+        let held = || self.mass.iter().zip(own).filter(|(mass, _)| **mass > 0.0);
+        match self.rule {
+            Rule::Exact | Rule::AtMost => held().map(|(mass, own)| mass * own).sum(),
+            Rule::Relaxed { share } => {
+                let penalty = share / (1.0 - share);
+                -penalty * held().map(|(mass, own)| mass * (-own / penalty).exp_m1()).sum::<f64>()
+            }
+        }
+    }
 }
 
 impl Rule {
@@ -54,7 +69,7 @@ impl Rule {
 /// One pass over the cost: what a loop repeats.
 ///
 /// Potentials are in units of the reg in force, and -inf where there is no mass.
-pub trait Pass {
+pub trait Pass: Sync {
     /// Rows and columns.
     fn shape(&self) -> (usize, usize);
 
@@ -66,6 +81,11 @@ pub trait Pass {
     /// # Errors
     /// [`crate::Error::Cancelled`], [`crate::Error::Memory`].
     fn run(&mut self, g: &[f64], f: &mut [f64], logs: &mut [f64], control: &Control) -> Result<()>;
+
+    /// Costs in units of the reg in force, C / reg, of all columns of `rows`, row after row.
+    ///
+    /// Called by several threads, for some rows at a time.
+    fn costs(&self, rows: Range<usize>, out: &mut [f64]);
 
     /// Work with another reg from here on.
     fn set_reg(&mut self, reg: f64);

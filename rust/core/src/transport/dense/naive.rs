@@ -1,5 +1,7 @@
 //! The pass as it is written in books, in float64: what the others are tested against.
 
+use std::ops::Range;
+
 use super::Cost;
 use crate::Result;
 use crate::matrix::MatRef;
@@ -55,6 +57,10 @@ impl<T: Cost> Pass for Naive<'_, T> {
             }));
         }
         Ok(())
+    }
+
+    fn costs(&self, rows: Range<usize>, out: &mut [f64]) {
+        super::scaled(self.cost, self.reg, rows, out);
     }
 
     fn set_reg(&mut self, reg: f64) {
