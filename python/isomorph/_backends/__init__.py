@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from isomorph._progress import Progress
+
+if TYPE_CHECKING:
+    from isomorph._backends.sides import Exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +369,18 @@ class Backend(Protocol):
         self, cost: Any, a: Any, b: Any, reg: float, start: Any, solver: Solver, run: Run
     ) -> Solved:
         """Solve entropic transport from the column potentials `start`; masses are float64."""
+        ...
+
+    def transport(
+        self,
+        cost: Any,
+        sides: tuple[Exact, Exact],
+        reg: float,
+        start: Any,
+        solver: Solver,
+        run: Run,
+    ) -> Solved:
+        """Solve entropic transport for what :mod:`isomorph._backends.sides` says of the sums."""
         ...
 
     def plan_rows(self, cost: Any, f: Any, g: Any, reg: float, rows: slice) -> Any:

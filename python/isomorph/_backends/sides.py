@@ -24,8 +24,9 @@ EVERYTHING = slice(None)
 class Exact:
     """The sums are the masses: A(r) is 0 for r = a, and infinite else."""
 
-    def __init__(self, xp: Any, mass: Any) -> None:
+    def __init__(self, xp: Any, mass: Any, reference: Any = None) -> None:
         self.xp, self.mass, self.held = xp, mass, mass > 0
+        self.reference = xp.zeros_like(mass) if reference is None else reference
         with _quiet():
             self.logs = xp.where(self.held, xp.log(mass), xp.zeros_like(mass))
 
@@ -55,7 +56,7 @@ class Exact:
 
     def dual(self, own: Any) -> float:
         """Give the side's term of the dual, -A*(-f)."""
-        return float(self.xp.sum(self._known(own) * self.mass))
+        return float(self.xp.sum((self._known(own) - self.reference) * self.mass))
 
     def _known(self, logs: Any, rows: slice = EVERYTHING) -> Any:
         return self.xp.where(self.held[rows], logs, self.xp.zeros_like(logs))
@@ -72,8 +73,8 @@ class Relaxed(Exact):
     """
 
     def __init__(self, xp: Any, mass: Any, penalty: float, reference: Any, lost: float) -> None:
-        super().__init__(xp, mass)
-        self.penalty, self.reference, self.lost = penalty, reference, lost
+        super().__init__(xp, mass, reference)
+        self.penalty, self.lost = penalty, lost
         self.share, self.rest = penalty / (penalty + 1.0), 1.0 / (penalty + 1.0)
 
     def change(self, logs: Any, own: Any, rows: slice = EVERYTHING) -> Any:

@@ -5,11 +5,14 @@ from isomorph.transport._batch import Transports
 from isomorph.transport._points import sinkhorn_points
 from isomorph.transport._result import Transport
 from isomorph.transport._sinkhorn import sinkhorn
+from isomorph.transport._unbalanced import sinkhorn_partial, sinkhorn_unbalanced
 
 __all__ = [
     "Transport",
     "Transports",
     "sinkhorn",
     "sinkhorn_assign",
+    "sinkhorn_partial",
     "sinkhorn_points",
+    "sinkhorn_unbalanced",
 ]

@@ -66,8 +66,14 @@ class Problem:
         return not bool(self.xp.all(self.cost < self.xp.inf))
 
 
-def problem(a: Any, b: Any, cost: Any, reg: Any, *, check_finite: bool) -> Problem:
-    """Check the arguments of one problem, and make them ready."""
+def problem(
+    a: Any, b: Any, cost: Any, reg: Any, *, check_finite: bool, balanced: bool = True
+) -> Problem:
+    """Check the arguments of one problem, and make them ready.
+
+    Unless it is `balanced`, masses need neither the same sum nor somewhere to go, and costs stay as
+    they are: what they have in common counts.
+    """
     reg = _checks.number("reg", reg, above=0.0)
     arguments = _arrays.Arguments(cost=cost)
     arguments.require_not_empty()
@@ -75,11 +81,12 @@ def problem(a: Any, b: Any, cost: Any, reg: Any, *, check_finite: bool) -> Probl
     ready = arguments.ready(check_finite=False)
     (costs,) = ready.arrays
     xp = arguments.array_namespace()
-    a, b = masses(arguments, a, b, arguments.shapes["cost"], beside=cost)
+    a, b = masses(arguments, a, b, arguments.shapes["cost"], beside=cost, even=balanced)
     if check_finite:
         _require_costs(xp, costs)
-    _require_ways(xp, costs, a, b)
-    costs, common = _without_common(xp, costs, reg, ready.dtype)
+    if balanced:
+        require_ways(xp, costs, a, b, ("a", "b"))
+    costs, common = _without_common(xp, costs, reg, ready.dtype, keep=not balanced)
     return Problem(ready.backend, xp, costs, a, b, reg, common)
 
 
@@ -101,15 +108,22 @@ def require_lengths(
 
 
 def masses(
-    arguments: _arrays.Arguments, a: Any, b: Any, lengths: tuple[int, ...], *, beside: Any
+    arguments: _arrays.Arguments,
+    a: Any,
+    b: Any,
+    lengths: tuple[int, ...],
+    *,
+    beside: Any,
+    even: bool = True,
 ) -> tuple[Any, Any]:
-    """Check the masses of both sides; None: equal ones."""
+    """Check the masses of both sides, and whether they are `even`; None: equal ones."""
     xp, device = arguments.array_namespace(), arguments.device_of(beside)
     made = [
         _mass(xp, name, mass, length, device)
         for name, mass, length in zip(("a", "b"), (a, b), lengths, strict=True)
     ]
-    _require_even(xp, made[0], made[1], arguments.dtype())
+    if even:
+        _require_even(xp, made[0], made[1], arguments.dtype())
     return made[0], made[1]
 
 
@@ -151,22 +165,28 @@ def _require_costs(xp: Any, cost: Any) -> None:
         )
 
 
-def _require_ways(xp: Any, cost: Any, a: Any, b: Any) -> None:
-    """Require that all mass has somewhere to go and to come from."""
+def stuck(xp: Any, cost: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    """Give the rows and the columns whose mass can go nowhere."""
     open_ = (cost < xp.inf) & (a > 0)[:, None] & (b > 0)[None, :]
-    for name, stuck, side in (
-        ("a", (a > 0) & ~xp.any(open_, axis=1), "row"),
-        ("b", (b > 0) & ~xp.any(open_, axis=0), "column"),
+    return (a > 0) & ~xp.any(open_, axis=1), (b > 0) & ~xp.any(open_, axis=0)
+
+
+def require_ways(xp: Any, cost: Any, a: Any, b: Any, names: tuple[str, ...]) -> None:
+    """Require that all mass of the sides named has somewhere to go and to come from."""
+    for name, closed, side in zip(
+        ("a", "b"), stuck(xp, cost, a, b), ("row", "column"), strict=True
     ):
-        if bool(xp.any(stuck)):
-            at = _first(xp, stuck)
+        if name in names and bool(xp.any(closed)):
+            at = _first(xp, closed)
             raise ValueError(
                 f"cost: {side} {at} has mass in {name}, and every pair of it is forbidden or has "
                 "no mass on the other side"
             )
 
 
-def _without_common(xp: Any, cost: Any, reg: float, dtype: str) -> tuple[Any, float]:
+def _without_common(
+    xp: Any, cost: Any, reg: float, dtype: str, *, keep: bool
+) -> tuple[Any, float]:
     """Take off what all costs have in common where they hardly differ, and require digits.
 
     Costs in units of reg need digits after the point: their exponential is taken.
@@ -174,7 +194,7 @@ def _without_common(xp: Any, cost: Any, reg: float, dtype: str) -> tuple[Any, fl
     least = float(xp.min(cost))
     most = float(xp.max(xp.where(cost < xp.inf, cost, xp.full_like(cost, least))))
     common = 0.0
-    if most - least < _COMMON * max(abs(least), abs(most)):
+    if not keep and most - least < _COMMON * max(abs(least), abs(most)):
         cost, common = cost - least, least
         least, most = 0.0, float(xp.max(xp.where(cost < xp.inf, cost, xp.zeros_like(cost))))
     largest = max(abs(least), abs(most))

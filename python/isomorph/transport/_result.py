@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from isomorph import _arrays, _checks
 from isomorph._results import Neighbors, Unpackable
 from isomorph.errors import ShapeError
+from isomorph.transport._asked import Asked
 from isomorph.transport._problem import Problem
 
 #: Entries of a plan that are made together.
@@ -84,6 +85,8 @@ class Transport(Unpackable):
     history: History
     _problem: Problem
     _potentials: tuple[Any, Any]
+    #: What is asked of the sums of the plan, if not just that they be the masses.
+    _asked: Asked | None = None
     _unpacks: ClassVar[tuple[str, ...]] = (
         "f",
         "g",
@@ -172,7 +175,8 @@ class Transport(Unpackable):
         rows, columns = self._sums
         reached = rows @ self._known(f) + columns @ self._known(g)
         mass = float(self._problem.xp.sum(rows))
-        return float(reached) + self._problem.taken(rows, columns) - self.reg * mass
+        beside = 0.0 if self._asked is None else self._asked.beside(self)
+        return float(reached) + self._problem.taken(rows, columns) - self.reg * mass + beside
 
     @cached_property
     def dual_value(self) -> float:
@@ -180,6 +184,8 @@ class Transport(Unpackable):
 
         No plan with the marginals a and b comes to less than that, whatever the potentials.
         """
+        if self._asked is not None:
+            return self._asked.dual_value(self)
         f, g = self._potentials
         problem = self._problem
         paid = float(problem.a @ self._known(f) + problem.b @ self._known(g))
@@ -194,25 +200,35 @@ class Transport(Unpackable):
         Altschuler et al. (2017, Algorithm 2) do; where that takes more than rounding from forbidden
         pairs the gap is infinite. Four passes over the cost.
         """
-        xp, problem = self._problem.xp, self._problem
+        xp, problem, asked = self._problem.xp, self._problem, self._asked
+        if asked is not None and asked.penalised():
+            return asked.gap(self)
         rows, _ = self._sums
         shrink = xp.where(rows > problem.a, problem.a / xp.where(rows > 0, rows, 1.0), 1.0)
         columns = xp.zeros_like(problem.b)
         for block, plan in self._blocks():
             columns = columns + shrink[block] @ plan
         narrow = xp.where(columns > problem.b, problem.b / xp.where(columns > 0, columns, 1.0), 1.0)
+        everything = float(xp.sum(problem.a))
+        wanted = everything
+        if asked is not None and asked.total is not None:
+            wanted = asked.total
+            narrow = narrow * min(1.0, wanted / float(xp.sum(columns * narrow)))
         lacking = problem.b - columns * narrow
         missing = xp.concat(
             [problem.a[block] - shrink[block] * (plan @ narrow) for block, plan in self._blocks()]
         )
         missing, lacking = xp.clip(missing, 0.0, None), xp.clip(lacking, 0.0, None)
-        left = float(xp.sum(missing))
+        left = float(xp.sum(missing)) - (everything - wanted)
+        # A remainder that is rounding is left where it is: it may belong to forbidden pairs.
+        added = left > _ROUNDING * everything
+        if added:
+            missing, lacking = missing * (left / float(xp.sum(missing))), lacking / xp.sum(lacking)
         total = 0.0
         for block, plan in self._blocks():
             exact = shrink[block][:, None] * plan * narrow[None, :]
-            # A remainder that is rounding is left where it is: it may belong to forbidden pairs.
-            if left > _ROUNDING * float(xp.sum(problem.a)):
-                exact = exact + missing[block][:, None] * (lacking / left)[None, :]
+            if added:
+                exact = exact + missing[block][:, None] * lacking[None, :]
             cost = problem.whole(block)
             held = exact > 0
             entropy = xp.log(xp.where(held, exact, 1.0)) - 1.0
