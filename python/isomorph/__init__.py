@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from isomorph.mining import mine_bitext
     from isomorph.negatives import HardNegatives, hard_negatives
     from isomorph.translation import translate
-    from isomorph.transport import sinkhorn, sinkhorn_assign, sinkhorn_points
+    from isomorph.transport import (
+        sinkhorn,
+        sinkhorn_assign,
+        sinkhorn_partial,
+        sinkhorn_points,
+        sinkhorn_unbalanced,
+    )
 
 #: Functions that are loaded when first asked for, and their modules.
 _ELSEWHERE = {
@@ -52,7 +58,9 @@ _ELSEWHERE = {
     "self_learn": "learning",
     "sinkhorn": "transport",
     "sinkhorn_assign": "transport",
+    "sinkhorn_partial": "transport",
     "sinkhorn_points": "transport",
+    "sinkhorn_unbalanced": "transport",
     "translate": "translation",
 }
 
@@ -103,7 +111,9 @@ __all__ = [
     "self_learn",
     "sinkhorn",
     "sinkhorn_assign",
+    "sinkhorn_partial",
     "sinkhorn_points",
+    "sinkhorn_unbalanced",
     "topk",
     "transforms",
     "translate",

@@ -21,6 +21,7 @@ from support.learning_contracts import LEARNING
 from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAYS, SHAPES
 from support.rcsls_contracts import RCSLS
 from support.transport_contracts import TRANSPORT, TRANSPORT_WITHOUT_ARRAYS
+from support.unbalanced_contracts import UNBALANCED
 from support.vocab_mixing_contracts import MIXING, MIXING_WITHOUT_ARRAYS
 from support.vocab_planning_contracts import PLANNING
 from support.vocab_remap_contracts import REMAPS
@@ -673,6 +674,7 @@ CONTRACTS: tuple[Contract, ...] = (
     + MIXING
     + SPELLED
     + TRANSPORT
+    + UNBALANCED
 )
 
 #: Public functions that take no float arrays.

@@ -46,7 +46,7 @@ class Asked:
         r"""Give the gap of a penalised problem in closed form: no term is negative.
 
         With :math:`P = \exp((f + g - C) / \mathrm{reg})` what the objective exceeds the dual by is
-        a term of each side, :math:`A(r) + A^*(-f) + \langle f, r \rangle`, in which nothing cancels.
+        a term of each side, :math:`A(r) + A^*(-f) + \langle f, r \rangle`: nothing cancels.
         An exact side is made so first, by one more change of its potential: that raises the dual by
         reg KL(masses | sums), and there its term is 0.
         """

@@ -86,6 +86,8 @@ def problem(
         _require_costs(xp, costs)
     if balanced:
         require_ways(xp, costs, a, b, ("a", "b"))
+    elif not bool(xp.any(costs < xp.inf)):
+        raise ValueError("cost: expected a pair that is not forbidden, got none")
     costs, common = _without_common(xp, costs, reg, ready.dtype, keep=not balanced)
     return Problem(ready.backend, xp, costs, a, b, reg, common)
 
@@ -184,9 +186,7 @@ def require_ways(xp: Any, cost: Any, a: Any, b: Any, names: tuple[str, ...]) -> 
             )
 
 
-def _without_common(
-    xp: Any, cost: Any, reg: float, dtype: str, *, keep: bool
-) -> tuple[Any, float]:
+def _without_common(xp: Any, cost: Any, reg: float, dtype: str, *, keep: bool) -> tuple[Any, float]:
     """Take off what all costs have in common where they hardly differ, and require digits.
 
     Costs in units of reg need digits after the point: their exponential is taken.

@@ -236,6 +236,11 @@ class Transport(Unpackable):
             total += float(xp.sum(xp.where(held, spent, 0.0)))
         return total - self.dual_value
 
+    @property
+    def marginals(self) -> tuple[Any, Any]:
+        """The sums of the plan by row and by column, float64: what was really moved."""
+        return self._sums
+
     @cached_property
     def _sums(self) -> tuple[Any, Any]:
         """The sums of the plan by row and by column."""
