@@ -41,7 +41,7 @@ _REFUSED: tuple[tuple[dict[str, Any], type[Exception], str], ...] = (
     ({"reg": 1e-9}, ValueError, "reg: expected at least"),
     ({"tol": 0.0}, ValueError, "tol: expected a finite number above 0"),
     ({"max_iter": 0}, ValueError, "max_iter: expected an integer of 1 or more"),
-    ({"acceleration": 101}, ValueError, "acceleration: expected 0 to 100"),
+    ({"acceleration": "newton"}, ValueError, "acceleration: expected one of auto, anderson"),
 )
 
 UNBALANCED = tuple(

@@ -148,8 +148,9 @@ def test_all_forms_and_both_backends_agree(problem, method, reg):
             found = solve(a, b, cost, reg, **options, method=method, **TIGHT)
         np.testing.assert_allclose(found.plan(), expected.plan(), rtol=1e-6, atol=1e-9)
         if method == "log" and reg == 0.5:
-            plain = solve(a, b, cost, reg, **options, acceleration=0, **TIGHT)
-            np.testing.assert_allclose(plain.plan(), expected.plan(), rtol=1e-5, atol=1e-8)
+            for how in ("none", "overrelaxation"):
+                other = solve(a, b, cost, reg, **options, acceleration=how, **TIGHT)
+                np.testing.assert_allclose(other.plan(), expected.plan(), rtol=1e-5, atol=1e-8)
 
 
 def test_a_growing_penalty_gives_the_masses(problem):
@@ -214,7 +215,7 @@ def test_pot_finds_the_same_unbalanced_plan(problem, reference):
         found = iso.sinkhorn_unbalanced(
             a, b, cost, 0.1, penalty=penalty, reference=reference, **TIGHT
         )
-        options = {"reg_type": kinds[reference], "numItermax": 3_000, "stopThr": 1e-12}
+        options = {"reg_type": kinds[reference], "numItermax": 1_000, "stopThr": 1e-10}
         # POT divides by sums that are 0 without mass.
         rows, columns = a > 0, b > 0
         with warnings.catch_warnings():
@@ -264,6 +265,15 @@ def test_the_plans_have_their_symmetries(seed, shift, mass):
     np.testing.assert_allclose(moved.plan(), part.plan(), rtol=0, atol=1e-7)
     other = iso.sinkhorn_partial(b, a, swapped, 0.1, mass=mass, **TIGHT)
     np.testing.assert_allclose(other.plan().T, part.plan(), rtol=0, atol=1e-7)
+
+
+def test_rows_that_are_all_full_do_not_run_away():
+    rng = np.random.default_rng(39)
+    n, m = rng.integers(1, 8, 2)
+    a, b, cost = rng.random(n) + 0.1, rng.random(m) + 0.1, rng.random((n, m))
+    found = iso.sinkhorn_partial(a, b, cost, 0.1, mass=0.999 * float(b.sum()), tol=1e-10)
+    assert found.iterations < 50
+    assert found.gap < 1e-8
 
 
 def test_splitting_a_point_changes_nothing_with_the_product(problem):
@@ -350,12 +360,12 @@ def test_the_certificate_holds_before_convergence(problem):
     for passes in (1, 2, 3, 5):
         with pytest.warns(ConvergenceWarning, match=f"sinkhorn_unbalanced: .* {passes} passes"):
             found = iso.sinkhorn_unbalanced(
-                a, b, cost, 0.02, penalty=(1.0, 5.0), max_iter=passes, acceleration=0
+                a, b, cost, 0.02, penalty=(1.0, 5.0), max_iter=passes, acceleration="none"
             )
         assert found.dual_value <= best + 1e-10 <= found.dual_value + found.gap + 2e-10
         with pytest.warns(ConvergenceWarning, match=f"sinkhorn_partial: .* {passes} passes"):
             found = iso.sinkhorn_partial(
-                a, b, cost, 0.02, mass=2.0, max_iter=passes, acceleration=0
+                a, b, cost, 0.02, mass=2.0, max_iter=passes, acceleration="none"
             )
         assert found.dual_value <= part + 1e-10 <= found.dual_value + found.gap + 2e-10
 

@@ -16,7 +16,7 @@ from isomorph._backends import Solved, Solver
 from isomorph._backends.array_extrapolation import Anderson, Relaxation
 from isomorph._backends.array_neighbors import _quiet
 from isomorph._backends.array_newton import Newton
-from isomorph._backends.sides import Exact
+from isomorph._backends.sides import Exact, Within
 
 #: Annealing begins at this part of the costs' spread, where the problem is easy, and halves reg.
 ANNEALED_BELOW, ANNEALED_FROM, ANNEALED_BY = 0.1, 0.2, 2.0
@@ -87,6 +87,8 @@ class Stage:
         """Make a pass."""
         xp, columns = self.xp, self.columns
         f, logs = self.step(g)
+        if isinstance(columns, Within):
+            f, g = columns.without_slack(f, g)
         with _quiet():
             residual = xp.where(columns.held, columns.change(logs, g), xp.zeros_like(g))
             sums = xp.where(columns.held, xp.exp(logs), xp.zeros_like(g))

@@ -134,6 +134,14 @@ class Within(AtMost):
         full = self.logs - self._known(logs, rows)
         return self.xp.minimum(full, self._multiplier(logs, own, full + own) - own)
 
+    def without_slack(self, f: Any, own: Any) -> tuple[Any, Any]:
+        """Move what all rows' potentials are below 0 to the multiplier: the same plan, and nearer.
+
+        Potentials of rows that are all full could move without bounds, to a dual that is far away.
+        """
+        most = float(self.xp.max(f))
+        return (f - most, own + most) if -math.inf < most < 0 else (f, own)
+
     def dual(self, own: Any) -> float:
         """See Exact; of all multipliers that these potentials allow, the best is their largest."""
         xp = self.xp

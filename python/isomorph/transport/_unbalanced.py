@@ -18,6 +18,8 @@ from isomorph.transport._result import Transport
 from isomorph.transport._sinkhorn import METHODS, TOLERANCE, _chosen, _transport, sinkhorn
 
 REFERENCES = ("uniform", "product")
+#: Newton's method and annealing are those of given sums.
+ACCELERATIONS = ("auto", "anderson", "overrelaxation", "none")
 #: What of the mass is no more than rounding of its sums.
 _ROUNDING = 1e-12
 
@@ -34,7 +36,7 @@ def sinkhorn_unbalanced(
     max_iter: int = 10_000,
     tol: float | None = None,
     initial: Transport | tuple[Any, Any] | None = None,
-    acceleration: int = 10,
+    acceleration: str = "auto",
     check_finite: bool = True,
     threads: int | None = None,
     progress: Progress = None,
@@ -72,7 +74,9 @@ def sinkhorn_unbalanced(
         ``"product"``: :math:`\mathrm{KL}(P \mid a b^T)`, so that splitting a point in two of half
         its mass changes nothing. Where sums are given that makes no difference to the plan; here it
         does. (POT: ``reg_type="entropy"`` and its default ``"kl"``.)
-    method, max_iter, initial, acceleration, check_finite, threads, progress
+    acceleration : {"auto", "anderson", "overrelaxation", "none"}, default "auto"
+        As of :func:`sinkhorn`; ``"auto"`` is ``"anderson"``.
+    method, max_iter, initial, check_finite, threads, progress
         As of :func:`sinkhorn`.
     tol : float, optional
         The error at which to stop, as a part of the plan's mass. Default 1e-6.
@@ -119,7 +123,7 @@ def sinkhorn_unbalanced(
     """
     penalties = _penalties(penalty)
     _checks.one_of("reference", reference, REFERENCES)
-    solver = _solver(method, acceleration, max_iter, tol)
+    solver = _solver(method, max_iter, tol, acceleration)
     if min(penalties) == math.inf:
         return sinkhorn(
             a,
@@ -171,7 +175,7 @@ def sinkhorn_partial(
     max_iter: int = 10_000,
     tol: float | None = None,
     initial: Transport | tuple[Any, Any] | None = None,
-    acceleration: int = 10,
+    acceleration: str = "auto",
     check_finite: bool = True,
     threads: int | None = None,
     progress: Progress = None,
@@ -201,7 +205,9 @@ def sinkhorn_partial(
         Weight of the entropy, positive, in the units of the cost.
     mass : float
         What to move: above 0, at most the smaller of the sums of a and b.
-    method, max_iter, initial, acceleration, check_finite, threads, progress
+    acceleration : {"auto", "anderson", "overrelaxation", "none"}, default "auto"
+        As of :func:`sinkhorn`; ``"auto"`` is ``"anderson"``.
+    method, max_iter, initial, check_finite, threads, progress
         As of :func:`sinkhorn`.
     tol : float, optional
         The error at which to stop, as a part of `mass`. Default 1e-6.
@@ -245,7 +251,7 @@ def sinkhorn_partial(
     >>> [part.round(2).tolist() for part in moved.marginals]
     [[0.25, 0.25, 0.0], [0.25, 0.25]]
     """
-    solver = _solver(method, acceleration, max_iter, tol)
+    solver = _solver(method, max_iter, tol, acceleration)
     mass = _checks.number("mass", mass, above=0.0)
     made = problem(a, b, cost, reg, check_finite=check_finite, balanced=False)
     xp = made.xp
@@ -277,13 +283,13 @@ def _part(xp: Any, masses: Any, most: float, mass: float, *, fuller: bool) -> Ex
     return Within(xp, masses, mass) if fuller else AtMost(xp, masses)
 
 
-def _solver(method: str, acceleration: int, max_iter: int, tol: float | None) -> Solver:
-    _checks.one_of("method", method, METHODS)
+def _solver(method: str, max_iter: int, tol: float | None, acceleration: str) -> Solver:
     return Solver(
-        method,
-        _checks.integer("acceleration", acceleration, 0, 100),
+        _checks.one_of("method", method, METHODS),
+        _checks.one_of("acceleration", acceleration, ACCELERATIONS),
         _checks.integer("max_iter", max_iter, 1),
         TOLERANCE if tol is None else _checks.number("tol", tol, above=0.0),
+        annealing=False,
     )
 
 
