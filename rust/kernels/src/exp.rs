@@ -48,11 +48,17 @@ pub fn exp<T: Exponential, V: Lanes<T, L>, const L: usize>(x: V) -> V {
 /// exp(x) for x that are below the upper end of the range, or NaN.
 #[inline(always)]
 pub fn exp_below_range<T: Exponential, V: Lanes<T, L>, const L: usize>(x: V) -> V {
+    let (y, shifted) = reduced::<T, V, L>(x);
+    V::select(x.below(V::splat(T::RANGE.0)), V::splat(T::default()), y.raised(shifted))
+}
+
+/// exp(x) 2^-n, between 2^-1/2 and 2^1/2, and n + [`Exponential::ROUNDING`].
+#[inline(always)]
+pub fn reduced<T: Exponential, V: Lanes<T, L>, const L: usize>(x: V) -> (V, V) {
     let shifted = x.times_plus(V::splat(T::LOG2_E), V::splat(T::ROUNDING));
     let n = shifted.minus(V::splat(T::ROUNDING));
     let r = x.minus_times(n, V::splat(T::LN_2.0)).minus_times(n, V::splat(T::LN_2.1));
-    let y = polynomial(r, T::EXP).raised(shifted);
-    V::select(x.below(V::splat(T::RANGE.0)), V::splat(T::default()), y)
+    (polynomial(r, T::EXP), shifted)
 }
 
 /// 2^x.

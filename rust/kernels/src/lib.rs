@@ -15,12 +15,14 @@
 //! [`Late`] has those of late interaction, where every product of a document is kept; [`Jacobi`]
 //! decomposes many small matrices at a time; [`Reduction`] makes a symmetric one tridiagonal, and
 //! [`inverse_iteration`] finds many eigenvectors of that; [`add_outer_products`] sums up second moments,
-//! and [`add_weighted`] weighted rows; [`Exponential`] has exponentials. [`gather_rows`] moves rows of bytes, for whoever has threads
+//! and [`add_weighted`] weighted rows; [`Exponential`] has exponentials,
+//! and [`Assignment`] those that powers of two keep in range. [`gather_rows`] moves rows of bytes, for whoever has threads
 //! or files.
 #![deny(missing_docs)]
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod assignment;
 mod dots;
 mod element;
 mod exp;
@@ -40,6 +42,7 @@ mod tridiagonal;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub use assignment::Assignment;
 pub use dots::{DOTS, dots};
 pub use element::Element;
 pub use exp::Exponential;
