@@ -11,6 +11,7 @@ __all__ = [
     "TensorFile",
     "accumulate_moments",
     "apply_affine",
+    "assign_codes",
     "available_threads",
     "build_info",
     "check_index",
@@ -50,6 +51,7 @@ __all__ = [
     "read_words",
     "renumber_ids",
     "safetensors_header",
+    "score_maxima",
     "script_counts",
     "script_mask",
     "sparsemax",
@@ -113,6 +115,19 @@ def apply_affine(
     threads: int,
     progress: _Progress = None,
 ) -> None: ...
+def assign_codes(
+    scores: _Array,
+    maxima: _Array,
+    masses: NDArray[np.float64],
+    reg: float,
+    iterations: int,
+    rule: str,
+    tol: float | None,
+    codes: _Array,
+    columns: NDArray[np.int64] | None,
+    threads: int,
+    progress: _Progress = None,
+) -> float | None: ...
 def available_threads() -> int: ...
 def build_info() -> dict[str, Any]: ...
 def check_index(index: _Index) -> None: ...
@@ -319,6 +334,7 @@ def renumber_ids(
     kept: tuple[int, int] | None,
     threads: int,
 ) -> int | None: ...
+def score_maxima(scores: _Array, threads: int) -> tuple[_Array, _Array]: ...
 def script_counts(words: list[str]) -> list[tuple[str, int]]: ...
 def script_mask(
     words: list[str], names: list[str], without_script: bool, threads: int

@@ -388,7 +388,7 @@ class Backend(Protocol):
         ...
 
     def score_maxima(self, scores: Any, run: Run) -> tuple[Any, Any]:
-        """Give the largest score of each row and of each column, NaN where there is one."""
+        """Give the largest score of each row, NaN where one is NaN or +inf, and of each column."""
         ...
 
     def assign(

@@ -19,10 +19,9 @@ class ArrayAssign:
     def score_maxima(self, scores: Any, run: Run) -> tuple[Any, Any]:  # noqa: ARG002
         """See the protocol."""
         xp = self.xp
-        nan, unknown = xp.isnan(scores), xp.asarray(xp.nan, dtype=scores.dtype)
-        unknown = xp.asarray(unknown, device=_device(scores))
-        rows = xp.where(xp.any(nan, axis=1), unknown, xp.max(scores, axis=1))
-        return rows, xp.where(xp.any(nan, axis=0), unknown, xp.max(scores, axis=0))
+        unknown = xp.asarray(xp.nan, dtype=scores.dtype, device=_device(scores))
+        bad = xp.any(xp.isnan(scores) | (scores == xp.inf), axis=1)
+        return xp.where(bad, unknown, xp.max(scores, axis=1)), xp.max(scores, axis=0)
 
     def assign(
         self,

@@ -28,6 +28,7 @@ from isomorph.cli import (
     learn,
     transfer,
     translate,
+    transport,
     trim,
     untrim,
 )
@@ -64,6 +65,7 @@ _COMMANDS = (
     trim,
     untrim,
     transfer,
+    transport,
     convert,
     info,
     bench,

@@ -10,6 +10,7 @@ from isomorph.plot._budget import budget
 from isomorph.plot._pairs import translations
 from isomorph.plot._spaces import hubness, singular_values, spectrum
 from isomorph.plot._style import COLORS, FAINT, INK
+from isomorph.plot._transport import convergence, plan
 
 __all__ = [
     "COLORS",
@@ -17,8 +18,10 @@ __all__ = [
     "INK",
     "accuracy",
     "budget",
+    "convergence",
     "hubness",
     "learning_curve",
+    "plan",
     "precision",
     "singular_values",
     "spectrum",

@@ -110,7 +110,8 @@ def sinkhorn_assign(
 
     Exponents are rounded as ``scores / reg`` is in the type of the scores, which is what the
     published programs compute. Everything after has an error of some units in the last place, so
-    that codes agree with theirs to as many, wherever those neither overflow nor underflow.
+    that codes agree with theirs to as many, wherever those neither overflow nor underflow. Codes
+    below 1e-22 (float64: 1e-184) may be 0.
 
     References
     ----------
@@ -218,7 +219,7 @@ def _require_reg(reg: float, dtype: str) -> None:
 def _require_scores(xp: Any, name: str, maxima: tuple[Any, Any], masses: Any) -> None:
     """Require numbers, and that every sample and every prototype has a pair."""
     rows, columns = maxima
-    bad = xp.isnan(rows) | (rows == xp.inf)
+    bad = xp.isnan(rows)
     if bool(xp.any(bad)):
         raise NonFiniteError(
             f"{name}: row {_problem._first(xp, bad)} has a NaN or +inf; -inf forbids a pair, "

@@ -18,6 +18,7 @@ mod places;
 mod pursuit;
 mod remap;
 mod runtime;
+mod transport;
 mod vocab;
 
 use pyo3::prelude::*;
@@ -59,6 +60,8 @@ mod _core {
     use super::remap::{gather_rows, renumber_ids};
     #[pymodule_export]
     use super::runtime::{available_threads, build_info, fail_for_tests, fma_peak};
+    #[pymodule_export]
+    use super::transport::assign::{assign_codes, score_maxima};
     #[pymodule_export]
     use super::vocab::{script_counts, script_mask};
 }

@@ -6,6 +6,7 @@
 
 mod anderson;
 mod annealing;
+pub mod assign;
 mod dense;
 mod iterate;
 mod newton;

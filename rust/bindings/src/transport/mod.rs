@@ -1,0 +1,3 @@
+//! Entropic transport.
+
+pub mod assign;
