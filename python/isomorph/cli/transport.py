@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import warnings
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from isomorph._text import table
 from isomorph.cli import _inputs
 from isomorph.cli._masses import Side, read_cost, read_masses, read_side
-from isomorph.cli._outputs import output_folder
+from isomorph.cli._plans import matches, write
 from isomorph.cli._terminal import Line, Terminal, Watch
 
 if TYPE_CHECKING:
@@ -37,14 +36,13 @@ examples:
   isomorph transport en.mapped.vec fr.mapped.vec -o moved
   isomorph transport x.npy y.npy --metric sqeuclidean --reg 0.1 --project x.in-y.npy
   isomorph transport en.vec fr.vec --mass-x en.counts.tsv --plot plan.svg --plot-convergence c.svg
-  isomorph transport --cost cost.npy --reg-of-median 0.01 --plan plan.npy
+  isomorph transport --cost cost.npy --reg-of-median 0.05 --plan plan.npy
   isomorph transport sample:en sample:fr --limit 500 -k 3
 
 Masses: an .npy file, a number a line, or lines of a word and its number, as counts (words without a
 line have none); each side is divided by its sum. An infinite cost forbids a pair.
 """
 
-METRICS, POTENTIALS, MATCHES = "metrics.json", "potentials.npz", "matches.tsv"
 USAGE = 2
 #: Rows of each side whose costs stand for all where the median is wanted.
 _SAMPLED = 2000
@@ -86,9 +84,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reg.add_argument(
         "--reg-of-median",
         type=above_zero,
-        default=0.05,
+        default=0.01,
         metavar="PART",
-        help="REG as a part of the median cost, of at most 2,000 rows a side (default: 0.05)",
+        help="REG as a part of the median cost, of at most 2,000 rows a side (default: 0.01)",
     )
     group.add_argument(
         "--limit", type=_inputs.positive, metavar="N", help="read the first N rows of each file"
@@ -144,6 +142,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     if (wrong := _contradiction(options)) is not None:
         terminal.problem(f"error: {wrong}")
         return USAGE
+    if options.plot or options.plot_convergence:
+        # What cannot be drawn is said before anything is computed.
+        from isomorph.plot import _style
+
+        _style.axes_of(None)
     began = time.perf_counter()
     with terminal.watching() as watch:
         watch.stage("reading")
@@ -155,7 +158,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         top = solved.top(min(options.k, len(solved.g)))
         seconds = time.perf_counter() - began
         figures = _figures(options, solved, sides, seconds)
-        written = _write(options, solved, sides, top, figures)
+        written = write(options, solved, sides, top, figures)
     if terminal.as_json:
         terminal.data(figures)
         return 0
@@ -236,7 +239,7 @@ def _solve(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         if cost is not None:
-            solved = iso.sinkhorn(a, b, cost, reg, method=options.method, **chosen)
+            solved: Transport = iso.sinkhorn(a, b, cost, reg, method=options.method, **chosen)
         else:
             x, y = (side.vectors for side in sides)
             solved = iso.sinkhorn_points(x, y, reg, a=a, b=b, cost=options.metric, **chosen)
@@ -316,91 +319,6 @@ def _figures(
     return figures
 
 
-def _write(
-    options: argparse.Namespace,
-    solved: Transport,
-    sides: tuple[Side, Side],
-    top: Any,
-    figures: dict[str, Any],
-) -> list[Path]:
-    """Write everything that is asked for, and say what."""
-    import numpy as np
-
-    from isomorph._atomic import appearing
-
-    written = []
-    if options.output is not None:
-        with output_folder(options.output) as folder:
-            np.savez(folder / POTENTIALS, f=solved.f, g=solved.g, reg=solved.reg)
-            (folder / MATCHES).write_text(
-                "".join("\t".join(row) + "\n" for row in _matches(solved, sides, top)),
-                encoding="utf-8",
-                newline="\n",
-            )
-            text = json.dumps(figures, ensure_ascii=False, indent=2)
-            (folder / METRICS).write_text(text + "\n", encoding="utf-8")
-        written += [options.output / name for name in (POTENTIALS, MATCHES, METRICS)]
-    if options.plan is not None:
-        with appearing(options.plan) as stream:
-            np.save(stream, solved.plan())
-        written.append(options.plan)
-    if options.project is not None:
-        written.append(_project(options.project, solved, sides))
-    written += _draw(options, solved, sides)
-    return written
-
-
-def _project(path: Path, solved: Transport, sides: tuple[Side, Side]) -> Path:
-    from isomorph import io
-
-    x, y = sides
-    moved = solved.apply(y.vectors)
-    if x.words is None and path.suffix == ".npy":
-        import numpy as np
-
-        from isomorph._atomic import appearing
-
-        with appearing(path) as stream:
-            np.save(stream, moved)
-    else:
-        words = [x.label(row) for row in range(len(moved))]
-        io.save(io.Embeddings(words, moved), path)
-    return path
-
-
-def _draw(options: argparse.Namespace, solved: Transport, sides: tuple[Side, Side]) -> list[Path]:
-    from isomorph import plot
-    from isomorph._atomic import appearing
-
-    drawn = []
-    names = {"rows": sides[0].words, "columns": sides[1].words}
-    for path, draw in (
-        (options.plot, lambda: plot.plan(solved, **names)),
-        (options.plot_convergence, lambda: plot.convergence(solved)),
-    ):
-        if path is None:
-            continue
-        kind = path.suffix.removeprefix(".") or "svg"
-        figure = draw().figure
-        with appearing(path) as stream:
-            figure.savefig(stream, format=kind, dpi=150)
-        drawn.append(path)
-    return drawn
-
-
-def _matches(solved: Transport, sides: tuple[Side, Side], top: Any) -> list[list[str]]:
-    """Give the lines of matches.tsv: row, column, share of the row's mass, mass."""
-    masses = solved._problem.a
-    lines = [["x", "y", "share", "mass"]]
-    for row, (entries, columns) in enumerate(zip(top.scores, top.indices, strict=True)):
-        mass = float(masses[row])
-        for entry, column in zip(entries.tolist(), columns.tolist(), strict=True):
-            if entry > 0:
-                share = f"{entry / mass:.6g}"
-                lines.append([sides[0].label(row), sides[1].label(column), share, f"{entry:.6g}"])
-    return lines
-
-
 def _lines(
     options: argparse.Namespace,
     solved: Transport,
@@ -419,11 +337,11 @@ def _lines(
         ["marginals", f"error {solved.error:.2g}: {said} in {solved.iterations:,} passes"],
     ]
     lines: list[Line] = [("", ""), *((line, "") for line in table(rows)), ("", "")]
-    matches = _matches(solved, sides, top)
-    step = max(1, (len(matches) - 1) // (_SHOWN * options.k)) * options.k
+    found = matches(solved, sides, top)
+    step = max(1, (len(found) - 1) // (_SHOWN * options.k)) * options.k
     shown = [["row", "sends to", "of its mass"]]
-    for first in range(1, len(matches), step):
-        for name, column, share, _ in matches[first : first + options.k]:
+    for first in range(1, len(found), step):
+        for name, column, share, _ in found[first : first + options.k]:
             shown.append([name, column, f"{100 * float(share):.1f} %"])
         if len(shown) > _SHOWN * options.k:
             break

@@ -128,15 +128,17 @@ def convergence(results: Any, *, ax: Any = None) -> Any:
     ax.axhline(goal, color=FAINT, linewidth=4, zorder=0)
     ax.annotate(
         f"asked for: {goal:g}",
-        (1.0, goal),
-        (-4, 5),
+        (0.0, goal),
+        (6, 5),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
-        ha="right",
         color=INK,
         fontsize=9,
     )
     ax.set_yscale("log")
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.xaxis.set_major_formatter(plain_number)
     ax.set_xlabel("passes over the cost")
     ax.set_ylabel("error of the marginals (L1)")
@@ -160,7 +162,8 @@ def _binned(blocks: Iterator[tuple[int, Any]], n: int, m: int) -> Any:
     """Add up the plan in at most _CELLS parts a side."""
     height, width = min(n, _CELLS), min(m, _CELLS)
     cells = np.zeros((height, width))
-    starts = np.arange(width) * m // width
+    # The first column of each part, rounded up as the rows of parts are.
+    starts = -(-np.arange(width) * m // width)
     for first, block in blocks:
         of_row = (first + np.arange(len(block))) * height // n
         np.add.at(cells, of_row, np.add.reduceat(block, starts, axis=1))
@@ -177,5 +180,10 @@ def _label(ax: Any, axis: str, names: Sequence[str] | None, length: int, cells: 
             for label in which.get_ticklabels():
                 label.set(rotation=90 if max(map(len, labels), default=0) > 2 else 0)
         return
-    which.set_major_formatter(lambda place, _: f"{round(place * length / cells):,}")
+    from matplotlib.ticker import MaxNLocator
+
+    rows = [row for row in MaxNLocator(8, integer=True).tick_values(0, length) if 0 <= row < length]
+    # A number stands where its row begins; of cells that are rows, in their middle.
+    shift = 0.5 if cells < length else 0.0
+    which.set_ticks([row * cells / length - shift for row in rows], [f"{row:,.0f}" for row in rows])
     which.set_label_text("column" if axis == "x" else "row")

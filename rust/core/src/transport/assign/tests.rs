@@ -17,10 +17,10 @@ fn by_logs<T: Assignment>(scores: &[T], masses: &[f64], how: &Assigner) -> Vec<f
     let reg = T::from_f64(how.reg).to_f64();
     let mut t: Vec<f64> = scores.iter().map(|s| T::from_f64(s.to_f64() / reg).to_f64()).collect();
     for _ in 0..how.iterations {
-        for j in 0..m {
+        for (j, mass) in masses.iter().enumerate() {
             let sum = log_sum(t.iter().skip(j).step_by(m).copied());
             let sum = if how.rule == PriorRule::Multiplied { 0.0 } else { sum };
-            let step = if masses[j] > 0.0 { masses[j].ln() - sum } else { f64::NEG_INFINITY };
+            let step = if *mass > 0.0 { mass.ln() - sum } else { f64::NEG_INFINITY };
             t.iter_mut().skip(j).step_by(m).for_each(|x| *x += step);
         }
         for row in t.chunks_mut(m) {
