@@ -89,8 +89,11 @@ def appearing_folder(
             if file.is_file():
                 flush(file)
         _put(draft, folder, replaceable)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(draft, ignore_errors=True)
+        if isinstance(error, OSError) and str(error.filename).startswith(f"{draft}{os.sep}"):
+            # Of the draft nobody has heard, and it is gone.
+            error.filename = str(folder / Path(error.filename).relative_to(draft))
         for parent in created:
             with contextlib.suppress(OSError):
                 parent.rmdir()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,25 +16,6 @@ from isomorph.cli import main
 from isomorph.errors import FormatError
 from isomorph.vocab import trim, untrim
 from support import small_models as small
-from support.process import environment
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    small.write(tmp_path / "model", "llama")
-    return tmp_path / "model"
-
-
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
-    return small.write_text(tmp_path / "corpus.txt", small.CORPUS)
-
-
-def state(folder: Path) -> dict[str, bytes | None]:
-    return {
-        file.relative_to(folder).as_posix(): file.read_bytes() if file.is_file() else None
-        for file in folder.rglob("*")
-    }
 
 
 def edit(file: str, change: Callable[[dict], object]) -> Callable[[Path], object]:
@@ -155,22 +133,22 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_damaged_models(tmp_path, model, corpus, cause, capsys):
     damage, message = DAMAGED[cause]
     damage(model)
-    before = state(tmp_path)
+    before = small.state(tmp_path)
     with pytest.raises((FormatError, FileNotFoundError), match=message):
         trim(model, tmp_path / "out", corpus=corpus)
-    assert state(tmp_path) == before
+    assert small.state(tmp_path) == before
     assert main(["trim", str(model), "--corpus", str(corpus), "-o", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
     assert said.startswith("isomorph: error: ")
     assert said.count("\n") == 1
-    assert state(tmp_path) == before
+    assert small.state(tmp_path) == before
 
 
 def test_held_out_text_that_is_not_there_is_told_first(tmp_path, model, corpus):
-    before = state(tmp_path)
+    before = small.state(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"missing\.txt"):
         trim(model, tmp_path / "out", corpus=corpus, held_out=tmp_path / "missing.txt")
-    assert state(tmp_path) == before
+    assert small.state(tmp_path) == before
 
 
 def test_onnx_beside_can_be_left_out(tmp_path, model, corpus):
@@ -185,14 +163,14 @@ def test_onnx_beside_can_be_left_out(tmp_path, model, corpus):
 def test_texts_that_are_none(tmp_path, model, data):
     file = tmp_path / "bad.txt"
     file.write_bytes(data)
-    before = state(tmp_path)
+    before = small.state(tmp_path)
     with pytest.raises(FormatError, match=r"line 2, byte 10: expected UTF-8|expected text"):
         trim(model, tmp_path / "out", corpus=file)
-    assert state(tmp_path) == before
+    assert small.state(tmp_path) == before
 
 
 def test_where_a_model_may_not_be_written(tmp_path, model, corpus):
-    before = state(tmp_path)
+    before = small.state(tmp_path)
     for out in (model, model / "inside", tmp_path):
         with pytest.raises(ValueError, match="expected a folder apart from the model's"):
             trim(model, out, corpus=corpus)
@@ -209,7 +187,7 @@ def test_where_a_model_may_not_be_written(tmp_path, model, corpus):
     assert (full / "precious.txt").read_text() == "x"
     (full / "precious.txt").unlink()
     full.rmdir()
-    assert state(tmp_path) == before
+    assert small.state(tmp_path) == before
 
 
 def test_an_earlier_trim_is_replaced_when_asked(tmp_path, model, corpus):
@@ -228,11 +206,11 @@ def test_what_was_added_to_a_trim_is_not_removed_with_it(tmp_path, model, corpus
     trim(model, out, corpus=corpus)
     (out / name).parent.mkdir(exist_ok=True)
     (out / name).write_bytes(corpus.read_bytes())
-    before = state(tmp_path)
+    before = small.state(tmp_path)
     with pytest.raises(FileExistsError, match="was not written by the trim") as caught:
         trim(model, out, corpus=out / name, overwrite=True)
     assert caught.value.filename == str(out / name)
-    assert state(tmp_path) == before
+    assert small.state(tmp_path) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -247,94 +225,6 @@ def test_a_folder_that_cannot_be_made(tmp_path, model, corpus):
     """A file where a folder should be stands for one that cannot be written to."""
     with pytest.raises(OSError, match=r"corpus\.txt"):
         trim(model, corpus / "below" / "out", corpus=corpus)
-
-
-def _python(code: str, **options: object) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-@pytest.mark.parametrize("limit", [2_000, 20_000])
-def test_a_full_disk(tmp_path, model, corpus, limit):
-    """A limit on the size of files stands for the full disk: for weights, then for a tokenizer."""
-    before = state(tmp_path)
-    process = _python(f"""
-import resource, signal
-from isomorph.vocab import trim
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-try:
-    trim({str(model)!r}, {str(tmp_path / "out")!r}, corpus={str(corpus)!r})
-except OSError as error:
-    print(type(error).__name__, error.errno)
-""")
-    out, err = process.communicate(timeout=120)
-    assert out.startswith(b"OSError 27"), err
-    assert state(tmp_path) == before
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_trim_that_is_stopped(tmp_path, model, corpus, how):
-    out = tmp_path / "out"
-    original = state(model)
-    process = _python(f"""
-import signal, time
-from isomorph.vocab import trim
-from isomorph.vocab.trimming import _undo
-signal.signal(signal.SIGINT, signal.default_int_handler)
-def wait(*arguments):
-    print("ready", flush=True)
-    time.sleep(60)
-_undo.save = wait
-trim({str(model)!r}, {str(out)!r}, corpus={str(corpus)!r})
-""")
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    process.send_signal(how)
-    started = time.perf_counter()
-    process.communicate(timeout=60)
-    assert time.perf_counter() - started < 20
-    assert not out.exists()
-    assert state(model) == original
-    drafts = [file.name for file in tmp_path.iterdir() if file.name.endswith(".partial")]
-    assert len(drafts) == (how == signal.SIGKILL)
-    # What a process left that was killed, the next one finds and removes.
-    done = trim(model, out, corpus=corpus)
-    assert any("had left it" in note for note in done.notes) == (how == signal.SIGKILL)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["corpus.txt", "model", "out"]
-
-
-def test_what_another_process_writes_is_left_alone(tmp_path, model, corpus):
-    from isomorph._folders import appearing_folder
-
-    with appearing_folder(tmp_path / "out") as draft:
-        (draft / "file.txt").write_text("x")
-        notes: list[str] = []
-        with appearing_folder(tmp_path / "out", note=notes.append) as other:
-            (other / "first.txt").write_text("y")
-        assert "left alone" in notes[0]
-        (tmp_path / "out" / "first.txt").unlink()
-    assert (tmp_path / "out" / "file.txt").read_text() == "x"
-
-
-def test_a_replacement_that_was_killed_half_way_is_put_back(tmp_path):
-    from isomorph._folders import appearing_folder
-
-    lost = tmp_path / ".out.0123456789ab.replaced"
-    lost.mkdir()
-    (lost / "old.txt").write_text("x")
-    notes: list[str] = []
-    with (
-        pytest.raises(FileExistsError),
-        appearing_folder(tmp_path / "out", note=notes.append),
-    ):
-        raise AssertionError
-    assert (tmp_path / "out" / "old.txt").read_text() == "x"
-    assert "put back" in notes[0]
 
 
 def test_a_hub_id_without_the_hub(tmp_path, corpus, monkeypatch):
@@ -451,7 +341,7 @@ def test_nothing_wrong_is_certified(tmp_path, model, corpus, fault, monkeypatch)
         spoil(out)
 
     monkeypatch.setattr(_undo, "save", spoiled)
-    before = state(tmp_path)
+    before = small.state(tmp_path)
     with pytest.raises(IsomorphError, match=message):
         trim(model, tmp_path / "out", corpus=corpus)
-    assert state(tmp_path) == before
+    assert small.state(tmp_path) == before

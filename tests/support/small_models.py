@@ -289,6 +289,14 @@ def write_json(file: Path, value: Any) -> None:
     file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
+def state(folder: Path) -> dict[str, bytes | None]:
+    """Everything below a folder, byte for byte."""
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes() if file.is_file() else None
+        for file in folder.rglob("*")
+    }
+
+
 def read_json(file: Path) -> Any:
     """Read JSON."""
     return json.loads(file.read_bytes())

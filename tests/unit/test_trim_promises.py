@@ -138,3 +138,73 @@ def test_whole_words_are_looked_up_in_a_model_only_when_asked(tmp_path):
         assert any("tokenizer_class" in note for note in done.notes) is bool(asked)
         sizes[asked] = done.after.tokens
     assert sizes[True] < sizes[None]
+
+
+def test_markers_that_are_looked_up_by_themselves_are_kept(tmp_path):
+    model = word_model(tmp_path / "in")
+    prefixes = {
+        "query_prefix": "slow",
+        "document_prefix": "house ",
+        "skiplist_words": ["tree", "!"],
+    }
+    small.write_json(model / "config_sentence_transformers.json", prefixes)
+    small.write_json(model / "artifact.metadata", {"query_token_id": "dog", "dim": 128})
+    corpus = small.write_text(tmp_path / "c.txt", ["the cat"])
+    trim(model, tmp_path / "out", corpus=corpus, multiple_of=1)
+    kept = set(Tokenizer.load(tmp_path / "out").tokens)
+    assert {"slow", "house", "tree", "dog"} <= kept
+    assert not {"runs", "fast"} & kept
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_ids_of_times_follow_that_of_no_times(tmp_path, size):
+    # With tokens of their own, as in later files of Whisper, or with rows alone.
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    times = [{"id": len(WORDS) + n, "content": f"<|{n}.00|>", **plain} for n in range(size)]
+    before = len(WORDS)
+    model = word_model(tmp_path / "in", before + 5, added=times)
+    small.write_json(model / "generation_config.json", {"no_timestamps_token_id": before - 1})
+    corpus = small.write_text(tmp_path / "c.txt", ["the cat"])
+    trim(model, tmp_path / "out", corpus=corpus, multiple_of=1)
+    first = small.read_json(tmp_path / "out" / "generation_config.json")["no_timestamps_token_id"]
+    np.testing.assert_array_equal(rows_of(tmp_path / "out")[first:], rows_of(model)[before - 1 :])
+
+
+@pytest.mark.parametrize("how", ["trained", "edited"])
+def test_a_trim_that_was_changed_since_is_not_replaced(tmp_path, how):
+    model = word_model(tmp_path / "in")
+    corpus = small.write_text(tmp_path / "c.txt", ["the cat"])
+    out = tmp_path / "out"
+    trim(model, out, corpus=corpus)
+    name = "model.safetensors" if how == "trained" else "config.json"
+    data = (out / name).read_bytes()
+    # The same length, or another.
+    data = data[:-1] + bytes([data[-1] ^ 1]) if how == "trained" else data + b"\n"
+    (out / name).write_bytes(data)
+    with pytest.raises(FileExistsError, match="was changed since the trim") as caught:
+        trim(model, out, corpus=corpus, overwrite=True)
+    assert caught.value.filename == str(out / name)
+    assert (out / name).read_bytes() == data
+
+
+def test_a_table_of_the_first_ids_alone_is_refused_with_the_reason(tmp_path):
+    model = word_model(tmp_path / "in")
+    size = len(WORDS)
+    tensors = {
+        "embed_tokens.weight": ("F32", (size, WIDTH)),
+        "embed_tokens_per_layer.weight": ("F32", (size - 2, 8)),
+    }
+    small.write_weights(model, tensors)
+    corpus = small.write_text(tmp_path / "c.txt", ["the cat"])
+    for tables in (None, {"embed_tokens_per_layer.weight": None}):
+        with pytest.raises(FormatError, match=r"embed_tokens_per_layer.weight.*images and sound"):
+            trim(model, tmp_path / "out", corpus=corpus, tables=tables)
+    # Of the same size, it is trimmed with the other.
+    tensors["embed_tokens_per_layer.weight"] = ("F32", (size, 8))
+    small.write_weights(model, tensors)
+    small.write_json(
+        model / "config.json", {"vocab_size": size, "vocab_size_per_layer_input": size}
+    )
+    done = trim(model, tmp_path / "out", corpus=corpus, multiple_of=1)
+    made = small.read_json(tmp_path / "out" / "config.json")
+    assert made["vocab_size"] == made["vocab_size_per_layer_input"] == done.after.rows < size

@@ -169,6 +169,10 @@ class Checkpoint:
             and (padding < _FEW or self.config.get("model_type") in _POSITIONS_BY_PADDING)
         ):
             ids |= set(range(padding + 1))
+        for field in (field for fields in self.id_fields.values() for field in fields):
+            if _configs.field_of(field.name) == "no_timestamps_token_id":
+                # Whisper's times are the ids behind it, whether the tokenizer has them or not.
+                ids |= set(range(field.id, self.rows))
         return np.array(sorted(ids), dtype=np.int64)
 
     def gather(self, index: NDArray[np.int64]) -> dict[str, Rows]:

@@ -56,6 +56,8 @@ _ADAPTER_B = re.compile(
 _SCALE = re.compile(
     r"(?:weight[._])?(?:scales?|scale_inv|zeros|zero_points?|qzeros|biases|absmax|min|max|SCB)$"
 )
+#: Gemma 3n has a second table, for its layers, which lacks the ids of images and sound.
+_PER_LAYER = re.compile(r"(?:^|\.)embed_tokens_per_layer\.")
 #: MobileBERT's head has the columns of its tokens that its narrow embeddings lack.
 _COLUMNS = re.compile(r"(?:^|\.)predictions\.dense\.weight$")
 #: Parts of a network that may have as many rows as there are tokens by chance,
@@ -169,6 +171,12 @@ def _place(
 ) -> tuple[Role, int] | None:
     """Return the role of a tensor and the axis of its tokens; None of one that is no table."""
     axis = _axis(tensor.shape, rows)
+    if axis is None and _PER_LAYER.search(tensor.name):
+        raise FormatError(
+            f"{folder}: {tensor.name}, of shape {tensor.shape}, is a table of the first ids of "
+            f"{rows:,}: the others stand for images and sound, and are told from text by their "
+            "numbers, which a trim would change; a model with two such tables is not trimmed"
+        )
     if tensor.name in named:
         role = named[tensor.name]
         # What the user names may have its tokens along any axis.

@@ -12,6 +12,8 @@ from isomorph.vocab.corpora import Corpus
 
 _PROMPTS = "config_sentence_transformers.json"
 _CASE = "sentence_bert_config.json"
+_COLBERT = "artifact.metadata"
+_MARKERS = ("query_token", "doc_token", "query_token_id", "doc_token_id")
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,14 @@ class Forms:
         What is put before a line.
     lower : bool
         Whether the model reads everything in lower case.
+    words : tuple of str
+        What is looked up by itself, as a token or as text: the markers of queries and documents of
+        models with a vector for each token, and what these skip.
     """
 
     prompts: tuple[str, ...] = ()
     lower: bool = False
+    words: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, folder: _folder.ModelFolder) -> Forms:
@@ -38,10 +44,15 @@ class Forms:
         FormatError
             A file that is no JSON object.
         """
-        said = _read(folder.root / _PROMPTS).get("prompts")
-        texts = said.values() if isinstance(said, dict) else ()
-        prompts = dict.fromkeys(text for text in texts if isinstance(text, str) and text)
-        return cls(tuple(prompts), _read(folder.transformer / _CASE).get("do_lower_case") is True)
+        settings = _read(folder.root / _PROMPTS)
+        said = settings.get("prompts")
+        prompts = _texts(list(said.values()) if isinstance(said, dict) else [])
+        lower = _read(folder.transformer / _CASE).get("do_lower_case") is True
+        words = [settings.get(name) for name in ("query_prefix", "document_prefix")]
+        words.append(settings.get("skiplist_words"))
+        colbert = _read(folder.root / _COLBERT)
+        words += [value for name, value in colbert.items() if name.endswith(_MARKERS)]
+        return cls(prompts, lower, _texts(words))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -63,7 +74,7 @@ class Forms:
 
     def corpus(self, corpus: Corpus | None) -> Corpus | None:
         """Give a corpus with every line in all its forms."""
-        if corpus is None or self == Forms():
+        if corpus is None or not (self.prompts or self.lower):
             return corpus
         return _InForms(corpus.parts, corpus.field, corpus.errors, self)
 
@@ -75,6 +86,12 @@ class _InForms(Corpus):
     def _read(self, part: Path | tuple[str, ...]) -> Iterator[str]:
         for line in super()._read(part):
             yield from self.forms(line)
+
+
+def _texts(values: list[Any]) -> tuple[str, ...]:
+    """Give the strings of a list, and of lists in it, each once."""
+    flat = (entry for value in values for entry in (value if isinstance(value, list) else [value]))
+    return tuple(dict.fromkeys(text for text in flat if isinstance(text, str) and text))
 
 
 def _read(file: Path) -> dict[str, Any]:

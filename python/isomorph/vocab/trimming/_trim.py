@@ -25,7 +25,7 @@ from isomorph.vocab.trimming import _card, _undo, _verification
 from isomorph.vocab.trimming._certificate import CERTIFICATE
 from isomorph.vocab.trimming._certifying import certify
 from isomorph.vocab.trimming._inputs import Forms
-from isomorph.vocab.trimming._paths import is_trim_alone, require_apart
+from isomorph.vocab.trimming._paths import is_trim_alone, is_trim_unchanged, require_apart
 from isomorph.vocab.trimming._result import Trimmed, expected, footprint
 from isomorph.vocab.trimming._rows import NewRows, new_rows
 
@@ -109,7 +109,7 @@ def trim(
     dry_run : bool, default False
         Plan, and say what would change; write nothing.
     overwrite : bool, default False
-        Replace `out` if an earlier trim wrote it and nothing was added since.
+        Replace `out` if an earlier trim wrote it, and nothing was added or changed since.
     command : str, optional
         What the model card says of how the trim was made. The call, in short, if not given.
     memory : int or str, optional
@@ -134,7 +134,7 @@ def trim(
     ValueError
         Options that contradict each other; `out` inside `model` or the reverse.
     FileExistsError
-        `out` has something in it; with `overwrite`, a file that no trim wrote.
+        `out` has something in it; with `overwrite`, a file that no trim wrote, or not so.
     OSError
         What cannot be read or written, a full disk among others.
 
@@ -171,7 +171,7 @@ def trim(
     )
     if out is not None:
         require_apart(Path(out), root)
-        require_free(Path(out), replaceable)
+        require_free(Path(out), is_trim_unchanged if overwrite else None)
     tokenizer = Tokenizer.load(checkpoint.folder.transformer, ignore_merges=ignore_merges)
     _require_agreement(tokenizer, checkpoint.folder.transformer)
     checkpoint.require_ids(tokenizer.size, str(checkpoint.folder.transformer))
@@ -182,7 +182,7 @@ def trim(
         tokenizer,
         corpus=forms.corpus(as_corpus(corpus, languages, field=field, errors=errors)),
         scripts=scripts,
-        keep=_listed(tokenizer, keep, checkpoint, forms.prompts, chosen=chosen),
+        keep=_listed(tokenizer, keep, checkpoint, forms, chosen=chosen),
         size=size,
         max_extra_tokens=max_extra_tokens,
         min_count=min_count,
@@ -277,17 +277,20 @@ def _listed(
     tokenizer: Tokenizer,
     keep: Any,
     checkpoint: Checkpoint,
-    prompts: Sequence[str],
+    forms: Forms,
     *,
     chosen: bool,
 ) -> Any:
-    """Give the ids that the user lists, those that configurations name, and those of prompts."""
+    """Give ids that the user lists, that configurations name, and of prompts and markers."""
     if keep is None and not chosen:
         return None  # Nothing says what to keep: the plan refuses that.
     held = [old for old in checkpoint.required.tolist() if old < tokenizer.size]
     held = [old for old in held if tokenizer.tokens[old] is not None]
-    prompted = (int(old) for line in tokenizer.encode(prompts) for old in line)
-    return sorted({*held, *prompted, *listed(tokenizer, keep).tolist()})
+    said = tokenizer.encode([*forms.prompts, *forms.words])
+    prompted = (int(old) for line in said for old in line)
+    words = set(forms.words)
+    whole = (old for old, token in enumerate(tokenizer.tokens) if token in words)
+    return sorted({*held, *prompted, *whole, *listed(tokenizer, keep).tolist()})
 
 
 def _stale_vocabularies(checkpoint: Checkpoint, planned: TrimPlan) -> tuple[str, ...]:
