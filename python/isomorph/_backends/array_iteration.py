@@ -25,6 +25,8 @@ ANNEALED_TO = 0.03
 #: Newton's method takes over from extrapolation where, going by so many passes, it would take
 #: more than that many others.
 TRIED, PATIENCE = 3, 10
+#: What of the dual is rounding; and how many passes may go without that it is seen to rise.
+ROUNDING, HELD_OUT = 1e-13, 20
 #: How many rows and columns tell the costs' spread.
 SAMPLE = 64
 
@@ -82,6 +84,9 @@ class Stage:
     limit: int
     trace: Trace
     best: Point | None = None
+    #: The smallest error before the last pass, and how many passes ago the smallest was found.
+    least: float = math.inf
+    since: int = 0
 
     def at(self, g: Any) -> Point:
         """Make a pass."""
@@ -111,9 +116,22 @@ class Stage:
             abs(of_rows) + abs(of_columns) + mass,
         )
         self.trace.add(error, self.reg)
+        self.least, self.since = math.inf if self.best is None else self.best.error, self.since + 1
         if self.best is None or point.error < self.best.error:
-            self.best = point
+            self.best, self.since = point, 0
         return point
+
+    def helped(self, before: Point, point: Point) -> bool:
+        """Whether an extrapolation from `before` led to where it may go on from.
+
+        The dual rises, or the error is the smallest so far; where the dual changes by no more than
+        its rounding, some passes may be tried until one finds the smallest error so far. So nothing
+        is gone through again and again.
+        """
+        rise, rounding = point.dual - before.dual, ROUNDING * point.size
+        if rise > rounding or self.since == 0:
+            return True
+        return rise > -rounding and self.since <= HELD_OUT
 
     def over(self, point: Point) -> bool:
         """Whether this point is good enough, or was the last."""
@@ -236,7 +254,7 @@ def extrapolated(stage: Stage, point: Point, mixing: Mixing | None, *, patient: 
     errors = [point.error]
     before, plain = point, None
     while not stage.over(point):
-        if plain is not None and not (point.dual > before.dual or point.error < before.error):
+        if plain is not None and not stage.helped(before, point):
             # The plain step from where the extrapolation began always raises the dual.
             assert mixing is not None
             mixing.forget()

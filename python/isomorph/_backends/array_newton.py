@@ -23,7 +23,7 @@ DAMPING, DAMPED_MORE, LEAST_DAMPED = 1e-2, 4.0, 1e-2
 #: How small the residual of the linear system has to become, and in how many steps at most.
 SOLVED, LINEAR_STEPS = 0.1, 1000
 #: Steps are shortened by this until the dual rises by this part of what its slope says.
-SHORTENED, RISEN, SHORTEST = 0.25, 1e-4, 1e-3
+SHORTENED, RISEN, SHORTEST = 0.25, 0.1, 1e-3
 #: Where a column has to change by more than exp of this, the plain step knows better.
 FAR = 2.0
 #: So many steps in a row that lead nowhere are enough.
@@ -35,7 +35,7 @@ class Newton:
 
     def __init__(self, xp: Any, rows: Exact, columns: Exact) -> None:
         self.xp, self.rows, self.columns = xp, rows, columns
-        self.factor, self.failures = 1.0, 0
+        self.factor, self.failures, self.plain = 1.0, 0, False
 
     @property
     def failed(self) -> bool:
@@ -45,7 +45,9 @@ class Newton:
     def step(self, stage: Stage, point: Point) -> Point:
         """Make a step, and the passes that it takes."""
         xp = self.xp
-        if float(xp.max(xp.abs(point.residual))) > FAR:
+        # Not twice in a row: a column may be far from what it needs, and near what others allow.
+        self.plain = not self.plain and float(xp.max(xp.abs(point.residual))) > FAR
+        if self.plain:
             return stage.at(point.g + point.residual)
         with _quiet():
             sums = xp.where(self.columns.held, xp.exp(point.logs), xp.zeros_like(point.g))
@@ -54,7 +56,7 @@ class Newton:
         slope, length = float(xp.sum(gradient * direction)), 1.0
         while length > SHORTEST:
             found = stage.at(point.g + length * direction)
-            if self._good(point, found, length * slope):
+            if self._good(stage, point, found, length * slope):
                 self.factor = (
                     max(self.factor / DAMPED_MORE, LEAST_DAMPED)
                     if length == 1.0
@@ -70,12 +72,12 @@ class Newton:
         return stage.at(point.g + point.residual)
 
     @staticmethod
-    def _good(point: Point, found: Point, promised: float) -> bool:
+    def _good(stage: Stage, point: Point, found: Point, promised: float) -> bool:
         rise = found.dual - point.dual
-        if rise >= RISEN * promised or found.error < 0.5 * point.error:
+        if rise >= RISEN * promised or found.error < 0.5 * stage.least:
             return True
         # What the dual rises by near the solution is less than its rounding.
-        return abs(rise) < 1e-13 * point.size and found.error < point.error
+        return abs(rise) < ROUNDING * point.size and found.error < point.error
 
     def _direction(self, stage: Stage, point: Point, sums: Any, gradient: Any) -> Any:
         xp, a, held = self.xp, self.rows.mass, self.columns.held

@@ -90,6 +90,8 @@ pub fn iterate(
             limit,
             history: &mut history,
             best: &mut best,
+            least: f64::INFINITY,
+            since: 0,
             control,
         };
         solve(&mut stage, &mut point, &mut work, how)?;
@@ -166,11 +168,9 @@ fn extrapolate(
     let (ahead, plain, errors) = (&mut work.ahead, &mut work.plain, &mut work.errors);
     errors.clear();
     errors.push(point.error);
-    let (mut dual, mut error) = (point.dual, point.error);
-    let mut extrapolated = false;
+    let (mut dual, mut extrapolated) = (point.dual, false);
     while !stage.over(point) {
-        let helped = point.dual > dual || point.error < error;
-        if extrapolated && !helped {
+        if extrapolated && !stage.helped(dual, point) {
             // The plain step from where the extrapolation began always raises the dual.
             if let Some(mixing) = &mut mixing {
                 mixing.forget();
@@ -178,7 +178,7 @@ fn extrapolate(
             point.g.copy_from_slice(plain);
             extrapolated = false;
         } else {
-            (dual, error) = (point.dual, point.error);
+            dual = point.dual;
             for (plain, (g, step)) in plain.iter_mut().zip(point.g.iter().zip(&point.residual)) {
                 *plain = g + step;
             }

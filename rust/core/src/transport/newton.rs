@@ -6,7 +6,7 @@
 //! gradients, Q being what of P is more than a small part of its row: for a small reg that is little.
 
 use super::part::Part;
-use super::point::{Point, Stage};
+use super::point::{Point, ROUNDING, Stage};
 use crate::Result;
 use crate::memory::filled;
 
@@ -28,7 +28,7 @@ const SOLVED: f64 = 0.1;
 const LINEAR_STEPS: usize = 1000;
 /// Steps are shortened by this until the dual rises by this part of what its slope says.
 const SHORTENED: f64 = 0.25;
-const RISEN: f64 = 1e-4;
+const RISEN: f64 = 0.1;
 const SHORTEST: f64 = 1e-3;
 /// Where a column has to change by more than exp of this, the plain step knows better.
 const FAR: f64 = 2.0;
@@ -58,10 +58,12 @@ impl Newton {
         if self.sums.is_empty() {
             self.allocate(stage)?;
         }
-        let (mut factor, mut failures) = (1.0, 0);
+        let (mut factor, mut failures, mut far) = (1.0, 0, false);
         while failures < FAILURES && !stage.over(point) {
             let farthest = point.residual.iter().fold(0.0, |most: f64, step| most.max(step.abs()));
-            if farthest > FAR {
+            // Not twice in a row: a column may be far from what it needs, and near what others allow.
+            far = !far && farthest > FAR;
+            if far {
                 plain(stage, point)?;
                 continue;
             }
@@ -110,7 +112,7 @@ impl Newton {
                 found.g[j] = point.g[j] + length * step;
             }
             stage.at(found)?;
-            let good = is_good(point, found, length * slope);
+            let good = is_good(stage, point, found, length * slope);
             if good || stage.over(found) {
                 std::mem::swap(point, found);
                 return Ok(Some(length));
@@ -202,12 +204,12 @@ fn plain(stage: &mut Stage<'_>, point: &mut Point) -> Result<()> {
     stage.at(point)
 }
 
-fn is_good(point: &Point, found: &Point, promised: f64) -> bool {
+fn is_good(stage: &Stage<'_>, point: &Point, found: &Point, promised: f64) -> bool {
     let rise = found.dual - point.dual;
     // What the dual rises by near the solution is less than its rounding.
-    let flat = rise.abs() < 1e-13 * point.size;
+    let flat = rise.abs() < ROUNDING * point.size;
     rise >= RISEN * promised
-        || found.error < 0.5 * point.error
+        || found.error < 0.5 * stage.least
         || (flat && found.error < point.error)
 }
 

@@ -5,6 +5,11 @@ use crate::Result;
 use crate::memory::filled;
 use crate::runtime::Control;
 
+/// What of the dual is rounding.
+pub(super) const ROUNDING: f64 = 1e-13;
+/// How many passes may go without that the dual is seen to rise.
+const HELD_OUT: usize = 20;
+
 /// Column potentials `g`, and what a pass said about them; errors are parts of the mass.
 #[derive(Clone, Debug)]
 pub(super) struct Point {
@@ -60,6 +65,9 @@ pub(super) struct Stage<'a> {
     pub history: &'a mut Vec<(f64, f64)>,
     /// The point with the smallest error.
     pub best: &'a mut Point,
+    /// The smallest error before the last pass, and how many passes ago the smallest was found.
+    pub least: f64,
+    pub since: usize,
     pub control: &'a Control,
 }
 
@@ -102,10 +110,23 @@ impl Stage<'_> {
         point.dual = of_rows + of_columns - moved;
         point.size = of_rows.abs() + of_columns.abs() + mass;
         self.history.push((error, self.reg));
+        self.least = self.best.error;
+        self.since += 1;
         if point.error < self.best.error || self.best.error == f64::INFINITY {
             self.best.copy(point);
+            self.since = 0;
         }
         Ok(())
+    }
+
+    /// Whether an extrapolation, from where the dual was `before`, led to where it may go on from.
+    ///
+    /// The dual rises, or the error is the smallest so far; where the dual changes by no more than its
+    /// rounding, some passes may be tried until one finds the smallest error so far. So nothing is gone
+    /// through again and again.
+    pub fn helped(&self, before: f64, point: &Point) -> bool {
+        let (rise, rounding) = (point.dual - before, ROUNDING * point.size);
+        rise > rounding || self.since == 0 || (rise > -rounding && self.since <= HELD_OUT)
     }
 
     /// Whether this point is good enough, or was the last.
