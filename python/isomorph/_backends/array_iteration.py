@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from isomorph._backends import Solved, Solver
 from isomorph._backends.array_extrapolation import Anderson, Relaxation
 from isomorph._backends.array_neighbors import _quiet
-from isomorph._backends.array_newton import Newton
+from isomorph._backends.array_newton import ROUNDING, Newton
 from isomorph._backends.sides import Exact, Within
 
 #: Annealing begins at this part of the costs' spread, where the problem is easy, and halves reg.
@@ -25,8 +25,8 @@ ANNEALED_TO = 0.03
 #: Newton's method takes over from extrapolation where, going by so many passes, it would take
 #: more than that many others.
 TRIED, PATIENCE = 3, 10
-#: What of the dual is rounding; and how many passes may go without that it is seen to rise.
-ROUNDING, HELD_OUT = 1e-13, 20
+#: How many passes may go without that the dual is seen to rise.
+HELD_OUT = 20
 #: How many rows and columns tell the costs' spread.
 SAMPLE = 64
 

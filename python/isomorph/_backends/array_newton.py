@@ -24,6 +24,8 @@ DAMPING, DAMPED_MORE, LEAST_DAMPED = 1e-2, 4.0, 1e-2
 SOLVED, LINEAR_STEPS = 0.1, 1000
 #: Steps are shortened by this until the dual rises by this part of what its slope says.
 SHORTENED, RISEN, SHORTEST = 0.25, 0.1, 1e-3
+#: What of the dual is rounding.
+ROUNDING = 1e-13
 #: Where a column has to change by more than exp of this, the plain step knows better.
 FAR = 2.0
 #: So many steps in a row that lead nowhere are enough.
