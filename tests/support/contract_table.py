@@ -21,7 +21,7 @@ from support.learning_contracts import LEARNING
 from support.many_spaces_contracts import MANY_SPACES, MANY_SPACES_WITHOUT_ARRAYS, SHAPES
 from support.rcsls_contracts import RCSLS
 from support.transport_contracts import TRANSPORT, TRANSPORT_WITHOUT_ARRAYS
-from support.unbalanced_contracts import UNBALANCED
+from support.unbalanced_contracts import GRADIENTS_WITHOUT_ARRAYS, UNBALANCED
 from support.vocab_mixing_contracts import MIXING, MIXING_WITHOUT_ARRAYS
 from support.vocab_planning_contracts import PLANNING
 from support.vocab_remap_contracts import REMAPS
@@ -689,6 +689,7 @@ WITHOUT_ARRAYS = {
     **BRIDGES_WITHOUT_ARRAYS,
     **MIXING_WITHOUT_ARRAYS,
     **TRANSPORT_WITHOUT_ARRAYS,
+    **GRADIENTS_WITHOUT_ARRAYS,
     **{
         f"Moments.{name}": _MOMENTS
         for name in (

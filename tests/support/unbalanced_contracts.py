@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import isomorph as iso
 from isomorph.transport import Transport
 from support.contracts import Argument, Contract
 
-ROWS, COLUMNS = 23, 31
+ROWS, COLUMNS, WIDTH = 23, 31, 5
 
 #: +inf forbids a pair; tests/unit/test_unbalanced_transport.py has what else is not finite.
 _COST = Argument((ROWS, COLUMNS), draw=lambda rng, shape: rng.random(shape), finite=False)
@@ -44,7 +45,41 @@ _REFUSED: tuple[tuple[dict[str, Any], type[Exception], str], ...] = (
     ({"acceleration": "newton"}, ValueError, "acceleration: expected one of auto, anderson"),
 )
 
-UNBALANCED = tuple(
+
+@functools.cache
+def _solved(library: str) -> Transport:
+    cost = np.random.default_rng(0).random((ROWS, COLUMNS))
+    if library == "numpy":
+        return iso.sinkhorn(None, None, cost, 0.1)
+    import array_api_strict
+
+    return iso.sinkhorn(None, None, array_api_strict.asarray(cost), 0.1)
+
+
+def _gradient(x: Any, y: Any, cost: str = "cosine", **options: Any) -> Any:
+    library = "numpy" if isinstance(x, np.ndarray) else "strict"
+    return _solved(library).gradient_points(x, y, cost=cost, **options)
+
+
+GRADIENTS = tuple(
+    Contract(
+        "Transport.gradient_points",
+        {"x": Argument((ROWS, WIDTH)), "y": Argument((COLUMNS, WIDTH))},
+        functools.partial(_gradient, cost=cost),
+        variant=cost,
+        takes_threads=False,
+        same_columns=("y",),
+        refused=(({"cost": "l2"}, ValueError, "cost: expected one of cosine, dot, sqeuclidean"),),
+    )
+    for cost in ("cosine", "dot", "sqeuclidean")
+)
+
+GRADIENTS_WITHOUT_ARRAYS = {
+    name: "a result tells about itself; tests/unit/test_transport_gradients.py"
+    for name in ("Transport.gradient_cost", "Transport.gradient_masses")
+}
+
+UNBALANCED = GRADIENTS + tuple(
     Contract(
         name,
         {"cost": _COST, **masses},

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from isomorph.vocab._extras import require
+from isomorph._extras import require
 
 
 def test_a_library_that_is_there() -> None:

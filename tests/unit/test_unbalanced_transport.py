@@ -276,6 +276,13 @@ def test_rows_that_are_all_full_do_not_run_away():
     assert found.gap < 1e-8
 
 
+def test_potentials_that_drift_for_long_get_there(rng):
+    """The plain iteration moves by a constant step each time, a thousand times."""
+    a, b, cost = np.ones(6), np.ones(8), ((rng.random((6, 1, 3)) - rng.random((8, 3))) ** 2).sum(-1)
+    found = iso.sinkhorn_partial(a, b, cost, 1e-3, mass=5.97, max_iter=2000, tol=1e-8)
+    assert found.gap < 1e-6
+
+
 def test_splitting_a_point_changes_nothing_with_the_product(problem):
     a, b, cost = problem
     whole = iso.sinkhorn_unbalanced(a, b, cost, 0.1, penalty=1.0, reference="product", **TIGHT)

@@ -49,6 +49,30 @@ class Anderson:
         return g + residual - weights @ (moves + turns), True
 
 
+class Striding(Anderson):
+    """Anderson's extrapolation; and where it fails, longer and longer plain steps.
+
+    With bounds on the potentials these may drift for long by the same step each time, until another
+    point is full. Differences of such steps tell nothing, but a multiple of them is right.
+    """
+
+    def __init__(self, xp: Any, mass: Any) -> None:
+        # One, once what is not there is forgotten.
+        self.length, self.striding = 0.5, False
+        super().__init__(xp, mass)
+
+    def forget(self) -> None:
+        """See Anderson."""
+        super().forget()
+        self.length = max(1.0, self.length / 4.0) if self.striding else 2.0 * self.length
+
+    def next(self, g: Any, residual: Any, error: float) -> tuple[Any, bool]:
+        """See Anderson."""
+        ahead, more = super().next(g, residual, error)
+        self.striding = not more and self.length > 1.0
+        return (g + self.length * residual, True) if self.striding else (ahead, more)
+
+
 class Relaxation:
     """Successive over-relaxation of both sides' potentials, the rows' being eliminated.
 

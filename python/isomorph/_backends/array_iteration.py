@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from isomorph._backends import Solved, Solver
-from isomorph._backends.array_extrapolation import Anderson, Relaxation
+from isomorph._backends.array_extrapolation import Anderson, Relaxation, Striding
 from isomorph._backends.array_neighbors import _quiet
 from isomorph._backends.array_newton import ROUNDING, Newton
-from isomorph._backends.sides import Exact, Within
+from isomorph._backends.sides import AtMost, Exact, Within
 
 #: Annealing begins at this part of the costs' spread, where the problem is easy, and halves reg.
 ANNEALED_BELOW, ANNEALED_FROM, ANNEALED_BY = 0.1, 0.2, 2.0
@@ -245,7 +245,8 @@ def solve(stage: Stage, g: Any, how: str) -> None:
     if how == "overrelaxation":
         mixing = Relaxation(stage.xp, stage.columns.mass)
     elif how != "none":
-        mixing = Anderson(stage.xp, stage.columns.mass)
+        bounded = isinstance(stage.rows, AtMost) or isinstance(stage.columns, AtMost)
+        mixing = (Striding if bounded else Anderson)(stage.xp, stage.columns.mass)
     extrapolated(stage, point, mixing, patient=True)
 
 

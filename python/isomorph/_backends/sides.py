@@ -24,9 +24,15 @@ EVERYTHING = slice(None)
 class Exact:
     """The sums are the masses: A(r) is 0 for r = a, and infinite else."""
 
-    def __init__(self, xp: Any, mass: Any, reference: Any = None) -> None:
+    #: The slope of what is minimised in mass that can go nowhere.
+    stuck = 0.0
+
+    def __init__(self, xp: Any, mass: Any, *, reference: Any = None, lost: Any = None) -> None:
+        """Take masses of which those that are `lost`, having nowhere to go, are 0."""
         self.xp, self.mass, self.held = xp, mass, mass > 0
-        self.reference = xp.zeros_like(mass) if reference is None else reference
+        none = xp.zeros_like(mass)
+        self.reference = none if reference is None else reference
+        self.lost = none if lost is None else lost
         with _quiet():
             self.logs = xp.where(self.held, xp.log(mass), xp.zeros_like(mass))
 
@@ -58,6 +64,18 @@ class Exact:
         """Give the side's term of the dual, -A*(-f)."""
         return float(self.xp.sum((self._known(own) - self.reference) * self.mass))
 
+    def slope(self, own: Any, sums: Any) -> Any:
+        """Give the derivative of what is minimised with respect to the masses.
+
+        That is the potential, or what A(r) says; -inf without mass, where that is the limit.
+        """
+        del sums
+        return self._with_stuck(own - self.reference)
+
+    def _with_stuck(self, slopes: Any) -> Any:
+        slopes = self.xp.where(self.held, slopes, -self.xp.inf)
+        return self.xp.where(self.lost > 0, self.stuck, slopes)
+
     def _known(self, logs: Any, rows: slice = EVERYTHING) -> Any:
         return self.xp.where(self.held[rows], logs, self.xp.zeros_like(logs))
 
@@ -72,9 +90,9 @@ class Relaxed(Exact):
     log s), with share = penalty / (penalty + 1) and s the sums without f.
     """
 
-    def __init__(self, xp: Any, mass: Any, penalty: float, reference: Any, lost: float) -> None:
-        super().__init__(xp, mass, reference)
-        self.penalty, self.lost = penalty, lost
+    def __init__(self, xp: Any, mass: Any, penalty: float, *, reference: Any, lost: Any) -> None:
+        super().__init__(xp, mass, reference=reference, lost=lost)
+        self.penalty = self.stuck = penalty
         self.share, self.rest = penalty / (penalty + 1.0), 1.0 / (penalty + 1.0)
 
     def change(self, logs: Any, own: Any, rows: slice = EVERYTHING) -> Any:
@@ -84,15 +102,16 @@ class Relaxed(Exact):
         return self.share * missing - self.rest * (own - self.reference[rows])
 
     def dual(self, own: Any) -> float:
-        """See Exact; `lost` is the mass that cannot go anywhere, and pays its penalty."""
+        """See Exact; mass that can go nowhere pays its penalty."""
         xp = self.xp
         with _quiet():
             kept = self.mass * xp.expm1((self.reference - self._known(own)) / self.penalty)
-        return self.penalty * (self.lost - float(xp.sum(self._where_held(kept))))
+        return self.penalty * float(xp.sum(self.lost) - xp.sum(self._where_held(kept)))
 
     def paid(self, sums: Any) -> float:
         """Give A of these sums."""
-        return self.penalty * (self.lost + self._divergence(sums, self.mass))
+        lost = float(self.xp.sum(self.lost))
+        return self.penalty * (lost + self._divergence(sums, self.mass))
 
     def missed(self, sums: Any, own: Any) -> float:
         """Give A(r) + A*(-f) + <f, r> of sums r: 0 or more, and 0 if f is right for them.
@@ -103,6 +122,12 @@ class Relaxed(Exact):
         with _quiet():
             right = self.mass * xp.exp((self.reference - self._known(own)) / self.penalty)
         return self.penalty * self._divergence(sums, right)
+
+    def slope(self, own: Any, sums: Any) -> Any:
+        """See Exact: of penalty KL(r | a), that is penalty (1 - r / a)."""
+        del own
+        share = sums / self.xp.where(self.held, self.mass, 1.0)
+        return self._with_stuck(self.penalty * (1.0 - share))
 
     def _divergence(self, sums: Any, other: Any) -> float:
         return divergence(self.xp, sums, other, self.held)
@@ -124,8 +149,8 @@ class Within(AtMost):
     is the more columns are full, and there are only as many cases as columns.
     """
 
-    def __init__(self, xp: Any, mass: Any, total: float) -> None:
-        super().__init__(xp, mass)
+    def __init__(self, xp: Any, mass: Any, total: float, *, lost: Any) -> None:
+        super().__init__(xp, mass, lost=lost)
         self.total = total
 
     def change(self, logs: Any, own: Any, rows: slice = EVERYTHING) -> Any:
@@ -148,6 +173,11 @@ class Within(AtMost):
         known = self._known(own)
         most = float(xp.max(xp.where(self.held, own, xp.full_like(own, -xp.inf))))
         return most * self.total + float(xp.sum(self.mass * (known - most)))
+
+    def slope(self, own: Any, sums: Any) -> Any:
+        """See Exact: the potentials without the multiplier."""
+        most = self.xp.max(self.xp.where(self.held, own, self.xp.full_like(own, -self.xp.inf)))
+        return super().slope(own - most, sums)
 
     def _multiplier(self, logs: Any, own: Any, full: Any) -> float:
         """Give l. Column j is full from l = `full`_j on; the order of these is that of filling."""

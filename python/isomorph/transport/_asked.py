@@ -19,8 +19,13 @@ class Asked:
     columns: Exact
     #: What all of the plan comes to, if that is asked.
     total: float | None = None
-    #: In units of reg: sum a sum b, if the entropy is relative to the product of the masses.
-    constant: float = 0.0
+    #: The sums of the masses, if the entropy is relative to their product.
+    totals: tuple[float, float] | None = None
+
+    @property
+    def constant(self) -> float:
+        """What the entropy has in it beside the plan, in units of reg: sum a sum b."""
+        return 0.0 if self.totals is None else self.totals[0] * self.totals[1]
 
     def penalised(self) -> bool:
         """Whether sums pay for what they differ from the masses, so that all plans are allowed."""

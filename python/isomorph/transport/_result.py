@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from isomorph import _arrays, _checks
 from isomorph._results import Neighbors, Unpackable
 from isomorph.errors import ShapeError
+from isomorph.transport import _gradients
 from isomorph.transport._asked import Asked
 from isomorph.transport._problem import Problem
 
@@ -167,6 +168,10 @@ class Transport(Unpackable):
             share = block / xp.where(mass > 0, mass, xp.nan)[:, None]
             parts.append(xp.astype(share @ values, ready.dtype))
         return xp.concat(parts)
+
+    gradient_cost = _gradients.gradient_cost
+    gradient_points = _gradients.gradient_points
+    gradient_masses = _gradients.gradient_masses
 
     @cached_property
     def entropic_value(self) -> float:

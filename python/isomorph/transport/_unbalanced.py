@@ -148,18 +148,18 @@ def sinkhorn_unbalanced(
         made.b,
         tuple(name for name, one in zip("ab", penalties, strict=True) if one == math.inf),
     )
-    constant = float(xp.sum(made.a)) * float(xp.sum(made.b)) if product else 0.0
+    totals = (float(xp.sum(made.a)), float(xp.sum(made.b))) if product else None
     made, lost = _without_stuck(made)
-    sides = []
+    sides: list[Exact] = []
     for mass, one, without in zip((made.a, made.b), penalties, lost, strict=True):
         logs = xp.log(xp.where(mass > 0, mass, xp.ones_like(mass)))
         base = logs if product else xp.zeros_like(mass)
         if one == math.inf:
-            sides.append(Exact(xp, mass, base))
+            sides.append(Exact(xp, mass, reference=base))
         else:
-            sides.append(Relaxed(xp, mass, one / made.reg, base, without))
+            sides.append(Relaxed(xp, mass, one / made.reg, reference=base, lost=without))
     rows, columns = sides
-    asked = Asked(rows, columns, constant=constant)
+    asked = Asked(rows, columns, totals=totals)
     run = Run(runtime.resolve_threads(threads), progress)
     return _solve("sinkhorn_unbalanced", made, asked, columns.reference, initial, solver, run)
 
@@ -260,27 +260,30 @@ def sinkhorn_partial(
         raise ValueError(
             f"mass: expected at most the smaller sum of the masses, {min(most):.9g}, got {mass:.9g}"
         )
-    made, (without_a, without_b) = _without_stuck(made)
-    if mass > min(most[0] - without_a, most[1] - without_b) * (1.0 + _ROUNDING):
+    made, lost = _without_stuck(made)
+    most = float(xp.sum(made.a)), float(xp.sum(made.b))
+    if mass > min(most) * (1.0 + _ROUNDING):
         raise ValueError(
-            f"mass: expected at most {min(most[0] - without_a, most[1] - without_b):.9g}, what is "
-            f"in rows and columns with a pair that is not forbidden, got {mass:.9g}"
+            f"mass: expected at most {min(most):.9g}, what is in rows and columns with a pair that "
+            f"is not forbidden, got {mass:.9g}"
         )
     # The multiplier goes with the fuller side: with the other it would creep while that one fills.
     swapped = most[0] < most[1]
-    rows = _part(xp, made.a, most[0], mass, fuller=swapped)
-    columns = _part(xp, made.b, most[1], mass, fuller=not swapped)
+    rows = _part(xp, made.a, lost[0], mass, fuller=swapped)
+    columns = _part(xp, made.b, lost[1], mass, fuller=not swapped)
     asked = Asked(rows, columns, total=mass)
     run = Run(runtime.resolve_threads(threads), progress)
+    # What is known about the solution would be lost on the way.
+    solver = dataclasses.replace(solver, annealing=initial is None)
     default = rows.logs if swapped else columns.logs
     return _solve("sinkhorn_partial", made, asked, default, initial, solver, run, swapped=swapped)
 
 
-def _part(xp: Any, masses: Any, most: float, mass: float, *, fuller: bool) -> Exact:
-    if mass >= most * (1.0 - _ROUNDING):
+def _part(xp: Any, masses: Any, lost: Any, mass: float, *, fuller: bool) -> Exact:
+    if mass >= float(xp.sum(masses)) * (1.0 - _ROUNDING):
         # All of the side: its sums are given.
-        return Exact(xp, masses)
-    return Within(xp, masses, mass) if fuller else AtMost(xp, masses)
+        return Exact(xp, masses, lost=lost)
+    return Within(xp, masses, mass, lost=lost) if fuller else AtMost(xp, masses, lost=lost)
 
 
 def _solver(method: str, max_iter: int, tol: float | None, acceleration: str) -> Solver:
@@ -311,13 +314,13 @@ def _penalty(penalty: Any) -> float:
     return math.inf if infinite else _checks.number("penalty", penalty, above=0.0)
 
 
-def _without_stuck(made: Problem) -> tuple[Problem, tuple[float, float]]:
-    """Take out the mass that can go nowhere; give how much it is."""
+def _without_stuck(made: Problem) -> tuple[Problem, tuple[Any, Any]]:
+    """Take out the mass that can go nowhere; give what it is."""
     xp, masses, lost = made.xp, [], []
     for mass, closed in zip((made.a, made.b), stuck(xp, made.cost, made.a, made.b), strict=True):
         none = xp.zeros_like(mass)
         masses.append(xp.where(closed, none, mass))
-        lost.append(float(xp.sum(xp.where(closed, mass, none))))
+        lost.append(xp.where(closed, mass, none))
     if not bool(xp.any(masses[0] > 0)):
         raise ValueError("cost: expected a pair of masses that is not forbidden, got none")
     return dataclasses.replace(made, a=masses[0], b=masses[1]), (lost[0], lost[1])

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from isomorph._extras import require
 from isomorph.errors import FormatError
-from isomorph.vocab._extras import require
 
 #: What isomorph keeps of a trim: the certificate, the changes, the undo file.
 OWN = "isomorph"

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph import runtime
+from isomorph._extras import require
 from isomorph.errors import DTypeError, FormatError
-from isomorph.vocab._extras import require
 
 __all__ = ["Encoder", "counted"]
 
