@@ -150,13 +150,18 @@ def test_other_refusals(run, turned, tmp_path):
     np.save(tmp_path / "flat.npy", np.zeros(3))
     np.save(tmp_path / "zero.npy", np.zeros((3, 3)))
     (tmp_path / "no.npy").write_text("no array")
+    (tmp_path / "latin.txt").write_bytes("t\xe4 1\t3\n".encode("latin-1"))
     for arguments, message in (
         ((*turned, "--plan", "p.npy", "--max-plan", "3kB"), "--plan: 30 x 30 entries would take"),
         (("nosuch.vec", turned[1]), "nosuch.vec: no such file"),
         (("--cost", tmp_path / "flat.npy"), "flat.npy: expected a matrix of costs, got (3,)"),
         (("--cost", tmp_path / "no.npy"), "no.npy: expected a matrix of costs in an .npy file"),
         (("--cost", tmp_path / "zero.npy"), "--reg-of-median: the median cost is 0"),
-        ((*turned, "--reg", 1e-12), "reg: expected at least"),
+        ((*turned, "--reg", 1e-12), "--reg: expected at least"),
+        ((*turned, "--project", "p.xlsx"), "--project: expected a name that ends with .npy"),
+        ((*turned, "--plot", "p.xlsx"), "--plot: expected a name that ends in one of"),
+        ((*turned, "--mass-y", tmp_path / "latin.txt"), "latin.txt: expected UTF-8"),
+        ((*turned, "--mass-y", tmp_path / "no.npy"), "no.npy: expected masses in an .npy file"),
     ):
         done = run("transport", *arguments)
         assert (done.status, done.out) == (1, ""), done.err

@@ -58,21 +58,28 @@ def _has_words(path: str, column: str | None) -> bool:
 
 def read_cost(path: str) -> Any:
     """Map a matrix of costs from an .npy file."""
-    try:
-        cost = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise FormatError(f"{path}: expected a matrix of costs in an .npy file ({error})") from None
-    if not isinstance(cost, np.ndarray) or cost.ndim != 2 or 0 in cost.shape:
-        got = getattr(cost, "shape", type(cost).__name__)
-        raise FormatError(f"{path}: expected a matrix of costs, got {got}")
+    cost = _array(path, "a matrix of costs")
+    if cost.ndim != 2 or 0 in cost.shape:
+        raise FormatError(f"{path}: expected a matrix of costs, got {cost.shape}")
     return cost if cost.dtype.kind == "f" else cost.astype(np.float64)
+
+
+def _array(path: str, what: str) -> Any:
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise FormatError(f"{path}: expected {what} in an .npy file ({error})") from None
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
+        got = getattr(found, "dtype", "an .npz file")
+        raise FormatError(f"{path}: expected {what} in an .npy file, got {got}")
+    return found
 
 
 def read_masses(path: str, side: Side, rows: int) -> Any:
     """Read masses: an .npy file, a number a line, or lines of a word and a number."""
     if Path(path).suffix == ".npy":
-        masses = np.load(path, mmap_mode="r", allow_pickle=False)
-        if masses.shape != (rows,) or masses.dtype.kind not in "fiu":
+        masses = _array(path, "masses")
+        if masses.shape != (rows,):
             raise FormatError(
                 f"{path}: expected {rows:,} numbers, one a row of {side.name}, got "
                 f"{masses.dtype} of shape {masses.shape}"
@@ -92,7 +99,12 @@ def read_masses(path: str, side: Side, rows: int) -> Any:
 
 
 def _from_text(path: str, side: Side, rows: int) -> Any:
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"{path}: expected UTF-8, got byte {error.start}: {error.reason}"
+        ) from None
     given = [
         (number, line.split("\t" if "\t" in line else None))
         for number, line in enumerate(lines, 1)

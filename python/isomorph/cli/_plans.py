@@ -16,6 +16,32 @@ if TYPE_CHECKING:
 METRICS, POTENTIALS, MATCHES = "metrics.json", "potentials.npz", "matches.tsv"
 
 
+def require_writable(options: argparse.Namespace) -> None:
+    """Refuse, before anything is computed, names of files that cannot be written."""
+    from isomorph import _files
+
+    if options.project is not None:
+        try:
+            _files.format_to_write(str(options.project), None)
+        except ValueError:
+            raise ValueError(
+                "--project: expected a name that ends with .npy, .safetensors, .vec or .txt, got "
+                f"{str(options.project)!r}"
+            ) from None
+    for option in ("plot", "plot_convergence"):
+        path = getattr(options, option)
+        if path is None:
+            continue
+        from isomorph.plot._style import axes_of
+
+        known = sorted(axes_of(None).figure.canvas.get_supported_filetypes())
+        if path.suffix.removeprefix(".") not in known:
+            raise ValueError(
+                f"--{option.replace('_', '-')}: expected a name that ends in one of "
+                f"{', '.join(known)}, got {str(path)!r}"
+            )
+
+
 def write(
     options: argparse.Namespace,
     solved: Transport,
@@ -77,7 +103,7 @@ def _draw(options: argparse.Namespace, solved: Transport, sides: tuple[Side, Sid
     for path, what in ((options.plot, "plan"), (options.plot_convergence, "convergence")):
         if path is None:
             continue
-        kind = path.suffix.removeprefix(".") or "svg"
+        kind = path.suffix.removeprefix(".")
         drawing = plot.plan(solved, **names) if what == "plan" else plot.convergence(solved)
         figure = drawing.figure
         with appearing(path) as stream:

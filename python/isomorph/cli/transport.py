@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from isomorph._text import table
 from isomorph.cli import _inputs
 from isomorph.cli._masses import Side, read_cost, read_masses, read_side
-from isomorph.cli._plans import matches, write
+from isomorph.cli._plans import matches, require_writable, write
 from isomorph.cli._terminal import Line, Terminal, Watch
 
 if TYPE_CHECKING:
@@ -142,11 +142,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     if (wrong := _contradiction(options)) is not None:
         terminal.problem(f"error: {wrong}")
         return USAGE
-    if options.plot or options.plot_convergence:
-        # What cannot be drawn is said before anything is computed.
-        from isomorph.plot import _style
-
-        _style.axes_of(None)
+    require_writable(options)
     began = time.perf_counter()
     with terminal.watching() as watch:
         watch.stage("reading")

@@ -106,7 +106,8 @@ def sinkhorn_assign(
     Notes
     -----
     One exponential an entry, and one read of the codes an iteration; with `top`, one exponential an
-    entry and iteration. Peak memory beyond the result: 16 m numbers and two rows a thread.
+    entry and iteration. Peak memory beyond the result: 64 vectors of length m (for more than 65,536
+    samples, 4 for every 4,096).
 
     Exponents are rounded as ``scores / reg`` is in the type of the scores, which is what the
     published programs compute. Everything after has an error of some units in the last place, so
