@@ -51,9 +51,11 @@ __all__ = [
     "read_words",
     "renumber_ids",
     "safetensors_header",
+    "scan_costs",
     "score_maxima",
     "script_counts",
     "script_mask",
+    "sinkhorn_many",
     "sparsemax",
     "svd",
     "svdvals",
@@ -335,10 +337,26 @@ def renumber_ids(
     threads: int,
 ) -> int | None: ...
 def score_maxima(scores: _Array, threads: int) -> tuple[_Array, _Array]: ...
+def scan_costs(
+    costs: list[_Array], threads: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]: ...
 def script_counts(words: list[str]) -> list[tuple[str, int]]: ...
 def script_mask(
     words: list[str], names: list[str], without_script: bool, threads: int
 ) -> NDArray[np.bool_]: ...
+def sinkhorn_many(
+    costs: list[_Array],
+    a: _Array,
+    b: _Array,
+    regs: _Array,
+    commons: _Array,
+    starts: _Array,
+    tol: float,
+    max_iter: int,
+    patience: int,
+    threads: int,
+    progress: _Progress,
+) -> tuple[_Array, _Array, _Array, _Array, _Array, NDArray[np.int64], NDArray[np.bool_]]: ...
 def sparsemax(targets: _Array, atoms: _Array, threads: int, progress: _Progress) -> _Sparse: ...
 def svd(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, _Array, _Array]: ...
 def svdvals(a: _Array, threads: int, progress: _Progress = None) -> _Array: ...

@@ -55,6 +55,7 @@ class Transports(Unpackable):
     tol: float
     method: tuple[str, ...]
     _solution: Callable[[int], Transport]
+    _plans: Callable[[], Any]
     _unpacks: ClassVar[tuple[str, ...]] = (
         "f",
         "g",
@@ -78,37 +79,61 @@ class Transports(Unpackable):
 
     def plan(self) -> Any:
         """Make all plans: an array of shape (p, n, m), or a list, in the type of the costs."""
-        plans = [self._solution(place).plan() for place in range(len(self))]
-        if isinstance(self.f, list):
-            return plans
-        xp = _namespace(self.f)
-        return xp.stack(plans)
+        return self._plans()
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """The arguments, one a problem; and the library and device of the arrays."""
+class Batch:
+    """The arguments of many problems, as they were given but for the costs."""
 
-    costs: list[Any]
-    a: list[Any]
-    b: list[Any]
-    regs: list[float]
-    starts: list[Any]
-    #: How the arguments of each are called in messages.
-    names: list[dict[str, str]]
-    stacked: bool
-    xp: Any
-    beside: dict[str, Any]
+    #: In the computing type, as the backend takes them: a stack, or a list.
+    costs: Any
+    a: Any
+    b: Any
+    reg: Any
+    initial: Any
+    count: int
+    arguments: _arrays.Arguments
+    device: dict[str, Any]
 
-    def problem(self, i: int, check_finite: bool) -> Problem:
-        with renamed(self.names[i]):
-            return problem(
-                self.a[i], self.b[i], self.costs[i], self.regs[i], check_finite=check_finite
-            )
+    @property
+    def stacked(self) -> bool:
+        """Whether all costs are one array."""
+        return not isinstance(self.costs, list)
+
+    @property
+    def xp(self) -> Any:
+        """The namespace of the arrays."""
+        return self.arguments.array_namespace()
+
+    def cost(self, i: int) -> Any:
+        """Give the costs of problem i."""
+        return self.costs[i, :, :] if self.stacked else self.costs[i]
+
+    def problem(self, i: int, *, check_finite: bool) -> Problem:
+        """Check one problem as if it were alone, but for the names in messages."""
+        with self._renamed(i):
+            a, b = _item(self.a, i), _item(self.b, i)
+            reg = self.reg[i] if _is_many(self.reg) else self.reg
+            return problem(a, b, self.cost(i), reg, check_finite=check_finite)
 
     def start(self, i: int, made: Problem) -> Any:
-        with renamed(self.names[i]):
-            return _sinkhorn._start(self.starts[i], made)
+        """Give the column potentials that problem i starts from."""
+        initial = None
+        if self.initial is not None:
+            g = self.initial.g if isinstance(self.initial, Transports) else self.initial[1]
+            initial = (None, g[i] if isinstance(g, list | tuple) else g[i, :])
+        with self._renamed(i):
+            return _sinkhorn._start(initial, made)
+
+    def _renamed(self, i: int) -> renamed:
+        names = {"cost": f"cost[{i}]", "initial": f"initial[{i}]"}
+        for name, given in (("a", self.a), ("b", self.b)):
+            if len(getattr(given, "shape", ())) != 1:
+                names[name] = f"{name}[{i}]"
+        if _is_many(self.reg):
+            names["reg"] = f"reg[{i}]"
+        return renamed(names)
 
 
 def is_many(cost: Any) -> bool:
@@ -132,50 +157,58 @@ def sinkhorn_many(
 ) -> Transports:
     """Solve many problems: see :func:`isomorph.sinkhorn`."""
     batch = _batch(a, b, cost, reg, initial)
-    run = Run(runtime.resolve_threads(threads))
-    # Everything is checked before anything is solved.
-    made = [batch.problem(i, check_finite) for i in range(len(batch.costs))]
-    starts = [batch.start(i, one) for i, one in enumerate(made)]
-    solutions: list[Transport] = []
-    with reporting(progress, "transports") as report:
-        for one, start in zip(made, starts, strict=True):
-            solutions.append(_solve(one, start, solver, run))
-            if report is not None:
-                report(len(solutions), len(made))
-    found = _joined(batch, solutions, solver.tol)
+    run = Run(runtime.resolve_threads(threads), progress)
+    # Who asks for a certain way gets it, one problem after another.
+    plain = solver.acceleration in ("auto", "none") and not solver.annealing
+    if batch.arguments.on_cpu() and plain and solver.method != "log":
+        from isomorph.transport import _batch_core
+
+        found = _batch_core.solve_all(batch, solver, check_finite, run)
+    else:
+        found = _one_by_one(batch, solver, check_finite, run)
     _warn(found)
     return found
 
 
-def _solve(made: Problem, start: Any, solver: Solver, run: Run) -> Transport:
+def solve_one(made: Problem, start: Any, solver: Solver, run: Run) -> Transport:
+    """Solve a problem by what solves single ones; whoever asked warns."""
     if solver.method == "auto":
         solver = dataclasses.replace(solver, method=_sinkhorn._chosen(made))
     found = made.backend.sinkhorn(made.cost, made.a, made.b, made.reg, start, solver, run)
     return _sinkhorn._transport(made, found, solver)
 
 
-def _joined(batch: _Batch, solutions: list[Transport], tol: float) -> Transports:
-    xp, beside = batch.xp, batch.beside
+def _one_by_one(batch: Batch, solver: Solver, check_finite: bool, run: Run) -> Transports:
+    # Everything is checked before anything is solved.
+    made = [batch.problem(i, check_finite=check_finite) for i in range(batch.count)]
+    starts = [batch.start(i, one) for i, one in enumerate(made)]
+    solutions: list[Transport] = []
+    with reporting(run.progress, "transports") as report:
+        for one, start in zip(made, starts, strict=True):
+            solutions.append(solve_one(one, start, solver, Run(run.threads)))
+            if report is not None:
+                report(len(solutions), len(made))
+    xp, device = batch.xp, batch.device
 
     def all_of(name: str, dtype: Any) -> Any:
-        return xp.asarray([getattr(one, name) for one in solutions], dtype=dtype, **beside)
+        return xp.asarray([getattr(one, name) for one in solutions], dtype=dtype, **device)
 
-    f: Any = [one.f for one in solutions]
-    g: Any = [one.g for one in solutions]
-    if batch.stacked:
-        f, g = xp.stack(f), xp.stack(g)
+    def joined(parts: list[Any]) -> Any:
+        return xp.stack(parts) if batch.stacked else parts
+
     return Transports(
-        f,
-        g,
+        joined([one.f for one in solutions]),
+        joined([one.g for one in solutions]),
         all_of("value", xp.float64),
         all_of("error", xp.float64),
         all_of("iterations", xp.int64),
         all_of("converged", xp.bool),
         all_of("error_l2", xp.float64),
         all_of("reg", xp.float64),
-        tol,
+        solver.tol,
         tuple(one.method for one in solutions),
         solutions.__getitem__,
+        lambda: joined([one.plan() for one in solutions]),
     )
 
 
@@ -193,88 +226,57 @@ def _warn(found: Transports) -> None:
         )
 
 
-def _batch(a: Any, b: Any, cost: Any, reg: Any, initial: Any) -> _Batch:
-    stacked = not isinstance(cost, list | tuple)
-    if stacked:
+def _batch(a: Any, b: Any, cost: Any, reg: Any, initial: Any) -> Batch:
+    """Check what is seen without looking at a value."""
+    costs: Any
+    if isinstance(cost, list | tuple):
+        arguments = _arrays.Arguments(**{f"cost[{i}]": one for i, one in enumerate(cost)})
+        arguments.require_not_empty()
+        first, count = cost[0], len(cost)
+        costs = list(arguments.ready(check_finite=False).arrays)
+    else:
         arguments = _arrays.Arguments(ndim=3, cost=cost)
+        first, count = cost, arguments.shapes["cost"][0]
         if 0 in arguments.shapes["cost"]:
             raise ShapeError(
                 "cost: expected at least one problem, row and column, got shape "
                 f"{arguments.shapes['cost']}"
             )
-        first, count = cost, arguments.shapes["cost"][0]
-        (ready,) = arguments.ready(check_finite=False).arrays
-        costs = [ready[i, :, :] for i in range(count)]
-    else:
-        first, count = cost[0], len(cost)
-        arguments = _arrays.Arguments(**{f"cost[{i}]": one for i, one in enumerate(cost)})
-        arguments.require_not_empty()
-        costs = list(arguments.ready(check_finite=False).arrays)
-    sides = {name: _items(name, mass, count) for name, mass in (("a", a), ("b", b))}
-    regs, reg_name = _regs(reg, count)
-    names = []
-    for i in range(count):
-        names.append({"cost": f"cost[{i}]", "reg": reg_name(i)})
-        for name, mass in (("a", a), ("b", b)):
-            names[i][name] = name if _is_shared(mass) else f"{name}[{i}]"
-        names[i]["initial"] = f"initial[{i}]"
-    return _Batch(
-        costs,
-        sides["a"],
-        sides["b"],
-        regs,
-        _starts(initial, count),
-        names,
-        stacked,
-        arguments.array_namespace(),
-        arguments.device_of(first),
-    )
+        (costs,) = arguments.ready(check_finite=False).arrays
+    _require_masses("a", a, count)
+    _require_masses("b", b, count)
+    if _is_many(reg):
+        shape = tuple(getattr(reg, "shape", ())) or (len(reg),)
+        if shape != (count,):
+            raise ShapeError(
+                f"reg: expected a number, or {count}, one a problem, got shape {shape}"
+            )
+    _require_starts(initial, count)
+    device = arguments.device_of(first)
+    return Batch(costs, a, b, reg, initial, count, arguments, device)
 
 
-def _is_shared(mass: Any) -> bool:
-    """Whether all problems were given these masses."""
-    return len(getattr(mass, "shape", ())) == 1
-
-
-def _items(name: str, mass: Any, count: int) -> list[Any]:
-    """Give the masses of each problem."""
+def _require_masses(name: str, mass: Any, count: int) -> None:
     if mass is None:
-        return [None] * count
+        return
     if isinstance(mass, list | tuple):
-        items, length = list(mass), len(mass)
-        if not any(one is None or hasattr(one, "shape") for one in items):
+        length = len(mass)
+        if not any(one is None or hasattr(one, "shape") for one in mass):
             # It says that this is no array.
             _arrays.Arguments(**{name: mass})
     else:
         shape = _arrays.Arguments(ndim=(1, 2), **{name: mass}).shapes[name]
-        if len(shape) == 1:
-            return [mass] * count
-        length = shape[0]
-        items = [mass[i, :] for i in range(length)]
+        length = count if len(shape) == 1 else shape[0]
     if length != count:
         raise ShapeError(
             f"{name}: expected masses of {count} problems, or one array of 1 dimension for all, "
             f"got {length}"
         )
-    return items
 
 
-def _regs(reg: Any, count: int) -> tuple[list[float], Callable[[int], str]]:
-    """Give the reg of each problem, and how it is called."""
-    one_each = isinstance(reg, list | tuple) or len(getattr(reg, "shape", ())) > 0
-    if not one_each:
-        return [_checks.number("reg", reg, above=0.0)] * count, lambda _: "reg"
-    shape = tuple(getattr(reg, "shape", (len(reg),)))
-    if shape != (count,):
-        raise ShapeError(f"reg: expected a number, or {count}, one a problem, got shape {shape}")
-    regs = [_checks.number(f"reg[{i}]", reg[i], above=0.0) for i in range(count)]
-    return regs, lambda i: f"reg[{i}]"
-
-
-def _starts(initial: Any, count: int) -> list[Any]:
-    """Give what each problem starts from."""
+def _require_starts(initial: Any, count: int) -> None:
     if initial is None:
-        return [None] * count
+        return
     if isinstance(initial, Transports):
         g = initial.g
     elif isinstance(initial, tuple | list) and len(initial) == 2:
@@ -284,8 +286,14 @@ def _starts(initial: Any, count: int) -> list[Any]:
     length = len(g) if isinstance(g, list | tuple) else int((*getattr(g, "shape", ()), 0)[0])
     if length != count:
         raise ShapeError(f"initial: expected a g of {count} problems, got {length}")
-    return [(None, g[i] if isinstance(g, list | tuple) else g[i, :]) for i in range(count)]
 
 
-def _namespace(array: Any) -> Any:
-    return _arrays.Arguments(ndim=2, f=array).array_namespace()
+def _is_many(reg: Any) -> bool:
+    return isinstance(reg, list | tuple) or len(getattr(reg, "shape", ())) > 0
+
+
+def _item(masses: Any, i: int) -> Any:
+    """Give what a problem has of masses that are given for all, one a problem, or not."""
+    if masses is None or isinstance(masses, list | tuple):
+        return None if masses is None else masses[i]
+    return masses if masses.ndim == 1 else masses[i, :]

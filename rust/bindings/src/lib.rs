@@ -63,5 +63,7 @@ mod _core {
     #[pymodule_export]
     use super::transport::assign::{assign_codes, score_maxima};
     #[pymodule_export]
+    use super::transport::batch::{scan_costs, sinkhorn_many};
+    #[pymodule_export]
     use super::vocab::{script_counts, script_mask};
 }

@@ -26,6 +26,37 @@ pub fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>> {
     Ok(values)
 }
 
+/// Values at the start of a cache line, so that no register straddles two.
+#[derive(Debug, Default)]
+pub struct Aligned<T> {
+    values: Vec<T>,
+    start: usize,
+    len: usize,
+}
+
+impl<T: Copy + Default> Aligned<T> {
+    /// `len` zeros.
+    ///
+    /// # Errors
+    /// As [`reserved`].
+    pub fn new(len: usize) -> Result<Self> {
+        let slack = 64 / size_of::<T>();
+        let values = filled(T::default(), len + slack)?;
+        let start = values.as_ptr().align_offset(64).min(slack);
+        Ok(Self { values, start, len })
+    }
+
+    /// How many.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The values.
+    pub fn values(&mut self) -> &mut [T] {
+        &mut self.values[self.start..][..self.len]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

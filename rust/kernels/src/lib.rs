@@ -13,18 +13,21 @@
 //!   eight lanes: the same bits on every instruction set.
 //!
 //! [`Late`] has those of late interaction, where every product of a document is kept; [`Jacobi`]
-//! decomposes many small matrices at a time; [`Reduction`] makes a symmetric one tridiagonal, and
-//! [`inverse_iteration`] finds many eigenvectors of that; [`add_outer_products`] sums up second moments,
-//! and [`add_weighted`] weighted rows; [`Exponential`] has exponentials,
-//! and [`Assignment`] those that powers of two keep in range. [`gather_rows`] moves rows of bytes, for whoever has threads
-//! or files.
+//! decomposes many small matrices at a time; [`Balance`] solves many small transport problems, and
+//! [`Evaluate`] tells what their potentials make of them; [`Reduction`] makes a symmetric matrix
+//! tridiagonal, and [`inverse_iteration`] finds many eigenvectors of that; [`add_outer_products`]
+//! sums up second moments, and [`add_weighted`] weighted rows; [`Exponential`] has exponentials, and
+//! [`Assignment`] those that powers of two keep in range. [`gather_rows`] moves rows of bytes, for
+//! whoever has threads or files.
 #![deny(missing_docs)]
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod assignment;
+mod balance;
 mod dots;
 mod element;
+mod evaluate;
 mod exp;
 mod integer;
 mod isa;
@@ -43,8 +46,10 @@ mod tridiagonal;
 mod x86_64;
 
 pub use assignment::Assignment;
+pub use balance::{BALANCE_PASSES, Balance, Group, Spread};
 pub use dots::{DOTS, dots};
 pub use element::Element;
+pub use evaluate::{Evaluate, Place, Potentials};
 pub use exp::Exponential;
 pub use integer::{
     CODE_COLUMNS, CODE_DEPTH, CODE_GROUP, CODE_MAX_DEPTH, CODE_ROWS, CodeColumns, CodeRows,
@@ -61,6 +66,8 @@ pub use rows::{Table, gather_rows};
 pub use tile::{Hits, MAX_TILE, Side};
 pub use tridiagonal::{Tridiagonal, inverse_iteration, workspace};
 
+#[cfg(test)]
+mod balance_tests;
 #[cfg(test)]
 mod jacobi_tests;
 #[cfg(test)]

@@ -1,3 +1,4 @@
-//! Entropic transport.
+//! Entropic transport: one file a kind of problem.
 
 pub mod assign;
+pub mod batch;

@@ -7,6 +7,7 @@
 mod anderson;
 mod annealing;
 pub mod assign;
+pub mod batch;
 mod dense;
 mod iterate;
 mod newton;

@@ -4,6 +4,8 @@ pub mod assignment;
 pub mod avx2;
 pub mod avx2_codes;
 pub mod avx512;
+pub mod balance;
+pub mod evaluate;
 pub mod exp;
 pub mod jacobi;
 pub mod lanes;

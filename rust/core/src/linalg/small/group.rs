@@ -3,10 +3,11 @@
 use faer::Mat;
 use isomorph_kernels::{Isa, Shape};
 
-use super::{PowerOfTwo, representable, zeros};
+use super::{PowerOfTwo, representable};
 use crate::Result;
 use crate::linalg::Scalar;
 use crate::linalg::orthonormal::complete;
+use crate::memory::Aligned;
 
 /// Columns up to which V is turned along.
 const TINY: usize = 4;
@@ -76,9 +77,9 @@ impl<T: Scalar + Default> Group<T> {
         if certified.trailing_ones() as usize >= self.count {
             return Ok(Ok(certified));
         }
-        if self.first_x.len == 0 {
-            self.first_x = Aligned::new(self.x.len)?;
-            self.first_s = Aligned::new(self.s.len)?;
+        if self.first_x.len() == 0 {
+            self.first_x = Aligned::new(self.x.len())?;
+            self.first_s = Aligned::new(self.s.len())?;
         }
         std::mem::swap(&mut self.x, &mut self.first_x);
         std::mem::swap(&mut self.s, &mut self.first_s);
@@ -202,7 +203,7 @@ impl<T: Scalar + Default> Group<T> {
     /// The polar factors of the factorised matrices; a bit for each one that is certified.
     pub(super) fn polar(&mut self) -> Result<u32> {
         let Shape { rows, cols } = self.shape;
-        if self.h.len == 0 {
+        if self.h.len() == 0 {
             self.r = Aligned::new(rows * cols * self.lanes)?;
             self.h = Aligned::new(cols * cols * self.lanes)?;
         }
@@ -254,25 +255,5 @@ fn complete_lane<T: Scalar>(shape: Shape, lanes: usize, lane: usize, x: &mut [T]
         for i in 0..n {
             x[place(i, j)] = T::round(u[(i, j)]);
         }
-    }
-}
-
-/// Zeros at the start of a cache line, so that no register straddles two.
-struct Aligned<T> {
-    values: Vec<T>,
-    start: usize,
-    len: usize,
-}
-
-impl<T: Scalar + Default> Aligned<T> {
-    fn new(len: usize) -> Result<Self> {
-        let slack = 64 / size_of::<T>();
-        let values: Vec<T> = zeros(len + slack, "the decomposition")?;
-        let start = values.as_ptr().align_offset(64).min(slack);
-        Ok(Self { values, start, len })
-    }
-
-    fn values(&mut self) -> &mut [T] {
-        &mut self.values[self.start..][..self.len]
     }
 }

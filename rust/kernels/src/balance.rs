@@ -1,0 +1,336 @@
+//! Many small transport problems side by side, one a lane: the scaling iteration of Sinkhorn.
+//!
+//! Value (i, j) of lane l of a kernel stands at `(i * cols + j) * lanes + l`; vectors likewise. No
+//! lane sees another, sums are in the order of the rows and of the columns, and what is added for
+//! padding (zeros in the kernel and in the masses) changes no bit: so a problem has the same answer
+//! in whatever company, and at whatever padded size. AVX2 and AVX-512 do the same operations in the
+//! same order; the portable version rounds otherwise, having no fused multiply-add.
+//!
+//! Accumulator: the type itself. A sum of m terms, none negative, is right to m units of roundoff.
+
+use crate::element::Element;
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Level;
+use crate::lanes::{Array, Lanes};
+
+/// Rows that are read together, where there are as many.
+const ROWS: usize = 8;
+
+/// Passes of a round, after which lanes are looked at.
+pub const BALANCE_PASSES: usize = 8;
+
+/// A group of problems under way. Lengths are in cells, of one value a lane.
+#[derive(Debug)]
+pub struct Group<'a, T> {
+    /// The kernel: rows * cols cells.
+    pub kernel: &'a [T],
+    /// Masses of the rows.
+    pub a: &'a [T],
+    /// Masses of the columns.
+    pub b: &'a [T],
+    /// Scalings of the columns, 0 where there is no mass.
+    pub v: &'a mut [T],
+    /// Room for as many cells.
+    pub sums: &'a mut [T],
+    /// Of each lane, the error at which it stops: one cell, as the following.
+    pub goal: &'a [T],
+    /// How many passes it may take; 0 for one that rests.
+    pub allowed: &'a [T],
+    /// How many it took.
+    pub taken: &'a mut [T],
+    /// The L1 norm of what the columns lacked in its last pass; NaN for what left the range.
+    pub error: &'a mut [T],
+    /// The largest of v and 1 / v, where there is mass.
+    pub moved: &'a mut [T],
+}
+
+/// One problem spread over the lanes: lane l has the rows l, l + lanes, l + 2 lanes...
+///
+/// Value (i, j) of the kernel stands at `((i / lanes * cols) + j) * lanes + i % lanes`, cols being a
+/// multiple of the lanes. The vectors are plain.
+#[derive(Debug)]
+pub struct Spread<'a, T> {
+    /// The kernel: padded rows * padded columns.
+    pub kernel: &'a [T],
+    /// Masses of the padded rows.
+    pub a: &'a [T],
+    /// Masses of the padded columns.
+    pub b: &'a [T],
+    /// Scalings of the columns, 0 where there is no mass.
+    pub v: &'a mut [T],
+    /// Room for columns * lanes values.
+    pub sums: &'a mut [T],
+    /// The error at which it stops.
+    pub goal: T,
+    /// How many passes it may take.
+    pub allowed: usize,
+}
+
+/// The iteration, for `f32` and `f64`.
+pub trait Balance: Element {
+    /// Problems of a group.
+    fn balance_lanes(isa: Isa) -> usize;
+
+    /// Take up to [`BALANCE_PASSES`] passes in each lane.
+    ///
+    /// A pass makes rows right, `u = a / (K v)`, and compares the columns `v K'u` with `b`. Where their
+    /// error is at most the goal, or no more passes are allowed, `v` stays as it is; elsewhere
+    /// it becomes `b / K'u`.
+    ///
+    /// Panics when the lengths do not fit.
+    fn balance(isa: Isa, group: &mut Group<'_, Self>);
+
+    /// Parts in which the rows of a [`Spread`] problem are summed, on every instruction set.
+    const PARTS: usize;
+
+    /// The same for one problem: passes taken, the error of the last, and the largest of v and 1 / v.
+    ///
+    /// Panics when the lengths do not fit.
+    fn balance_one(isa: Isa, one: &mut Spread<'_, Self>) -> (usize, Self, Self);
+}
+
+/// In any lanes.
+pub mod plain {
+    use super::*;
+
+    /// See [`Balance::balance`].
+    #[inline(always)]
+    pub fn balance<T: Element + From<u8>, V: Lanes<T, L>, const L: usize>(
+        group: &mut Group<'_, T>,
+    ) {
+        let (kernel, a, b) = (cells(group.kernel), cells(group.a), cells(group.b));
+        let sums = cells_mut(group.sums);
+        let (goal, allowed) = (cells(group.goal), cells(group.allowed));
+        let (goal, allowed) = (V::load(&goal[0]), V::load(&allowed[0]));
+        let (n, m) = (a.len(), b.len());
+        assert!(
+            kernel.len() == n * m && group.v.len() == m * L && sums.len() == m,
+            "a group of problems has another size"
+        );
+        let (zero, one) = (V::splat(T::default()), V::splat(T::from(1)));
+        let (mut taken, mut error) = (zero, zero);
+        let mut active = zero.below(allowed);
+        for _ in 0..BALANCE_PASSES {
+            pass::<T, V, L, false>(kernel, a, group.v, sums);
+            let v = cells_mut(group.v);
+            let mut missed = zero;
+            for ((sum, v), b) in sums.iter().zip(v.iter()).zip(b) {
+                let gap = V::load(sum).times(V::load(v)).minus(V::load(b));
+                missed = missed.plus(gap.magnitude());
+            }
+            taken = V::select(active, taken.plus(one), taken);
+            error = V::select(active, missed, error);
+            // False for NaN: such a lane stops.
+            let goes = V::both(goal.below(missed), taken.below(allowed));
+            active = V::both(active, goes);
+            if V::bits(active) == 0 {
+                break;
+            }
+            for ((sum, v), b) in sums.iter().zip(v.iter_mut()).zip(b) {
+                let b = V::load(b);
+                let moves = V::both(active, zero.below(b));
+                V::select(moves, b.over(V::load(sum)), V::load(v)).store(v);
+            }
+        }
+        let mut moved = one;
+        for (v, b) in cells(group.v).iter().zip(b) {
+            let held = zero.below(V::load(b));
+            let v = V::select(held, V::load(v), one);
+            moved = moved.larger(v.larger(one.over(v)));
+        }
+        taken.store(&mut cells_mut(group.taken)[0]);
+        error.store(&mut cells_mut(group.error)[0]);
+        moved.store(&mut cells_mut(group.moved)[0]);
+    }
+
+    /// See [`Balance::balance_one`].
+    #[inline(always)]
+    pub fn balance_one<T: Element + From<u8>, V: Lanes<T, L>, const L: usize>(
+        one: &mut Spread<'_, T>,
+    ) -> (usize, T, T) {
+        let (kernel, a, b) = (cells(one.kernel), cells(one.a), cells::<T, L>(one.b));
+        let (m, zero, unit) = (one.b.len(), V::splat(T::default()), V::splat(T::from(1)));
+        let parts = cells_mut::<T, L>(one.sums);
+        assert!(
+            kernel.len() == a.len() * m && one.v.len() == m && parts.len() == m,
+            "a problem of another size"
+        );
+        let (mut taken, mut error) = (0, T::default());
+        while taken < one.allowed.min(BALANCE_PASSES) {
+            pass::<T, V, L, true>(kernel, a, one.v, parts);
+            let mut missed = zero;
+            // The sums go where the first parts were.
+            for (place, b) in b.iter().enumerate() {
+                let mut sums = [T::default(); L];
+                for (sum, parts) in sums.iter_mut().zip(&parts[place * L..]) {
+                    *sum = total(parts);
+                }
+                let v = V::load(&cells(one.v)[place]);
+                missed = missed.plus(V::load(&sums).times(v).minus(V::load(b)).magnitude());
+                parts[place] = sums;
+            }
+            let mut each = [T::default(); L];
+            missed.store(&mut each);
+            (taken, error) = (taken + 1, total(&each));
+            // Not for NaN, either.
+            if !(error > one.goal && taken < one.allowed) {
+                break;
+            }
+            for ((sum, v), b) in parts.iter().zip(cells_mut(one.v)).zip(b) {
+                let b = V::load(b);
+                V::select(zero.below(b), b.over(V::load(sum)), zero).store(v);
+            }
+        }
+        let mut moved = unit;
+        for (v, b) in cells(one.v).iter().zip(b) {
+            let v = V::select(zero.below(V::load(b)), V::load(v), unit);
+            moved = moved.larger(v.larger(unit.over(v)));
+        }
+        let mut each = [T::default(); L];
+        moved.store(&mut each);
+        let mut most = each[0];
+        for moved in each {
+            if moved > most || !moved.finite() {
+                most = moved;
+            }
+        }
+        (taken, error, most)
+    }
+
+    /// The sum of the lanes, in a fixed order: four strided parts first.
+    #[inline(always)]
+    fn total<T: Element, const L: usize>(lanes: &[T; L]) -> T {
+        let mut parts = [T::default(); 4];
+        for four in lanes.as_chunks::<4>().0 {
+            for (part, value) in parts.iter_mut().zip(four) {
+                *part = part.plus(*value);
+            }
+        }
+        let [a, b, c, d] = parts;
+        a.plus(c).plus(b.plus(d))
+    }
+
+    /// The sums `K'u` of the columns for `u = a / (K v)`: one read of the kernel, by blocks of rows.
+    ///
+    /// `SHARED`: `v` has one value for all lanes, not one for each.
+    #[inline(always)]
+    fn pass<T: Element, V: Lanes<T, L>, const L: usize, const SHARED: bool>(
+        kernel: &[[T; L]],
+        a: &[[T; L]],
+        v: &[T],
+        sums: &mut [[T; L]],
+    ) {
+        let m = sums.len();
+        sums.fill([T::default(); L]);
+        let whole = a.len() / ROWS * ROWS;
+        let ((first, rest), (masses, last)) = (kernel.split_at(whole * m), a.split_at(whole));
+        for (block, a) in first.chunks_exact(ROWS * m).zip(masses.as_chunks::<ROWS>().0) {
+            rows::<T, V, L, ROWS, SHARED>(block, a, v, sums);
+        }
+        let whole = last.len() / 4 * 4;
+        let ((first, rest), (masses, last)) = (rest.split_at(whole * m), last.split_at(whole));
+        for (block, a) in first.chunks_exact(4 * m).zip(masses.as_chunks::<4>().0) {
+            rows::<T, V, L, 4, SHARED>(block, a, v, sums);
+        }
+        for (block, a) in rest.chunks_exact(m).zip(last.as_chunks::<1>().0) {
+            rows::<T, V, L, 1, SHARED>(block, a, v, sums);
+        }
+    }
+
+    /// What `R` rows add to the sums.
+    #[inline(always)]
+    fn rows<T: Element, V: Lanes<T, L>, const L: usize, const R: usize, const SHARED: bool>(
+        block: &[[T; L]],
+        a: &[[T; L]; R],
+        v: &[T],
+        sums: &mut [[T; L]],
+    ) {
+        let (m, zero) = (sums.len(), V::splat(T::default()));
+        let mut lines = [&block[..m]; R];
+        for (line, chunk) in lines.iter_mut().zip(block.chunks_exact(m)) {
+            *line = &chunk[..m];
+        }
+        let mut s = [zero; R];
+        let (each, cells) = (&v[..m], v.as_chunks::<L>().0);
+        let cells = if SHARED { &[][..] } else { &cells[..m] };
+        for j in 0..m {
+            let v = if SHARED { V::splat(each[j]) } else { V::load(&cells[j]) };
+            for (s, line) in s.iter_mut().zip(lines) {
+                *s = V::load(&line[j]).times_plus(v, *s);
+            }
+        }
+        let mut u = [zero; R];
+        for ((u, s), a) in u.iter_mut().zip(s).zip(a) {
+            let a = V::load(a);
+            *u = V::select(zero.below(a), a.over(s), zero);
+        }
+        for (j, sum) in sums.iter_mut().enumerate() {
+            let mut all = V::load(sum);
+            for (u, line) in u.into_iter().zip(lines) {
+                all = V::load(&line[j]).times_plus(u, all);
+            }
+            all.store(sum);
+        }
+    }
+
+    #[inline(always)]
+    fn cells<T, const L: usize>(values: &[T]) -> &[[T; L]] {
+        let (cells, rest) = values.as_chunks();
+        assert!(rest.is_empty() && !cells.is_empty(), "a group of problems has another size");
+        cells
+    }
+
+    #[inline(always)]
+    fn cells_mut<T, const L: usize>(values: &mut [T]) -> &mut [[T; L]] {
+        let (cells, rest) = values.as_chunks_mut();
+        assert!(rest.is_empty() && !cells.is_empty(), "a group of problems has another size");
+        cells
+    }
+}
+
+macro_rules! balance {
+    (
+        $type:ident, $small:literal, $large:literal,
+        [$group2:ident, $group512:ident], [$one2:ident, $one512:ident]
+    ) => {
+        impl Balance for $type {
+            const PARTS: usize = $large;
+
+            fn balance_lanes(isa: Isa) -> usize {
+                match isa.level() {
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512 => $large,
+                    _ => $small,
+                }
+            }
+
+            fn balance(isa: Isa, group: &mut Group<'_, Self>) {
+                match isa.level() {
+                    // SAFETY: the CPU has what the level says.
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512 => unsafe { crate::x86_64::balance::$group512(group) },
+                    // SAFETY: as above.
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2 => unsafe { crate::x86_64::balance::$group2(group) },
+                    _ => plain::balance::<Self, Array<Self, $small>, $small>(group),
+                }
+            }
+
+            fn balance_one(isa: Isa, one: &mut Spread<'_, Self>) -> (usize, Self, Self) {
+                match isa.level() {
+                    // SAFETY: the CPU has what the level says.
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512 => unsafe { crate::x86_64::balance::$one512(one) },
+                    // SAFETY: as above.
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2 => unsafe { crate::x86_64::balance::$one2(one) },
+                    _ => plain::balance_one::<Self, Array<Self, $large>, $large>(one),
+                }
+            }
+        }
+    };
+}
+
+balance!(f32, 8, 16, [group_f32x8, group_f32x16], [one_f32x8x2, one_f32x16]);
+balance!(f64, 4, 8, [group_f64x4, group_f64x8], [one_f64x4x2, one_f64x8]);
