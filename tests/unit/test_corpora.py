@@ -128,7 +128,7 @@ def test_the_byte_of_an_error_counts_the_mark_at_the_beginning(folder):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.txt", "ab\n".encode("utf-16"), "begins as UTF-16 does"),
+        ("a.txt", "ab\n".encode("utf-16"), "begins as UTF-16 does: convert it"),
         ("a.txt", b"\x28\xb5\x2f\xfd" + b"x" * 20, "packed by zstd; unpack"),
         ("a.txt", b"\xfd7zXZ\x00" + b"x" * 20, "packed by xz"),
         ("a.txt", b"BZh91AY", "packed by bzip2"),

@@ -1,8 +1,8 @@
 """Lines of text by language, read from files as often as asked, in bounded memory.
 
 Text with one line feed a line, the same packed by gzip, and JSON lines, of which each record's text
-is one line, whole: tokens may span the line feeds in it. A file is read a block at
-a time; whatever is not what it claims to be is an error that names the file, the line and the byte.
+is one line, whole: tokens may span its line feeds. A file is read a block at a time; whatever is
+not what it claims to be is an error that names the file, the line and the byte.
 """
 
 from __future__ import annotations
@@ -350,10 +350,9 @@ def _decoded(path: Path, stream: BinaryIO, field: str | None, errors: str) -> It
             text = raw.decode("utf-8", errors)
         except UnicodeDecodeError as error:
             at = offset + error.start + size - len(raw)
+            where = f"{path}: line {number}, byte {at}: expected UTF-8, got the byte"
             raise FormatError(
-                f"{path}: line {number}, byte {at}: expected UTF-8, got the byte "
-                f"0x{raw[error.start]:02x}{_encoding(raw, number)}; errors='replace' reads it "
-                "all the same"
+                f"{where} 0x{raw[error.start]:02x}; {_instead(raw, number)}"
             ) from None
         offset += size
         if text.isspace() or not text:
@@ -373,10 +372,10 @@ def _next(path: Path, stream: BinaryIO, number: int) -> bytes:
         raise FormatError(f"{path}: after line {number}: damaged gzip data: {error}") from None
 
 
-def _encoding(raw: bytes, number: int) -> str:
+def _instead(raw: bytes, number: int) -> str:
     if number == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return " (the file begins as UTF-16 does)"
-    return ""
+        return "the file begins as UTF-16 does: convert it first (iconv -f UTF-16 -t UTF-8)"
+    return "errors='replace' reads it all the same"
 
 
 def _text_of(path: Path, number: int, line: str, field: str) -> str:
