@@ -297,6 +297,18 @@ def state(folder: Path) -> dict[str, bytes | None]:
     }
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files below a folder, byte for byte."""
+    return {name: data for name, data in state(folder).items() if data is not None}
+
+
+def library(folder: Path) -> Any:
+    """The tokenizer of a folder, as the library reads it."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
 def read_json(file: Path) -> Any:
     """Read JSON."""
     return json.loads(file.read_bytes())
