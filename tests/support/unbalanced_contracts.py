@@ -74,33 +74,54 @@ GRADIENTS = tuple(
     for cost in ("cosine", "dot", "sqeuclidean")
 )
 
+
+def _exact(cost: Any, **options: Any) -> Any:
+    return iso.transport.exact(None, None, cost, **options)
+
+
+EXACT = (
+    Contract(
+        "transport.exact",
+        {"cost": Argument((ROWS, ROWS), draw=lambda rng, shape: rng.random(shape), finite=False)},
+        _exact,
+        takes_threads=False,
+        takes_array_api=False,
+        typed=("nothing",),
+    ),
+)
+
 _TOLD = "a result tells about itself; tests/unit/test_transport_gradients.py"
 GRADIENTS_WITHOUT_ARRAYS = {
     "Transport.gradient_cost": _TOLD,
     "Transport.gradient_masses": _TOLD,
+    "ExactTransport.plan": "a result tells about itself; tests/unit/test_exact_transport.py",
 }
 
-UNBALANCED = GRADIENTS + tuple(
-    Contract(
-        name,
-        {"cost": _COST, **masses},
-        call,
-        variant=variant,
-        takes_progress=True,
-        typed=("nothing",),
-        refused=(*_REFUSED, refused) if masses else (),
+UNBALANCED = (
+    EXACT
+    + GRADIENTS
+    + tuple(
+        Contract(
+            name,
+            {"cost": _COST, **masses},
+            call,
+            variant=variant,
+            takes_progress=True,
+            typed=("nothing",),
+            refused=(*_REFUSED, refused) if masses else (),
+        )
+        for name, call, refused in (
+            (
+                "sinkhorn_unbalanced",
+                _relaxed,
+                ({"penalty": 0.0}, ValueError, "penalty: expected a finite number above 0"),
+            ),
+            (
+                "sinkhorn_partial",
+                _partial,
+                ({"mass": 1e9}, ValueError, "mass: expected at most the smaller sum of the masses"),
+            ),
+        )
+        for variant, masses in (("", {}), ("masses", _MASSES))
     )
-    for name, call, refused in (
-        (
-            "sinkhorn_unbalanced",
-            _relaxed,
-            ({"penalty": 0.0}, ValueError, "penalty: expected a finite number above 0"),
-        ),
-        (
-            "sinkhorn_partial",
-            _partial,
-            ({"mass": 1e9}, ValueError, "mass: expected at most the smaller sum of the masses"),
-        ),
-    )
-    for variant, masses in (("", {}), ("masses", _MASSES))
 )
