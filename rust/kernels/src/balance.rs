@@ -292,7 +292,7 @@ pub mod plain {
 macro_rules! balance {
     (
         $type:ident, $small:literal, $large:literal,
-        [$group2:ident, $group512:ident], [$one2:ident, $one512:ident]
+        [$group2:ident, $group512:ident], $one:ident
     ) => {
         impl Balance for $type {
             const PARTS: usize = $large;
@@ -321,10 +321,7 @@ macro_rules! balance {
                 match isa.level() {
                     // SAFETY: the CPU has what the level says.
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx512 => unsafe { crate::x86_64::balance::$one512(one) },
-                    // SAFETY: as above.
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx2 => unsafe { crate::x86_64::balance::$one2(one) },
+                    Level::Avx2 | Level::Avx512 => unsafe { crate::x86_64::balance::$one(one) },
                     _ => plain::balance_one::<Self, Array<Self, $large>, $large>(one),
                 }
             }
@@ -332,5 +329,5 @@ macro_rules! balance {
     };
 }
 
-balance!(f32, 8, 16, [group_f32x8, group_f32x16], [one_f32x8x2, one_f32x16]);
-balance!(f64, 4, 8, [group_f64x4, group_f64x8], [one_f64x4x2, one_f64x8]);
+balance!(f32, 8, 16, [group_f32x8, group_f32x16], one_f32x8x2);
+balance!(f64, 4, 8, [group_f64x4, group_f64x8], one_f64x4x2);

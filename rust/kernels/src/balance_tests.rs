@@ -54,7 +54,8 @@ fn group<T: Balance + From<u8>>(isa: Isa, n: usize, m: usize, passes: usize) -> 
             b: &b,
             v: &mut v,
             sums: &mut sums,
-            goal: &one(),
+            // Nothing meets it.
+            goal: &vec![T::from_f64(-1.0); lanes],
             allowed: &vec![T::from_f64(passes as f64); lanes],
             taken: &mut taken,
             error: &mut error,
@@ -134,7 +135,7 @@ fn spread<T: Balance + From<u8>>(isa: Isa, n: usize, m: usize, passes: usize) ->
             b: &padded(m, cols, 1.0 / m as f64),
             v: &mut v,
             sums: &mut vec![T::default(); cols * T::PARTS],
-            goal: T::default(),
+            goal: T::from_f64(-1.0),
             allowed: passes,
         },
     );

@@ -27,21 +27,22 @@ const GROUPS: usize = 8;
 
 /// The types of a cost, as batches need them.
 pub trait Cost: Balance + Evaluate + From<u8> {
-    /// How far potentials may move, in units of reg, before a kernel is made of them anew. Entries
-    /// that matter then have exponents up to that much, so relative errors of as many roundings;
-    /// those that vanished when the kernel was made are still nothing.
+    /// How far potentials may move, in units of reg, before a kernel is made of them anew. Its
+    /// entries are right to a rounding, whatever their exponents; those that vanished when it was
+    /// made, below the smallest normal number, are still less than a rounding of their rows when
+    /// both potentials of a pair have moved so far.
     const ABSORBED: f64;
     /// The least part of the mass that a row or a column may have: products stay normal numbers.
     const LEAST: f64;
 }
 
 impl Cost for f32 {
-    const ABSORBED: f64 = 10.0;
+    const ABSORBED: f64 = 30.0;
     const LEAST: f64 = 1e-20;
 }
 
 impl Cost for f64 {
-    const ABSORBED: f64 = 50.0;
+    const ABSORBED: f64 = 300.0;
     const LEAST: f64 = 1e-200;
 }
 
