@@ -31,7 +31,7 @@ _STARTS = ("identical", "numerals", "unsupervised")
 OK, FAILED, USAGE = 0, 1, 2
 #: Options that only some methods have, and which; where they are not given the library's hold.
 _OWN = {
-    "vecmap": ("direction", "seed", "keep", "patience", "final"),
+    "vecmap": ("direction", "seed", "init", "keep", "patience", "final"),
     "muse": ("direction",),
     "contrast": ("seed", "setting"),
 }

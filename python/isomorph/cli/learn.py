@@ -106,6 +106,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     vecmap = parser.add_argument_group("for --method vecmap")
     vecmap.add_argument(
+        "--init",
+        choices=("spectra", "gromov"),
+        help="what an unsupervised start looks at: how each word's similarities are distributed "
+        "(spectra, default), or which words lie to each other as words of the other side do "
+        "(gromov: slower, and brings more distant languages together)",
+    )
+    vecmap.add_argument(
         "--keep",
         type=probability,
         metavar="P",

@@ -23,6 +23,8 @@ Rows = NDArray[np.int64]
 BY_WORDS = ("identical", "numerals")
 #: What names the start without a dictionary.
 UNSUPERVISED = "unsupervised"
+#: What it may start from, and from how many rows where that is not said.
+INITS = {"spectra": 4_000, "gromov": 2_000}
 _NUMERAL = re.compile("[0-9]+")
 
 
@@ -106,7 +108,7 @@ def from_spectra(
     count = min(x.shape[0], z.shape[0], vocabulary)
     sides = []
     for rows in (x, z):
-        spectra = _sorted_similarities(rows[:count, ...], threads)
+        spectra = sorted_similarities(rows[:count, ...], threads)
         sides.append(chain.fit_apply(spectra, check_finite=False, threads=threads)[1])
     return induce_dictionary(
         *sides,
@@ -118,7 +120,7 @@ def from_spectra(
     )
 
 
-def _sorted_similarities(rows: Any, threads: int) -> Any:
+def sorted_similarities(rows: Any, threads: int) -> Any:
     """Give :math:`(XX^T)^{1/2} = X (X^TX)^{-1/2} X^T` with each row sorted, ascending."""
     run = Run(threads)
     arguments = _arrays.Arguments(rows=rows)
