@@ -46,8 +46,8 @@ def test_json_has_everything(run, tmp_path, model):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--method", "focus"), "method: focus needs vectors"),
-        (("--method", "magic"), "method: expected one of mean,"),
+        (("--method", "focus"), "method: focus needs --vectors (of the new tokens, or of words)"),
+        (("--method", "magic"), "method: expected one of auto, mean,"),
         (("--rule", "near"), "rule: expected one of exact,"),
         (("--vectors", "none.vec"), "none.vec"),
         (("--alias", "nobody=[UNK]"), "aliases: no target token 'nobody'"),

@@ -43,6 +43,7 @@ OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 _CHECKED_BY_THE_LIBRARY = (
     "folds",
     "limit",
+    "match_norm",
     "max_extra_tokens",
     "max_iter",
     "memory",

@@ -21,6 +21,9 @@ _OPTIONS = tuple(
         (r"and the plan's budget shows both", "and --dry-run shows both"),
         (r"(?<=: )expected a corpus beside it", "expected --corpus or --language beside it"),
         (r"^(characters|scripts|keep)(?=: expected)", r"--\1"),
+        (r"(?<= needs )vectors(?= \()", "--vectors"),
+        (r"(?<=, )source_vectors(?= \()|(?<= needs )source_vectors(?= \()", "--source-vectors"),
+        (r"rule='loose' compares", "--rule loose compares"),
         (r"or a lower min_count, or more scripts", "or a lower --min-count, or more --scripts"),
     )
 )

@@ -1,4 +1,4 @@
-"""``isomorph info``: what is in a file of vectors, in a map, a bridge or a common space."""
+"""``isomorph info``: what is in a file of vectors, a map, a mixing or a folder of a model."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isomorph._text import table
-from isomorph.cli import _inputs
+from isomorph.cli import _inputs, _model_info
 from isomorph.cli._terminal import Terminal
 
 if TYPE_CHECKING:
     from isomorph import Bridge, CommonSpace
 
 NAME = "info"
-HELP = "say what is in a file of vectors or in a map"
+HELP = "say what is in a file of vectors, in a map, or in a trimmed or transferred model"
 DESCRIPTION = """\
 Say what is in a file: for vectors their number, dimension, norms, scripts and first words; for a
 map its dimensions, how it was made and from what, and what it was measured to do; for a bridge
-what it is predicted to keep; for a common space its maps.
+what it is predicted to keep; for a common space its maps; for a model that was trimmed or
+transferred how, and what was verified; for a mixing of tokens where its rows come from.
 """
 EPILOG = """\
 examples:
@@ -27,12 +28,16 @@ examples:
   isomorph info en-fr/map.safetensors
   isomorph info bridge
   isomorph info sample:fi --json
+  isomorph info trimmed-model
+  isomorph info moved/isomorph/mixing.safetensors
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("file", metavar="FILE", help="vectors, a map, or a folder with a map")
+    parser.add_argument(
+        "file", metavar="FILE", help="vectors, a map, or a folder with a map or a model"
+    )
     parser.add_argument(
         "--limit", type=_inputs.positive, metavar="N", help="look at the first N words only"
     )
@@ -43,7 +48,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Describe a file."""
     path = Path(options.file)
     is_map = path.is_dir() or (path.suffix == ".safetensors" and _holds_map(path))
-    facts = describe_map(options.file) if is_map else describe_vectors(options.file, options.limit)
+    if path.is_dir() and (found := _model_info.describe(path)) is not None:
+        facts = found
+    else:
+        facts = (
+            describe_map(options.file) if is_map else describe_vectors(options.file, options.limit)
+        )
     if terminal.as_json:
         from isomorph.report.facts import plain
 
@@ -64,6 +74,7 @@ def describe_map(path: str) -> dict[str, Any]:
     from isomorph import Bridge, CommonSpace, _core
     from isomorph.align import _files
     from isomorph.many_spaces import _files as _spaces
+    from isomorph.vocab._mixing import files as mixings
 
     file = Path(path)
     if file.is_dir():
@@ -71,6 +82,8 @@ def describe_map(path: str) -> dict[str, Any]:
     kind = _core.safetensors_header(str(file))[1].get("format")
     if kind == _files.BRIDGE:
         return _describe_bridge(Bridge.load(file))
+    if kind == mixings.KIND:
+        return _model_info.describe_mixing(file)
     if kind == _spaces.KIND:
         return _describe_spaces(CommonSpace.load(file))
     alignment = _inputs.load_alignment(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from isomorph.cli import _inputs
@@ -67,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--source-vectors", metavar="FILE", help="vectors of the old tokens, or of words"
     )
     group.add_argument(
+        "--match-norm",
+        choices=("all", "kind"),
+        help="scale new rows to the mean norm of the old ones: of all, or of the token's kind",
+    )
+    group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the leave-out score (default: 0)"
     )
     group = add_model(parser, "input, output, bias, adapter")
@@ -79,7 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_argument_group("what to write")
     group.add_argument(
-        "--overwrite", action="store_true", help="replace OUT, if an earlier transfer wrote it"
+        "--overwrite",
+        action="store_true",
+        help="replace OUT, if an earlier transfer wrote all of it",
     )
     group.add_argument(
         "--changes", action="store_true", help="print shapes of tensors and files left out, too"
@@ -109,12 +117,14 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             aliases=dict(options.alias or ()),
             vectors=near,
             source_vectors=source_near,
+            match_norm=options.match_norm,
             multiple_of=options.multiple_of,
             tables=roles,
             leave_out_files=tuple(options.leave_out),
             revision=options.revision,
             seed=options.seed,
             overwrite=options.overwrite,
+            command=shlex.join(["isomorph", *options.command_line]),
             progress=watch.progress,
         )
     if terminal.as_json:

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{Floats, mixed_types};
 use crate::doorway;
+use crate::index::forced_filter;
 
 type Any<'py> = Bound<'py, PyAny>;
 /// Offsets, indices and weights.
@@ -46,9 +47,10 @@ pub fn sparsemax<'py>(
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Sparse<'py>> {
+    let filter = forced_filter()?;
     with_rows!(targets, atoms, |x, y| {
         let found = doorway::run(py, threads, progress.as_ref(), |control| {
-            vocab::sparsemax(x, y, control)
+            vocab::sparsemax(x, y, filter, control)
         })?;
         Ok(to_python(py, found))
     })
@@ -66,9 +68,10 @@ pub fn pursue<'py>(
     threads: usize,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<(Sparse<'py>, Any<'py>)> {
+    let filter = forced_filter()?;
     with_rows!(targets, atoms, |x, y| {
         let found = doorway::run(py, threads, progress.as_ref(), |control| {
-            vocab::pursue(x, y, k, tolerance, control)
+            vocab::pursue(x, y, k, tolerance, filter, control)
         })?;
         Ok((to_python(py, found.mixture), found.residuals.into_pyarray(py).into_any()))
     })

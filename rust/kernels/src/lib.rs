@@ -58,7 +58,7 @@ pub use integer::{
 pub use isa::{ISA_VARIABLE, Isa};
 pub use jacobi::{Jacobi, MAX_COLUMNS, Shape};
 pub use late::{Late, MAX_PANEL, Narrow, TILE_ROWS};
-pub use mixing::{add_weighted, set_weighted};
+pub use mixing::{add_four, add_weighted, set_weighted};
 pub use outer::{MAX_SLIVERS, SLIVER, add_outer_products};
 pub use peak::fma_chains;
 pub use reduction::{ROWS_MULTIPLE, Reduction};

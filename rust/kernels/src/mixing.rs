@@ -38,6 +38,22 @@ pub fn add_weighted<T: Late>(isa: Isa, weight: T, row: &[T], to: &mut [T]) {
     plain::add_weighted(weight, row, to);
 }
 
+/// [`add_weighted`] of four rows, one after the other: the same bits, and four rows on their way
+/// from memory at once.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn add_four<T: Late>(isa: Isa, weights: [T; 4], rows: [&[T]; 4], to: &mut [T]) {
+    assert!(rows.iter().all(|row| row.len() == to.len()), "rows do not fit");
+    #[cfg(target_arch = "x86_64")]
+    if isa.level() != Level::Portable {
+        // SAFETY: as above.
+        return unsafe { crate::x86_64::mixing::add_four(weights, rows, to) };
+    }
+    let _ = isa;
+    plain::add_four(weights, rows, to);
+}
+
 /// In plain Rust: what the compiler turns into the instructions that it may use.
 pub mod plain {
     use super::Late;
@@ -57,6 +73,16 @@ pub mod plain {
             *to = to.plus(weight.times(*x));
         }
     }
+
+    /// See [`super::add_four`].
+    #[inline(always)]
+    pub fn add_four<T: Late>(weights: [T; 4], rows: [&[T]; 4], to: &mut [T]) {
+        let pairs = rows[0].iter().zip(rows[1]).zip(rows[2].iter().zip(rows[3]));
+        for (to, ((a, b), (c, d))) in to.iter_mut().zip(pairs) {
+            let two = to.plus(weights[0].times(*a)).plus(weights[1].times(*b));
+            *to = two.plus(weights[2].times(*c)).plus(weights[3].times(*d));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +100,14 @@ mod tests {
                 let (mut set, mut added) = (start.clone(), start.clone());
                 set_weighted(isa, weight, &row, &mut set);
                 add_weighted(isa, weight, &row, &mut added);
+                let rows = [&row[..], &start, &set, &added];
+                let (mut four, mut one) = (start.clone(), start.clone());
+                add_four(isa, [weight, weight.times(weight), weight, weight], rows, &mut four);
+                for (weight, row) in [weight, weight.times(weight), weight, weight].iter().zip(rows)
+                {
+                    add_weighted(isa, *weight, row, &mut one);
+                }
+                assert!(four.iter().zip(&one).all(|(a, b)| a.to_f64() == b.to_f64()));
                 for i in 0..length {
                     let product = weight.times(row[i]);
                     assert_eq!(set[i].to_f64().to_bits(), product.to_f64().to_bits());

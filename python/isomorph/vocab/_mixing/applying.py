@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isomorph import _arrays, runtime
+from isomorph import _arrays, _core, runtime
 from isomorph._backends import Run
 from isomorph._progress import Progress, reporting
 from isomorph.errors import DTypeError, ShapeError
@@ -54,11 +54,13 @@ def apply(
     xp = arguments.array_namespace()
     ready = _ready(_arrays.Arguments(rows=matrix), xp, check_finite=check_finite)
     (table,) = ready.arrays
-    job = _Job(mixing, ready, table, xp, others)
+    job = _Job(mixing, ready, table, xp, others, check_finite=check_finite)
     if arguments.namespace is not None:
         run = Run(threads, progress)
-        result = xp.reshape(job.block(0, mixing.shape[0], run), result_shape)
-        result = xp.astype(result, getattr(xp, wanted), copy=False)
+        made = job.block(0, mixing.shape[0], run)
+        result = xp.astype(xp.reshape(made, result_shape), getattr(xp, wanted), copy=False)
+        if check_finite:
+            _require_range(xp, result, wanted)
         if out is None:
             return result
         out[...] = result
@@ -82,24 +84,33 @@ class _Job:
     """The rows, ready for a backend, and what stands in for rows without a source."""
 
     def __init__(
-        self, mixing: TokenMixing, ready: _arrays.Prepared, table: Any, xp: Any, others: Any
+        self,
+        mixing: TokenMixing,
+        ready: _arrays.Prepared,
+        table: Any,
+        xp: Any,
+        others: Any,
+        *,
+        check_finite: bool,
     ) -> None:
         self.mixing, self.ready, self.table, self.xp = mixing, ready, table, xp
-        self.others = others
+        self.others, self.check_finite = others, check_finite
         self.empty = mixing.fallback_rows
 
     def block(self, start: int, stop: int, run: Run, out: Any = None) -> Any:
         """Make some rows."""
         mixing, xp = self.mixing, self.xp
         entries = slice(int(mixing.indptr[start]), int(mixing.indptr[stop]))
-        result = self.ready.backend.mix_rows(
-            mixing.indptr[start : stop + 1] - mixing.indptr[start],
-            mixing.indices[entries],
-            mixing.weights[entries],
-            self.table,
-            out,
-            run,
-        )
+        # What leaves the range is looked for in the result.
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = self.ready.backend.mix_rows(
+                mixing.indptr[start : stop + 1] - mixing.indptr[start],
+                mixing.indices[entries],
+                mixing.weights[entries],
+                self.table,
+                out,
+                run,
+            )
         result = result if out is None else out
         first, last = np.searchsorted(self.empty, (start, stop)).tolist()
         if first == last:
@@ -143,9 +154,10 @@ class _Job:
         )
         if direct:
             result = np.empty(shape, self.ready.dtype) if out is None else out
-            self.block(
-                0, shape[0], Run(threads, progress), result.reshape(shape[0], self.table.shape[1])
-            )
+            matrix = result.reshape(shape[0], self.table.shape[1])
+            self.block(0, shape[0], Run(threads, progress), matrix)
+            if self.check_finite:
+                _require_range(np, matrix, matrix.dtype, threads)
             return result
         fresh = out is None or _shares(out, rows, self.others)
         result = np.empty(shape, wanted) if fresh else out
@@ -153,6 +165,8 @@ class _Job:
             for start in range(0, shape[0], BLOCK):
                 stop = min(start + BLOCK, shape[0])
                 made = self.block(start, stop, Run(threads)).reshape(stop - start, *shape[1:])
+                if self.check_finite:
+                    _require_range(np, made, made.dtype, threads, start)
                 result[start:stop] = _narrowed(made, result.dtype, start)
                 if report is not None:
                     report(stop, shape[0])
@@ -160,6 +174,23 @@ class _Job:
             return result
         out[...] = result
         return out
+
+
+def _require_range(
+    xp: Any, made: Any, dtype: Any, threads: int | None = None, start: int = 0
+) -> None:
+    """Refuse sums of finite rows that are not finite."""
+    matrix = made if len(made.shape) == 2 else xp.reshape(made, (made.shape[0], -1))
+    if isinstance(matrix, np.ndarray):
+        bad = _core.first_nonfinite_row(matrix, runtime.resolve_threads(threads))
+    else:
+        found = xp.any(~xp.isfinite(matrix), axis=1)
+        bad = int(xp.argmax(xp.astype(found, xp.int64))) if bool(xp.any(found)) else None
+    if bad is not None:
+        raise ValueError(
+            f"rows: row {start + bad} of the result is beyond the range of {dtype}; pass rows of "
+            "float64, or scale them down"
+        )
 
 
 def _shares(out: Any, *arrays: Any) -> bool:

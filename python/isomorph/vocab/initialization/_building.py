@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from isomorph.vocab.mixing import TokenMixing
 
 #: Rows of a table at a time.
 BLOCK = 4096
+#: Largest values of a table whose squares may be added up.
+_SAFE = (2.0**-400, 2.0**400)
 
 
 def blocks(rows: int) -> Iterator[slice]:
@@ -28,6 +31,29 @@ def doubles(xp: Any, block: Any) -> Any:
     if isinstance(block, np.ndarray):
         return np.require(block, np.float64, ["C", "A"])
     return xp.astype(block, xp.float64)
+
+
+def in_range(xp: Any, rows: Any) -> tuple[Any, int]:
+    """Give rows whose squares and sums are in the range of float64, and an exponent.
+
+    They are themselves, and 0; or a copy, divided by that power of two, which rounds nothing.
+    """
+    if rows.dtype != xp.float64:
+        return rows, 0
+    largest = max((float(xp.max(xp.abs(rows[b, ...]))) for b in blocks(rows.shape[0])), default=0)
+    if not 0 < largest < math.inf or _SAFE[0] <= largest <= _SAFE[1]:
+        return rows, 0
+    exponent = math.frexp(largest)[1]
+    return times_power(xp.asarray(rows, copy=True), -exponent), exponent
+
+
+def times_power(values: Any, exponent: int) -> Any:
+    """Give the product with a power of two, in steps that are numbers themselves."""
+    while exponent:
+        step = max(-1000, min(1000, exponent))
+        values = values * 2.0**step
+        exponent -= step
+    return values
 
 
 def host(array: Any) -> NDArray[Any]:

@@ -55,11 +55,13 @@ def focus(
 
     Notes
     -----
-    O(m |O| d) in a pass over blocks of products. What a row keeps is above the threshold of what
-    it has kept so far, which never exceeds that of all, less the error of the products; the few
-    that are left are scored anew in float64: weights are those of sorting all similarities, for
-    any number of threads. Peak memory: copies of both sides, and what rows keep; never all
-    similarities. Where all are alike the answer itself is dense.
+    O(m |O| d) in a pass over tiles of products, of integer codes where these pay, whose error is
+    bounded. What a row keeps is above the threshold of what it has kept so far, which never exceeds
+    that of all, less that error; from some 5,000 shared tokens on it starts where a sample of them
+    says, and a row for which that was too high is done again. The few that are left are scored in
+    float64: weights are those of sorting all similarities, for any number of threads, however far
+    norms are from 1. Peak memory: copies of both sides, and what rows keep; never all similarities.
+    Where all are alike the answer itself is dense.
 
     References
     ----------

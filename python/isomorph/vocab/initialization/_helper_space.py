@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from isomorph import runtime
 from isomorph._progress import Progress, reporting
-from isomorph.errors import ShapeError
+from isomorph.errors import NonFiniteError, ShapeError
 from isomorph.vocab.initialization import _building as building
 from isomorph.vocab.mixing import TokenMixing
 
@@ -54,12 +54,18 @@ def from_shared(
     workers = runtime.resolve_threads(threads)
     with reporting(progress, method) as report:
         offsets, indices, weights = solve(rows[missing], rows[shared], workers, report)
+    with np.errstate(over="ignore"):
+        weights = weights.astype(rows.dtype)
+    if not np.isfinite(weights).all():
+        first = int(np.searchsorted(offsets, np.argmin(np.isfinite(weights)), side="right")) - 1
+        raise NonFiniteError(
+            f"helper_vectors: row {int(missing[first])} is so much longer than those of the shared "
+            f"tokens that its weights are beyond the range of {rows.dtype}; scale it down"
+        )
     counts = np.zeros(targets, dtype=np.int64)
     counts[missing] = np.diff(offsets)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-    made = TokenMixing(
-        starts, shared[indices], weights.astype(rows.dtype), (targets, targets)
-    ).compose(base)
+    made = TokenMixing(starts, shared[indices], weights, (targets, targets)).compose(base)
     about = TokenMixing(
         made.indptr,
         made.indices,

@@ -93,10 +93,12 @@ def _drawn(
     if check_finite:
         checks.require_finite(xp, "rows", rows)
     own = building.beside(rows)
+    dtype = getattr(xp, arguments.dtype())
+    rows, exponent = building.in_range(xp, rows)
     found = [statistics.mean_and_deviation(xp, rows, members) for members in groups.members]
     place = xp.asarray(groups.of_targets, **own)
     values = xp.take(xp.stack([mean for mean, _ in found]), place, axis=0)
     if seed is not None:
         deviations = xp.take(xp.stack([deviation for _, deviation in found]), place, axis=0)
         values = values + deviations * xp.asarray(statistics.normal_rows(ids, d, seed), **own)
-    return xp.astype(values, getattr(xp, arguments.dtype()))
+    return xp.astype(building.times_power(values, exponent), dtype)

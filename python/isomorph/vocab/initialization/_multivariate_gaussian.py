@@ -91,6 +91,8 @@ def multivariate_gaussian(
     xp = arguments.array_namespace()
     if check_finite:
         checks.require_finite(xp, "rows", rows)
+    dtype = getattr(xp, arguments.dtype())
+    rows, exponent = building.in_range(xp, rows)
     mean, products = statistics.second_moments(
         rows, centre=True, check_finite=False, threads=workers
     )
@@ -102,7 +104,7 @@ def multivariate_gaussian(
     else:
         factor = building.doubles(xp, xp.matrix_transpose(root) * scale**0.5)
         turned = backend.multiply(drawn, factor, Run(workers))
-    return xp.astype(mean + turned, getattr(xp, arguments.dtype()))
+    return xp.astype(building.times_power(mean + turned, exponent), dtype)
 
 
 def _root(xp: Any, covariance: Any) -> Any:

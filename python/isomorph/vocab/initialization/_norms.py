@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from isomorph import _checks
 from isomorph.vocab._mixing import checks
 from isomorph.vocab.initialization import _building as building
@@ -75,6 +78,12 @@ def match_norm(
     factors = xp.where(norms > 0, wanted / xp.where(norms > 0, norms, xp.ones_like(norms)), norms)
     scaled = xp.astype(rows, xp.float64) * factors[:, None]
     return xp.astype(scaled, getattr(xp, arguments.dtype()))
+
+
+def row_norms(rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Give the norm of each row of NumPy, float64."""
+    found: NDArray[np.float64] = _norms(np, rows)
+    return found
 
 
 def _norms(xp: Any, rows: Any) -> Any:

@@ -102,6 +102,7 @@ def factorize(
     xp = arguments.array_namespace()
     if check_finite:
         checks.require_finite(xp, "rows", rows)
+    rows, exponent = building.in_range(xp, rows)
     _, products = statistics.second_moments(rows, centre=False, check_finite=False, threads=workers)
     values, vectors = eigh(products, threads=workers)
     zero = xp.zeros_like(values)
@@ -119,7 +120,8 @@ def factorize(
         block = building.doubles(xp, rows[part, ...])
         parts.append(xp.astype(backend.multiply(block, turn, Run(workers)), dtype))
     coordinates = xp.concat(parts)
-    primitives = xp.astype(xp.matrix_transpose(right * singular[None, :]), dtype)
+    primitives = building.times_power(xp.matrix_transpose(right * singular[None, :]), exponent)
+    primitives = xp.astype(primitives, dtype)
     lost = float(xp.sum(squares[rank:]))
     return Factors(coordinates, primitives, (lost / total) ** 0.5 if total > 0 else 0.0)
 

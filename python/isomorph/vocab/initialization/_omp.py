@@ -63,15 +63,17 @@ def omp(
     ValueError
         `k` below 1, `tolerance` not in [0, 1).
     DTypeError, NonFiniteError
-        As in :func:`isomorph.topk`.
+        As in :func:`isomorph.topk`; weights beyond the range of the type.
 
     Notes
     -----
     O(m k |O| d) in products of 512 residuals at a time with blocks of shared tokens; these filter,
-    in the computing type and with their error bounded, and what may be the largest is compared in
-    float64. Least squares by a Cholesky factor that grows with the support, in float64. Of the Gram
-    matrix only entries between chosen tokens are computed. Equal tokens: the first is chosen.
-    Peak memory beside the input: copies of both sides, and 512 (8 d + 4 k^2) bytes.
+    by integer codes or in the computing type and with their error bounded, and what may be the
+    largest is compared in float64. Least squares by a Cholesky factor that grows with the support,
+    in float64. Of the Gram matrix only entries between chosen tokens are computed. Equal tokens:
+    the first is chosen. Rows whose squares leave the range are scaled by powers of two first.
+    Peak memory beside the input: copies of both sides, |O| d bytes of codes, and
+    512 (12 d + 4 k^2) bytes.
 
     References
     ----------

@@ -65,16 +65,20 @@ class Recipe:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, text: Any) -> Recipe:
-        """Read ``"wechsel k=5 temperature=0.05"``."""
+    def parse(cls, text: Any, *others: str) -> Recipe:
+        """Read ``"wechsel k=5 temperature=0.05"``; `others` are names that would do, too."""
         if isinstance(text, cls):
             return text
         if not isinstance(text, str) or not text.split():
-            raise ValueError(f"method: expected auto or one of {', '.join(METHODS)}, got {text!r}")
+            names = ", ".join((*others, *METHODS))
+            raise ValueError(f"method: expected one of {names}, got {text!r}")
         name, *parts = text.split()
         name = name.replace("-", "_")
         # What the shared tokens leave, the mean fills.
-        name = _checks.one_of("method", "mean" if name == "overlap" else name, METHODS)
+        name = "mean" if name == "overlap" else name
+        if name not in METHODS:
+            _checks.one_of("method", name, (*others, *METHODS))
+            raise ValueError(f"method: {name} takes no settings, got {' '.join(parts)!r}")
         known, settings = _SETTINGS[name], dict[str, Any]()
         for part in parts:
             key, _, value = part.partition("=")
@@ -109,9 +113,9 @@ class Recipe:
         from isomorph.vocab import initialization
 
         if lacking := self.lacks(materials):
-            raise ValueError(
-                f"method: {self.name} needs {' and '.join(lacking)}: vectors of the tokens"
-            )
+            of = {"vectors": "of the new tokens", "source_vectors": "of the old ones"}
+            said = ", ".join(f"{name} ({of[name]}, or of words)" for name in lacking)
+            raise ValueError(f"method: {self.name} needs {said}")
         if self.name in ("mean", "gaussian"):
             return base
         if self.name == "subword_mean":

@@ -13,6 +13,7 @@ from isomorph.vocab.checkpoints._parts import Made
 from isomorph.vocab.checkpoints._roles import TokenTable
 from isomorph.vocab.checkpoints._tables import open_table
 from isomorph.vocab.mixing import TokenMixing
+from isomorph.vocab.transfers._norms import MatchedNorms
 from isomorph.vocab.transfers._recipes import Recipe
 
 _FLOATS = ("F16", "BF16", "F32", "F64")
@@ -49,13 +50,14 @@ def made_tensors(
     recipe: Recipe,
     rows: int,
     threads: int | None,
+    norms: MatchedNorms | None,
 ) -> dict[str, Made]:
     """Say what becomes of every table: its rows mixed, and `rows` of them.
 
     Rows after the last token, which only fill up, are the mean.
     """
     return {
-        table.name: _made(checkpoint, table, mixing, recipe, rows, threads)
+        table.name: _made(checkpoint, table, mixing, recipe, rows, threads, norms)
         for table in checkpoint.tables
     }
 
@@ -67,6 +69,7 @@ def _made(
     recipe: Recipe,
     rows: int,
     threads: int | None,
+    norms: MatchedNorms | None,
 ) -> Made:
     shape = (*table.shape[: table.axis], rows, *table.shape[table.axis + 1 :])
     state: dict[str, Any] = {}
@@ -90,7 +93,13 @@ def _made(
             fallback = None
             if low < high:
                 fallback = others if len(others) == 1 else others[low:high]
-            parts.append(some.apply(state["old"], fallback=fallback, threads=threads))
+            made = some.apply(state["old"], fallback=fallback, threads=threads)
+            # Biases have no norm to keep.
+            if norms is not None and table.role in ("input", "output"):
+                if "wanted" not in state:
+                    state["wanted"] = norms.of(state["old"])
+                made = norms.scaled(made, slice(start, last), state["wanted"])
+            parts.append(made)
         if stop > tokens:
             mean = Recipe("mean").fallback(state["old"], np.zeros(1, np.int64))
             parts.append(np.repeat(mean, stop - max(start, tokens), axis=0))

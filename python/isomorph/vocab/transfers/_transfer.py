@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from isomorph import _checks, _text
-from isomorph._folders import appearing_folder
+from isomorph._folders import appearing_folder, require_free
 from isomorph._progress import Progress
 from isomorph.errors import FormatError
 from isomorph.vocab._changes import Change
-from isomorph.vocab.checkpoints import _checkpoint, _folder
+from isomorph.vocab.checkpoints import _card, _checkpoint, _folder
 from isomorph.vocab.checkpoints._checkpoint import Checkpoint
 from isomorph.vocab.checkpoints._configs import Edited, field_of
 from isomorph.vocab.initialization import overlap
@@ -24,17 +24,24 @@ from isomorph.vocab.initialization._vocabularies import vocabulary
 from isomorph.vocab.mixing import TokenMixing
 from isomorph.vocab.tokenizers import Tokenizer
 from isomorph.vocab.tokenizers._side_files import CONFIG
-from isomorph.vocab.transfers import _recipes, _tokens, _vectors
+from isomorph.vocab.transfers import _norms, _recipes, _tokens, _vectors
 from isomorph.vocab.transfers._kinds import KINDS, kinds
 from isomorph.vocab.transfers._leave_out import leave_out
 from isomorph.vocab.transfers._results import LeaveOut
 from isomorph.vocab.transfers._rows import made_tensors, require_mixable, table_rows
+from isomorph.vocab.transfers._written import (
+    FORMAT,
+    MIXING,
+    REPORT,
+    TITLE,
+    is_transfer_alone,
+    is_transfer_unchanged,
+    section,
+)
+from isomorph.vocab.trimming import _verification
 from isomorph.vocab.trimming._paths import require_apart
 
 __all__ = ["Transferred", "transfer"]
-
-MIXING = f"{_folder.OWN}/mixing.safetensors"
-REPORT = f"{_folder.OWN}/transfer.json"
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,8 @@ class Transferred:
         Every field of a configuration, and every tensor's shape, that is other than before.
     notes : tuple of str
         What to know.
+    match_norm : str or None
+        By which old rows the new ones were scaled.
     """
 
     path: Path
@@ -66,6 +75,7 @@ class Transferred:
     leave_out: LeaveOut | None = field(repr=False)
     changes: tuple[Change, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
+    match_norm: str | None = None
 
     def table(self) -> list[str]:
         """Say where the rows come from, by kind of token."""
@@ -79,6 +89,7 @@ class Transferred:
         return {
             "path": str(self.path),
             "method": self.method,
+            "match_norm": self.match_norm,
             "origins": {
                 name: dict(zip((*KINDS, "special"), counts.tolist(), strict=True))
                 for name, counts in self.origins.items()
@@ -90,7 +101,10 @@ class Transferred:
 
     def __str__(self) -> str:
         scores = [] if self.leave_out is None else [*str(self.leave_out).split("\n"), ""]
-        return "\n".join([*scores, f"method: {self.method}", "", *self.table()])
+        norms = "" if self.match_norm is None else f", norms of {self.match_norm} old rows"
+        if self.match_norm == "kind":
+            norms = ", norms of old rows of the kind"
+        return "\n".join([*scores, f"method: {self.method}{norms}", "", *self.table()])
 
 
 def transfer(
@@ -103,12 +117,14 @@ def transfer(
     aliases: Mapping[str, str] | None = None,
     vectors: Any = None,
     source_vectors: Any = None,
+    match_norm: str | None = None,
     multiple_of: int = 1,
     tables: Mapping[str, str | None] | None = None,
     leave_out_files: tuple[str, ...] = (),
     revision: str | None = None,
     seed: int = 0,
     overwrite: bool = False,
+    command: str | None = None,
     memory: int | str | None = None,
     threads: int | None = None,
     progress: Progress = None,
@@ -140,6 +156,10 @@ def transfer(
     vectors, source_vectors : array, Embeddings or path, optional
         Vectors of the new and of the old tokens: an array with a row a token, or
         :class:`isomorph.io.Embeddings` (or the file of them) of tokens or of words.
+    match_norm : {"all", "kind"}, optional
+        Scale the rows that are no copies, of embeddings and of heads, to the mean norm of the old
+        rows: of all, or of those of the token's kind (see :func:`leave_out`; a kind with fewer than
+        two old tokens counts as all). Means of many rows are shorter than each.
     multiple_of : int, default 1
         Round the number of rows up, with rows that are the mean.
     tables : mapping of str to str or None, optional
@@ -151,7 +171,9 @@ def transfer(
     seed : int, default 0
         Of the leave-out score.
     overwrite : bool, default False
-        Replace `out` if an earlier transfer wrote it.
+        Replace `out` if an earlier transfer wrote it, and all that is in it.
+    command : str, optional
+        What the model card says of how the transfer was made. The call, in short, if not given.
     memory : int or str, optional
         Bytes to hold at once while tensors are written, beside one table.
     threads : int, optional
@@ -174,21 +196,27 @@ def transfer(
     ValueError
         An unknown method, or one without its vectors; `out` inside `model`.
     FileExistsError
-        `out` has something in it.
+        `out` has something in it; with `overwrite`, a file that no transfer wrote.
 
     Notes
     -----
     Peak memory: the table that is being written, in float32, and a few blocks of `memory`. The new
-    folder has, in ``isomorph/``, the mixing and ``transfer.json``: the scores, and every change.
+    folder has, in ``isomorph/``, the mixing and ``transfer.json``: the scores, and every change;
+    its model card has a section more. `match_norm` is no part of the mixing, for it depends on the
+    table.
 
     See Also
     --------
     leave_out : What "auto" goes by.
     """
     multiple_of = _checks.integer("multiple_of", multiple_of, 1)
-    recipe = None if method == "auto" else _recipes.Recipe.parse(method)
+    recipe = None if method == "auto" else _recipes.Recipe.parse(method, "auto")
+    if match_norm is not None:
+        _checks.one_of("match_norm", match_norm, _norms.CHOICES)
+    replaceable = is_transfer_alone if overwrite else None
     checkpoint = Checkpoint.open(model, tables=tables, leave_out=leave_out_files, revision=revision)
     require_apart(Path(out), checkpoint.folder.root)
+    require_free(Path(out), is_transfer_unchanged if overwrite else None)
     require_mixable(checkpoint)
     home = checkpoint.folder.transformer
     old = Tokenizer.load(home)
@@ -232,7 +260,10 @@ def transfer(
         )
         recipe = _recipes.Recipe.parse(scores.best)
     mixing = recipe.mixing(materials, base)
-    tensors = made_tensors(checkpoint, mixing, recipe, rows, threads)
+    norms = None
+    if match_norm is not None:
+        norms = _norms.MatchedNorms.by(match_norm, materials.source, materials.target, mixing)
+    tensors = made_tensors(checkpoint, mixing, recipe, rows, threads, norms)
     skip = {checkpoint.folder.relative(name) for name in _tokens.FILES}
     written = {checkpoint.folder.relative(name) for name in (*moved.files, CONFIG)}
     stale = sorted(name for name in skip - written if name in checkpoint.folder.others)
@@ -250,9 +281,7 @@ def transfer(
     notes += _several(checkpoint, base, new, renumber, roles)
     config = home / CONFIG
     old_config = _folder.read_json(config) if config.is_file() else {}
-    with appearing_folder(
-        Path(out), replaceable=_is_ours if overwrite else None, note=notes.append
-    ) as draft:
+    with appearing_folder(Path(out), replaceable=replaceable, note=notes.append) as draft:
         checkpoint.write(
             draft, tensors, edited, skip=skip, memory=memory, progress=progress, threads=threads
         )
@@ -267,14 +296,17 @@ def transfer(
             scores,
             changes,
             tuple(notes),
+            match_norm,
         )
-        text = json.dumps(found.as_dict(), ensure_ascii=False, indent=2) + "\n"
+        call = f"isomorph.vocab.transfer({checkpoint.folder.root.name!r}, {tokenizer!r}, ...)"
+        _card.append(draft, TITLE, section(found, old.size, new.size, command or call))
+        files = (file for file in draft.rglob("*") if file.is_file())
+        written = sorted({file.relative_to(draft).as_posix() for file in files} - {_folder.CARD})
+        hashes = _verification.hashes(draft, written)
+        report = {"format": FORMAT, **found.as_dict(), "files": hashes}
+        text = json.dumps(report, ensure_ascii=False, indent=2) + "\n"
         (draft / REPORT).write_text(text, encoding="utf-8")
     return found
-
-
-def _is_ours(folder: Path) -> bool:
-    return (folder / REPORT).is_file()
 
 
 def _given(name: str, vectors: Any, tokenizer: Tokenizer) -> Any:

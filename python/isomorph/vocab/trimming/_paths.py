@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from isomorph.vocab.checkpoints import _folder
 from isomorph.vocab.trimming import _verification
@@ -33,20 +35,7 @@ def is_trim_alone(folder: Path) -> bool:
     """
     if not (folder / CERTIFICATE).is_file():
         return False
-    certified = Certificate.load(folder).files
-    known = {*certified, CERTIFICATE, _folder.CARD}
-    for file in sorted(folder.rglob("*")):
-        inside = file.is_dir() and not file.is_symlink()
-        if not inside and file.relative_to(folder).as_posix() not in known:
-            raise FileExistsError(
-                errno.EEXIST,
-                "was not written by the trim that its folder is of, which is therefore not "
-                "replaced: move it away, or give another folder",
-                str(file),
-            )
-        size = certified.get(file.relative_to(folder).as_posix(), {}).get("bytes")
-        if size is not None and not inside and file.stat().st_size != size:
-            raise _changed(file)
+    require_only(folder, Certificate.load(folder).files, {CERTIFICATE, _folder.CARD}, "trim")
     return True
 
 
@@ -62,18 +51,53 @@ def is_trim_unchanged(folder: Path) -> bool:
     """
     if not is_trim_alone(folder):
         return False
-    certificate = Certificate.load(folder)
-    there = [name for name in certificate.files if (folder / name).is_file()]
-    for name, now in _verification.hashes(folder, there).items():
-        if now != certificate.files[name]:
-            raise _changed(folder / name)
+    require_unchanged(folder, Certificate.load(folder).files, "trim")
     return True
 
 
-def _changed(file: Path) -> FileExistsError:
+def require_only(
+    folder: Path, recorded: Mapping[str, Mapping[str, Any]], others: set[str], made: str
+) -> None:
+    """Refuse a folder with files that are not recorded, or of another size.
+
+    Raises
+    ------
+    FileExistsError
+        Naming the first: what a trim or a transfer did not write, none removes.
+    """
+    for file in sorted(folder.rglob("*")):
+        inside = file.is_dir() and not file.is_symlink()
+        name = file.relative_to(folder).as_posix()
+        if not inside and name not in recorded and name not in others:
+            raise FileExistsError(
+                errno.EEXIST,
+                f"was not written by the {made} that its folder is of, which is therefore not "
+                "replaced: move it away, or give another folder",
+                str(file),
+            )
+        size = recorded.get(name, {}).get("bytes")
+        if size is not None and not inside and file.stat().st_size != size:
+            raise _changed(file, made)
+
+
+def require_unchanged(folder: Path, recorded: Mapping[str, Mapping[str, Any]], made: str) -> None:
+    """Refuse a folder whose files have other bytes than are recorded.
+
+    Raises
+    ------
+    FileExistsError
+        Naming the first: a model may have been trained in its place.
+    """
+    there = [name for name in recorded if (folder / name).is_file()]
+    for name, now in _verification.hashes(folder, there).items():
+        if now != recorded[name]:
+            raise _changed(folder / name, made)
+
+
+def _changed(file: Path, made: str) -> FileExistsError:
     return FileExistsError(
         errno.EEXIST,
-        "was changed since the trim that its folder is of, which is therefore not replaced: move "
-        "it away, or give another folder",
+        f"was changed since the {made} that its folder is of, which is therefore not replaced: "
+        "move it away, or give another folder",
         str(file),
     )

@@ -73,6 +73,14 @@ const fn pays(n: usize, m: usize, d: usize) -> bool {
 /// back.
 const PROBE_ROWS: usize = 64;
 
+/// How many pairs of `rows` rows and `m` columns may pass for the integer filter to pay.
+///
+/// A pair that passes costs about a canonical score, 400 cycles; one that does not saves about
+/// d / 30. Besides, every list takes in some multiples of `list` before it has a threshold.
+pub(super) const fn allowed_to_pass(rows: usize, m: usize, d: usize, list: usize) -> u64 {
+    (rows * (m * d / 12_000 + 6 * list)) as u64
+}
+
 /// The codes of both sides of a search.
 pub(super) struct BothCodes<'a> {
     pub left: Codes<'a>,
@@ -88,6 +96,22 @@ impl<'a> BothCodes<'a> {
         scorer: &Scorer<'_, T>,
         prepared: &Prepared,
         (k, path): (usize, FilterChoice),
+        indexes: &Indexes<'a>,
+        control: &Control,
+    ) -> Result<Option<Self>> {
+        let Some(codes) = Self::made(scorer, prepared, path, indexes, control)? else {
+            return Ok(None);
+        };
+        let holds =
+            path == FilterChoice::Integer || codes.holds_back(scorer, prepared, k, control)?;
+        Ok(holds.then_some(codes))
+    }
+
+    /// Codes of both sides, where they serve better for the shape.
+    pub(super) fn made<T: Element>(
+        scorer: &Scorer<'_, T>,
+        prepared: &Prepared,
+        path: FilterChoice,
         indexes: &Indexes<'a>,
         control: &Control,
     ) -> Result<Option<Self>> {
@@ -114,7 +138,7 @@ impl<'a> BothCodes<'a> {
         let new = |side, rows, form: &Form| {
             Codes::new((side, bits), rows, form.centre.as_deref(), &form.scale, control)
         };
-        let codes = Self {
+        Ok(Some(Self {
             left: match indexes.left {
                 Some(index) => index.codes(d, n).as_rows()?,
                 None => new(Side::Rows, &scorer.left, &prepared.left)?,
@@ -124,10 +148,7 @@ impl<'a> BothCodes<'a> {
                 None => new(Side::Columns, &scorer.right, &prepared.right)?,
             },
             ratio: indexes.right.map_or(1.0, |index| index.ratio(prepared)),
-        };
-        let holds =
-            path == FilterChoice::Integer || codes.holds_back(scorer, prepared, k, control)?;
-        Ok(holds.then_some(codes))
+        }))
     }
 
     /// Whether few enough pairs of the first rows pass.
@@ -152,10 +173,7 @@ impl<'a> BothCodes<'a> {
             close_known(&mut lists, i, i, scorer, Direction::Rows, |_| true);
         }
         scan.rows_select(0, rows, &mut lists, &mut ColumnBlocks::new::<T, _, 1>(&filter))?;
-        // A pair that passes costs about a canonical score, 400 cycles; one that does not saves
-        // about d / 30. The second term is what every list takes in before it has a threshold.
-        let allowed = rows * (m * d / 12_000 + 6 * (k + PROBE_ROWS));
-        Ok(scan.passed.into_inner() <= allowed as u64)
+        Ok(scan.passed.into_inner() <= allowed_to_pass(rows, m, d, k + PROBE_ROWS))
     }
 
     pub(super) fn filter<T: Element>(

@@ -1,6 +1,6 @@
 //! Rows as sums of weighted rows: a sparse matrix times a table.
 
-use isomorph_kernels::{Isa, Late, Narrow, add_weighted, set_weighted};
+use isomorph_kernels::{Isa, Late, Narrow, add_four, add_weighted, set_weighted};
 use rayon::prelude::*;
 
 use crate::late_interaction::{Offsets, Values};
@@ -174,6 +174,19 @@ fn mix_row<T: Late>(
     }
     let first = range.start;
     let alone = range.len() == 1;
+    let mut range = range;
+    if let Values::Same(values) = table.values
+        && range.len() > 4
+    {
+        let row = |entry: usize| &values[ids.get(entry) * table.cols..][..table.cols];
+        set_weighted(isa, weights.get(first), row(first), to);
+        range.start += 1;
+        while range.len() >= 4 {
+            let four: [usize; 4] = std::array::from_fn(|n| range.start + n);
+            add_four(isa, four.map(|entry| weights.get(entry)), four.map(row), to);
+            range.start += 4;
+        }
+    }
     for entry in range {
         let weight: T = weights.get(entry);
         let row = table.row(isa, ids.get(entry), room);

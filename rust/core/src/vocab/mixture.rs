@@ -23,7 +23,7 @@ impl Mixture {
     ///
     /// # Errors
     /// [`Error::Memory`].
-    pub(super) fn of(rows: &[Vec<(u32, f64)>]) -> Result<Self> {
+    pub(crate) fn of(rows: &[Vec<(u32, f64)>]) -> Result<Self> {
         let total = rows.iter().map(Vec::len).sum();
         let mut offsets = reserved(rows.len() + 1)?;
         let (mut indices, mut weights) = (reserved(total)?, reserved(total)?);

@@ -6,8 +6,7 @@ mod mixture;
 mod pursuit;
 pub mod renumber;
 pub mod scripts;
-mod simplex;
 
+pub use crate::neighbors::sparsemax;
 pub use mixture::Mixture;
 pub use pursuit::{Pursued, pursue};
-pub use simplex::sparsemax;

@@ -14,3 +14,9 @@ pub fn set_weighted<T: Late>(weight: T, row: &[T], to: &mut [T]) {
 pub fn add_weighted<T: Late>(weight: T, row: &[T], to: &mut [T]) {
     plain::add_weighted(weight, row, to);
 }
+
+/// See [`crate::add_four`].
+#[target_feature(enable = "avx2")]
+pub fn add_four<T: Late>(weights: [T; 4], rows: [&[T]; 4], to: &mut [T]) {
+    plain::add_four(weights, rows, to);
+}

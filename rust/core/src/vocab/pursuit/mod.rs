@@ -2,28 +2,35 @@
 //! Zibulevsky and Elad 2008): each row as a combination of few atoms.
 //!
 //! In each step the atom with the largest `|<d_j, r>|` joins the support, and the residual r is that
-//! of least squares on the support. Which atom it is, blocks of products of many residuals with all
-//! atoms tell in the computing type, up to a bounded error; the few that it leaves are compared in
-//! `f64`. Of the Gram matrix only the entries between the chosen atoms are ever computed.
+//! of least squares on the support. Which atom it is, products of many residuals with all atoms
+//! tell up to a bounded error, by integer codes or in the computing type; the few that it leaves
+//! are compared in `f64`, the most promising first. Of the Gram matrix only the entries between the
+//! chosen atoms are ever computed.
+
+mod filter;
+mod scaled;
 
 use isomorph_kernels::{DOTS, Element, Isa, dots};
 use rayon::prelude::*;
 
-use super::mixture::{Mixture, error, products, same_columns};
+use self::filter::Filter;
+use self::scaled::Scaled;
+use super::mixture::{Mixture, error, same_columns};
 use crate::linalg::Scalar;
 use crate::matrix::MatRef;
-use crate::memory::{filled, reserved};
+use crate::memory::filled;
+use crate::neighbors::{Correlations, FilterChoice};
 use crate::runtime::Control;
 use crate::{Error, Result};
 
 /// Rows that are pursued at once: they share each reading of the atoms.
 const BATCH: usize = 512;
-/// Atoms of a block of products.
-const COLUMNS: usize = 512;
 /// An atom nearer than this, in squares, to the span of the support depends on it.
 const DEPENDENT: f64 = 1e-10;
 /// A correlation under this part of the norms is rounding.
 const ROUNDING: f64 = 1e-12;
+/// What was nearly chosen in a step is likely to be large in the next one.
+const RUNNERS: usize = 4;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +54,8 @@ struct Path<'a, T> {
     coefficients: Vec<f64>,
     residual: Vec<f64>,
     residual_norm: f64,
+    /// The largest of the correlations that are known of the residual.
+    floor: f64,
     done: bool,
 }
 
@@ -62,18 +71,23 @@ impl<'a, T: Element + Scalar> Path<'a, T> {
             coefficients: Vec::new(),
             residual: target.iter().map(|x| x.widen()).collect(),
             residual_norm: norm,
+            floor: 0.0,
             // A tolerance of 1 or more asks for nothing.
             done: norm == 0.0 || tolerance >= 1.0,
         }
     }
 
-    /// Take the best of the candidates into the support, or stop.
-    fn step(&mut self, isa: Isa, atoms: &MatRef<'_, T>, candidates: &[u32], goal: Goal) {
-        let correlation = |j: u32| (j, mixed_dot(atoms.row(j as usize), &self.residual).abs());
-        let best = candidates
-            .iter()
-            .map(|&j| correlation(j))
-            .reduce(|a, b| if b.1 > a.1 || (b.1 == a.1 && b.0 < a.0) { b } else { a });
+    /// Take the best of the candidates into the support, or stop. Their bounds are those of a
+    /// residual of norm 1.
+    fn step(
+        &mut self,
+        isa: Isa,
+        atoms: &MatRef<'_, T>,
+        mut candidates: Vec<(f64, u32)>,
+        goal: Goal,
+    ) {
+        candidates.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let best = self.best(isa, atoms, &candidates, goal.rounding);
         let Some((chosen, value)) = best else {
             self.done = true;
             return;
@@ -88,6 +102,42 @@ impl<'a, T: Element + Scalar> Path<'a, T> {
         self.subtract(atoms);
         let enough = self.residual_norm <= goal.tolerance * self.norm;
         self.done = enough || self.support.len() >= goal.most;
+        let runners = candidates.iter().filter(|(_, j)| *j != chosen).take(RUNNERS);
+        let largest = runners.map(|&(_, j)| self.correlation(atoms, j)).fold(0.0, f64::max);
+        self.floor = if self.residual_norm > 0.0 { largest / self.residual_norm } else { 0.0 };
+    }
+
+    /// The largest correlation and its atom, the first of equal ones. `rounding` is how far products
+    /// of an atom with the unit residual, rounded to the computing type, are from the truth.
+    fn best(
+        &self,
+        isa: Isa,
+        atoms: &MatRef<'_, T>,
+        candidates: &[(f64, u32)],
+        rounding: f64,
+    ) -> Option<(u32, f64)> {
+        let unit: Vec<T> = self.residual.iter().map(|r| T::round(r / self.residual_norm)).collect();
+        let (mut near, mut largest): (Vec<(f64, u32)>, f64) = (Vec::new(), 0.0);
+        for batch in candidates.chunks(DOTS) {
+            // The most promising come first: what is left is no better.
+            if batch[0].0 < largest - rounding {
+                break;
+            }
+            let row = |n: usize| atoms.row(batch[n.min(batch.len() - 1)].1 as usize);
+            let products = dots(isa, &unit, std::array::from_fn(row));
+            for (product, (_, j)) in products.into_iter().zip(batch) {
+                largest = largest.max(product.abs());
+                near.push((product.abs(), *j));
+            }
+        }
+        near.retain(|entry| entry.0 >= largest - 2.0 * rounding);
+        let exact = near.into_iter().map(|(_, j)| (j, self.correlation(atoms, j)));
+        exact.reduce(|a, b| if b.1 > a.1 || (b.1 == a.1 && b.0 < a.0) { b } else { a })
+    }
+
+    /// What decides: the product of an atom with the residual.
+    fn correlation(&self, atoms: &MatRef<'_, T>, j: u32) -> f64 {
+        mixed_dot(atoms.row(j as usize), &self.residual).abs()
     }
 
     /// One more row of the factor; false when the atom depends on the support.
@@ -155,6 +205,7 @@ impl<'a, T: Element + Scalar> Path<'a, T> {
 struct Goal {
     most: usize,
     tolerance: f64,
+    rounding: f64,
 }
 
 /// `Σ x y` in `f64`, in eight lanes.
@@ -174,7 +225,9 @@ fn mixed_dot<T: Scalar>(x: &[T], y: &[f64]) -> f64 {
 /// The rows of `targets` as combinations of at most `most` rows of `atoms`, until what is left of a
 /// row is within `tolerance` of its norm, or no atom that does not depend on the chosen ones is left.
 ///
-/// Each product of a step costs 2 d operations: O(n k m d). Memory: 512 rows' residuals and factors.
+/// Each product of a step costs 2 d operations: O(n k m d). Memory: 512 rows' residuals and factors,
+/// a byte for each value of the atoms, and copies of both sides where norms are near the ends of
+/// the range.
 ///
 /// # Errors
 /// [`Error::Shape`], [`Error::Cancelled`], [`Error::Memory`].
@@ -183,34 +236,55 @@ pub fn pursue<T: Element + Scalar>(
     atoms: MatRef<'_, T>,
     most: usize,
     tolerance: f64,
+    filter: FilterChoice,
     control: &Control,
 ) -> Result<Pursued> {
-    let depth = targets.cols();
-    same_columns("atoms", atoms.cols(), depth)?;
-    let goal = Goal { most: most.min(atoms.rows()), tolerance };
-    control.start(targets.rows() as u64 * goal.most as u64);
+    same_columns("atoms", atoms.cols(), targets.cols())?;
     let isa = Isa::chosen().map_err(Error::Isa)?;
-    let squares = (0..atoms.rows()).into_par_iter().map(|j| {
-        let atom = atoms.row(j);
-        T::dot(isa, atom, atom)
-    });
+    let goal = Goal { most: most.min(atoms.rows()), tolerance, rounding: f64::INFINITY };
+    if let Some(scaled) = Scaled::where_needed(&targets, &atoms)? {
+        return scaled.pursue(isa, goal, filter, control);
+    }
+    pursue_in_range(isa, targets, atoms, goal, filter, control)
+}
+
+fn pursue_in_range<T: Element + Scalar>(
+    isa: Isa,
+    targets: MatRef<'_, T>,
+    atoms: MatRef<'_, T>,
+    goal: Goal,
+    filter: FilterChoice,
+    control: &Control,
+) -> Result<Pursued> {
+    control.start(targets.rows() as u64 * goal.most as u64);
+    let norms = norms(isa, &atoms);
+    let longest = norms.iter().fold(0.0, |a: f64, &b| a.max(b));
+    let codes = match filter {
+        FilterChoice::Float => None,
+        FilterChoice::Auto | FilterChoice::Integer => {
+            Correlations::new(isa, atoms, &norms, control)?
+        }
+    };
+    let unrounded = 2.0 * T::EPSILON + targets.cols() as f64 * f64::EPSILON;
+    let goal = Goal { rounding: longest * unrounded, ..goal };
     // No correlation with a residual of norm 1 is further off than this.
-    let error = squares.reduce(|| 0.0, f64::max).sqrt() * error::<T>(depth);
+    let error = longest * error::<T>(targets.cols());
+    let mut filter = Filter { codes, error, atoms, control };
     let mut rows = filled(Vec::new(), targets.rows())?;
     let mut residuals = filled(0.0, targets.rows())?;
     for first in (0..targets.rows()).step_by(BATCH) {
         let last = (first + BATCH).min(targets.rows());
         let mut paths: Vec<Path<'_, T>> =
-            (first..last).map(|i| Path::new(isa, targets.row(i), tolerance)).collect();
+            (first..last).map(|i| Path::new(isa, targets.row(i), goal.tolerance)).collect();
         for _ in 0..goal.most {
             let mut active: Vec<&mut Path<'_, T>> =
                 paths.iter_mut().filter(|path| !path.done).collect();
             if active.is_empty() {
                 break;
             }
-            let candidates = candidates(&active, &atoms, error, control)?;
+            let candidates = filter.candidates(&active)?;
             active.par_iter_mut().zip(candidates).for_each(|(path, candidates)| {
-                path.step(isa, &atoms, &candidates, goal);
+                path.step(isa, &atoms, candidates, goal);
             });
             control.advance(active.len() as u64);
         }
@@ -225,122 +299,10 @@ pub fn pursue<T: Element + Scalar>(
     Ok(Pursued { mixture: Mixture::of(&rows)?, residuals })
 }
 
-/// What a block of atoms has of each path: correlations and atoms.
-type Block<T> = Vec<Vec<(T, u32)>>;
-
-/// For each path, the atoms whose correlation with its residual may be the largest.
-fn candidates<T: Element + Scalar>(
-    paths: &[&mut Path<'_, T>],
-    atoms: &MatRef<'_, T>,
-    error: f64,
-    control: &Control,
-) -> Result<Vec<Vec<u32>>> {
-    let depth = atoms.cols();
-    let mut units: Vec<T> = reserved(paths.len() * depth)?;
-    for path in paths {
-        units.extend(path.residual.iter().map(|r| T::round(r / path.residual_norm)));
-    }
-    // What each block has of each path, as good as the block's own best can tell.
-    let blocks: Result<Vec<Block<T>>> = (atoms.data().par_chunks(COLUMNS * depth))
-        .enumerate()
-        .with_max_len(1)
-        .map(|(number, columns)| {
-            control.check()?;
-            let width = columns.len() / depth;
-            let mut block = filled(T::default(), paths.len() * width)?;
-            products(&mut block, &units, columns, depth);
-            let own = paths.iter().zip(block.chunks_exact_mut(width));
-            Ok(own.map(|(path, scores)| best(scores, number * COLUMNS, path, error)).collect())
-        })
-        .collect();
-    let blocks = blocks?;
-    let joined = (0..paths.len()).into_par_iter().map(|i| {
-        let entries = || blocks.iter().flat_map(|block| &block[i]);
-        let bar = bar(entries().map(|entry| entry.0), error);
-        entries().filter(|entry| entry.0 >= bar).map(|entry| entry.1).collect()
-    });
-    Ok(joined.collect())
-}
-
-/// What is within twice the error of the largest may be the largest.
-fn bar<T: Element + Scalar>(scores: impl Iterator<Item = T>, error: f64) -> T {
-    let largest = scores.fold(T::NEG_INFINITY, |a, b| if b > a { b } else { a });
-    T::from_f64(largest.widen() - 2.0 * error).next_down()
-}
-
-/// The largest correlations of a block, without those of atoms that were chosen before.
-#[allow(clippy::cast_possible_truncation)] // Rows have numbers of 32 bits.
-fn best<T: Element + Scalar>(
-    scores: &mut [T],
-    first: usize,
-    path: &Path<'_, T>,
-    error: f64,
-) -> Vec<(T, u32)> {
-    for score in scores.iter_mut() {
-        *score = if *score < T::default() { -*score } else { *score };
-    }
-    for &chosen in &path.support {
-        if let Some(score) = (chosen as usize).checked_sub(first).and_then(|at| scores.get_mut(at))
-        {
-            *score = T::NEG_INFINITY;
-        }
-    }
-    let bar = bar(scores.iter().copied(), error);
-    let entries = scores.iter().enumerate().filter(|(_, score)| **score >= bar && score.finite());
-    entries.map(|(at, score)| (*score, (first + at) as u32)).collect()
+fn norms<T: Element>(isa: Isa, rows: &MatRef<'_, T>) -> Vec<f64> {
+    let norm = |j: usize| T::dot(isa, rows.row(j), rows.row(j)).sqrt();
+    (0..rows.rows()).into_par_iter().map(norm).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn values(count: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888);
-            ((state >> 40) as f32) / 1e7 - 0.84
-        };
-        (0..count).map(|_| next()).collect()
-    }
-
-    fn mixed(atoms: &[f32], depth: usize, parts: &[(usize, f32)]) -> Vec<f32> {
-        (0..depth).map(|t| parts.iter().map(|(j, c)| c * atoms[j * depth + t]).sum()).collect()
-    }
-
-    #[test]
-    fn a_sparse_combination_is_found_again() {
-        let (m, d) = (700, 40);
-        let atoms = values(m * d, 3);
-        let targets = [
-            mixed(&atoms, d, &[(3, 1.0), (699, -2.0)]),
-            mixed(&atoms, d, &[(513, 0.5)]),
-            vec![0.0; d],
-        ]
-        .concat();
-        let (x, y) = (MatRef::new(&targets, 3, d).unwrap(), MatRef::new(&atoms, m, d).unwrap());
-        let found = pursue(x, y, 5, 1e-6, &Control::default()).unwrap();
-        assert_eq!(found.mixture.offsets[1..], [2, 3, 3]);
-        assert_eq!(found.mixture.indices, [3, 699, 513]);
-        for (weight, expected) in found.mixture.weights.iter().zip([1.0, -2.0, 0.5]) {
-            assert!((weight - expected).abs() < 1e-5);
-        }
-        assert!(found.residuals.iter().all(|residual| *residual < 1e-6));
-    }
-
-    #[test]
-    fn equal_atoms_and_too_few_stop_early() {
-        let d = 6;
-        let some = values(2 * d, 5);
-        let atoms = [&some[..], &some[..], &some[..d]].concat();
-        let target = values(d, 9);
-        let (x, y) = (MatRef::new(&target, 1, d).unwrap(), MatRef::new(&atoms, 5, d).unwrap());
-        let found = pursue(x, y, 5, 0.0, &Control::default()).unwrap();
-        let mut indices = found.mixture.indices.clone();
-        indices.sort_unstable();
-        assert_eq!(indices, [0, 1]);
-        let cancelled = Control::default();
-        cancelled.cancel();
-        assert_eq!(pursue(x, y, 5, 0.0, &cancelled), Err(Error::Cancelled));
-        assert!(pursue(x, MatRef::new(&atoms, 6, 5).unwrap(), 5, 0.0, &cancelled).is_err());
-    }
-}
+mod tests;
