@@ -129,6 +129,18 @@ def test_what_is_missing_is_named_as_an_option(tmp_path, bert, capsys):
     ):
         assert main([*given, "--method", method]) == 1
         assert message in capsys.readouterr().err
+    for name, columns in (("two", 2), ("three", 3)):
+        path = tmp_path / f"{name}.vec"
+        path.write_text(f"1 {columns}\nthe {' '.join('1' * columns)}\n")
+    sides = (
+        "--vectors",
+        str(tmp_path / "two.vec"),
+        "--source-vectors",
+        str(tmp_path / "three.vec"),
+    )
+    assert main([*given, "--method", "wechsel", *sides]) == 1
+    said = "--vectors, --source-vectors: expected vectors of one space, got 2 and 3 columns"
+    assert said in capsys.readouterr().err
     command = [*given, "--method", "mean", "--match-norm", "all"]
     assert main(command) == 0
     assert "method: mean, norms of all old rows" in capsys.readouterr().out

@@ -31,7 +31,7 @@ def describe(folder: Path) -> dict[str, Any] | None:
             "rows": {name: sum(counts.values()) for name, counts in origins.items()},
             "chosen by leave-out": found.get("leave_out") is not None,
             "changes": len(found.get("changes", [])),
-            "notes": [str(note) for note in found.get("notes", [])],
+            "notes": {str(n): str(note) for n, note in enumerate(found.get("notes", []), 1)},
         }
     if not (folder / "config.json").is_file() or list(folder.glob("map*.safetensors")):
         return None

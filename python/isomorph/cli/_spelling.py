@@ -23,6 +23,7 @@ _OPTIONS = tuple(
         (r"^(characters|scripts|keep)(?=: expected)", r"--\1"),
         (r"(?<= needs )vectors(?= \()", "--vectors"),
         (r"(?<=, )source_vectors(?= \()|(?<= needs )source_vectors(?= \()", "--source-vectors"),
+        (r"^vectors, source_vectors(?=: )", "--vectors, --source-vectors"),
         (r"rule='loose' compares", "--rule loose compares"),
         (r"or a lower min_count, or more scripts", "or a lower --min-count, or more --scripts"),
     )

@@ -113,7 +113,7 @@ class Recipe:
         from isomorph.vocab import initialization
 
         if lacking := self.lacks(materials):
-            of = {"vectors": "of the new tokens", "source_vectors": "of the old ones"}
+            of = {"vectors": "of the new tokens", "source_vectors": "of the old tokens"}
             said = ", ".join(f"{name} ({of[name]}, or of words)" for name in lacking)
             raise ValueError(f"method: {self.name} needs {said}")
         if self.name in ("mean", "gaussian"):
@@ -127,6 +127,12 @@ class Recipe:
             )
         options = {**self.settings, "threads": materials.threads}
         if self.name == "wechsel":
+            columns = [materials.vectors.shape[1], materials.source_vectors.shape[1]]  # type: ignore[union-attr]
+            if columns[0] != columns[1]:
+                raise ShapeError(
+                    "vectors, source_vectors: expected vectors of one space, got "
+                    f"{columns[0]} and {columns[1]} columns"
+                )
             # A setting for many vocabularies: no more neighbours than there are tokens.
             options["k"] = min(options.get("k", 10), len(materials.source))
             return initialization.wechsel(
