@@ -301,8 +301,8 @@ def transfer(
         call = f"isomorph.vocab.transfer({checkpoint.folder.root.name!r}, {tokenizer!r}, ...)"
         _card.append(draft, TITLE, section(found, old.size, new.size, command or call))
         files = (file for file in draft.rglob("*") if file.is_file())
-        written = sorted({file.relative_to(draft).as_posix() for file in files} - {_folder.CARD})
-        hashes = _verification.hashes(draft, written)
+        listed = sorted({file.relative_to(draft).as_posix() for file in files} - {_folder.CARD})
+        hashes = _verification.hashes(draft, listed)
         report = {"format": FORMAT, **found.as_dict(), "files": hashes}
         text = json.dumps(report, ensure_ascii=False, indent=2) + "\n"
         (draft / REPORT).write_text(text, encoding="utf-8")
