@@ -115,3 +115,14 @@ def test_sums_beyond_the_range_are_named(backend, dtype):
         assert np.isinf(mixing.apply(rows, check_finite=False)[2, 1])
     with pytest.raises(ValueError, match="row 1 of the result"):
         mixing.take([0, 2]).apply(rows[:, 1])
+
+
+@pytest.mark.parametrize("method", [vocab.focus, vocab.omp, vocab.clp])
+def test_nothing_is_left_to_be_made(rng, method):
+    """Every token is shared, or those that are not have no vector."""
+    vectors = rng.standard_normal((25, 9))
+    everything = shared(25, 25)
+    np.testing.assert_array_equal(method(vectors, everything).indices, everything.indices)
+    few = shared(25, 20)
+    vectors[20:] = 0
+    assert method(vectors, few).fallback_rows.tolist() == [20, 21, 22, 23, 24]
