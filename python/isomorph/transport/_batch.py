@@ -243,8 +243,8 @@ def _batch(a: Any, b: Any, cost: Any, reg: Any, initial: Any) -> Batch:
                 f"{arguments.shapes['cost']}"
             )
         (costs,) = arguments.ready(check_finite=False).arrays
-    _require_masses("a", a, count)
-    _require_masses("b", b, count)
+    _require_masses("a", a, count, first)
+    _require_masses("b", b, count, first)
     if _is_many(reg):
         shape = tuple(getattr(reg, "shape", ())) or (len(reg),)
         if shape != (count,):
@@ -256,7 +256,7 @@ def _batch(a: Any, b: Any, cost: Any, reg: Any, initial: Any) -> Batch:
     return Batch(costs, a, b, reg, initial, count, arguments, device)
 
 
-def _require_masses(name: str, mass: Any, count: int) -> None:
+def _require_masses(name: str, mass: Any, count: int, cost: Any) -> None:
     if mass is None:
         return
     if isinstance(mass, list | tuple):
@@ -266,6 +266,8 @@ def _require_masses(name: str, mass: Any, count: int) -> None:
             _arrays.Arguments(**{name: mass})
     else:
         shape = _arrays.Arguments(ndim=(1, 2), **{name: mass}).shapes[name]
+        # Of one library and device.
+        _arrays.Arguments(ndim=(1, 2, 3), cost=cost, **{name: mass})
         length = count if len(shape) == 1 else shape[0]
     if length != count:
         raise ShapeError(
