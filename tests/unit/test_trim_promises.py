@@ -208,3 +208,20 @@ def test_a_table_of_the_first_ids_alone_is_refused_with_the_reason(tmp_path):
     done = trim(model, tmp_path / "out", corpus=corpus, multiple_of=1)
     made = small.read_json(tmp_path / "out" / "config.json")
     assert made["vocab_size"] == made["vocab_size_per_layer_input"] == done.after.rows < size
+
+
+def test_what_a_message_begins_and_ends_with_is_kept(tmp_path):
+    folder = tmp_path / "in"
+    small.write(folder, "gpt2")
+    template = "{% for m in messages %}\n        [INST] {{ m['content'] + ' ' }}[/INST]{% endfor %}"
+    small.write_json(folder / "tokenizer_config.json", {"chat_template": template})
+    tokenizer = Tokenizer.load(folder)
+    assert tokenizer.blanks_around == ((" ", " "),)
+    lines = [line[:1].lower() + line[1:] for line in small.CORPUS]
+    corpus = small.write_text(tmp_path / "c.txt", lines)
+    done = trim(folder, tmp_path / "out", corpus=corpus, multiple_of=1)
+    assert any("blanks around a message" in note for note in done.notes)
+    made = Tokenizer.load(tmp_path / "out")
+    said = [f"[INST] {line} [/INST]" for line in lines]
+    for old, new in zip(tokenizer.encode(said), made.encode(said), strict=True):
+        assert [tokenizer.tokens[n] for n in old] == [made.tokens[n] for n in new]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 from isomorph.vocab.tokenizers._vocabulary import Vocabulary
 
-__all__ = ["literals", "template_tokens"]
+__all__ = ["blanks_around", "literals", "template_tokens"]
 
 #: What may be a token in the text of a chat template.
 _IN_TEMPLATE = re.compile(
@@ -22,6 +23,8 @@ _PLACES = ("{}", " {}", "\n{}\n", "{}:")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 _JINJA = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+_FIRST, _LAST = re.compile(r"[ \n]+"), re.compile(r"[ \n]+\Z")
+_RUN = 2
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 
@@ -41,19 +44,36 @@ def literals(templates: Any) -> list[str]:
 
     Some of the strings are names of fields; to keep a token too many does no harm.
     """
-    found: dict[str, None] = {}
-    for template in _texts(templates):
-        for text in _JINJA.split(template):
-            found.setdefault(text)
-        for instruction in _JINJA.findall(template):
-            if not instruction.startswith("{#"):
-                for single, double in _QUOTED.findall(instruction):
-                    found.setdefault(_ESCAPED.sub(_unescaped, single or double))
+    found = dict.fromkeys(_spelled(templates))
     if found:
         for role in _ROLES:
             for spelled in (role, role.capitalize(), role.upper()):
                 found.update(dict.fromkeys(place.format(spelled) for place in _PLACES))
     return [text for text in found if text]
+
+
+def blanks_around(templates: Any) -> tuple[tuple[str, str], ...]:
+    """Give the blanks with which the text of templates ends and begins, as pairs.
+
+    What a message begins with has other tokens behind a blank or a line feed than on a line by
+    itself. Longer runs are the indentation of the template, which is not put out.
+    """
+    before: dict[str, None] = {}
+    after: dict[str, None] = {}
+    for text in _spelled(templates):
+        for run, known in ((_LAST.search(text), before), (_FIRST.match(text), after)):
+            if run is not None and len(run[0]) <= _RUN:
+                known.setdefault(run[0])
+    return tuple(zip_longest(before, after, fillvalue=""))
+
+
+def _spelled(templates: Any) -> Iterator[str]:
+    for template in _texts(templates):
+        yield from _JINJA.split(template)
+        for instruction in _JINJA.findall(template):
+            if not instruction.startswith("{#"):
+                for single, double in _QUOTED.findall(instruction):
+                    yield _ESCAPED.sub(_unescaped, single or double)
 
 
 def _unescaped(found: re.Match[str]) -> str:

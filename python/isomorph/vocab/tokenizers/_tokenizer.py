@@ -19,7 +19,7 @@ from isomorph.vocab.tokenizers._closing import Closing
 from isomorph.vocab.tokenizers._encoding import Encoder
 from isomorph.vocab.tokenizers._source import Source
 from isomorph.vocab.tokenizers._symbols import Symbols
-from isomorph.vocab.tokenizers._templates import literals, template_tokens
+from isomorph.vocab.tokenizers._templates import blanks_around, literals, template_tokens
 from isomorph.vocab.tokenizers._trimmed import TrimmedTokenizer
 from isomorph.vocab.tokenizers._usage import Usage, counted
 from isomorph.vocab.tokenizers._wordpiece import Unmatched
@@ -159,6 +159,11 @@ class Tokenizer:
         """Where files say different things of what a word is, a sentence each."""
         side = self._source.side
         return tuple(_loading.disagreements(self._source.document, side.config, side.model))
+
+    @property
+    def blanks_around(self) -> tuple[tuple[str, str], ...]:
+        """What chat templates put before and after a message, of blanks; nothing without one."""
+        return blanks_around(self._source.side.templates())
 
     @property
     def lacking(self) -> tuple[str, ...]:

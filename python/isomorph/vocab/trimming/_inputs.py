@@ -1,4 +1,4 @@
-"""What a model of sentence-transformers is given for a line: behind a prompt, in lower case."""
+"""What a model is given for a line: behind a prompt, in lower case, in a chat."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from isomorph.vocab.checkpoints import _folder
 from isomorph.vocab.corpora import Corpus
+from isomorph.vocab.tokenizers import Tokenizer
 
 _PROMPTS = "config_sentence_transformers.json"
 _CASE = "sentence_bert_config.json"
@@ -29,14 +30,17 @@ class Forms:
     words : tuple of str
         What is looked up by itself, as a token or as text: the markers of queries and documents of
         models with a vector for each token, and what these skip.
+    around : tuple of (str, str)
+        Blanks that a chat template puts before and after a message.
     """
 
     prompts: tuple[str, ...] = ()
     lower: bool = False
     words: tuple[str, ...] = ()
+    around: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, folder: _folder.ModelFolder) -> Forms:
+    def of(cls, folder: _folder.ModelFolder, tokenizer: Tokenizer) -> Forms:
         """Read them from the files of sentence-transformers, where there are such.
 
         Raises
@@ -52,7 +56,7 @@ class Forms:
         words.append(settings.get("skiplist_words"))
         colbert = _read(folder.root / _COLBERT)
         words += [value for name, value in colbert.items() if name.endswith(_MARKERS)]
-        return cls(prompts, lower, _texts(words))
+        return cls(prompts, lower, _texts(words), tokenizer.blanks_around)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -61,6 +65,10 @@ class Forms:
         if self.prompts:
             each = f"each of {len(self.prompts):,} prompts" if self.prompts[1:] else "the prompt"
             found.append(f"{_PROMPTS}: every line is counted a second time behind {each}")
+        if self.around:
+            found.append(
+                "chat template: every line is counted with the blanks around a message, too"
+            )
         if self.lower:
             found.append(f"{_CASE}: do_lower_case: every line is counted in lower case, too")
         return tuple(found)
@@ -68,13 +76,14 @@ class Forms:
     def __call__(self, line: str) -> Iterator[str]:
         """Give the line, and what the model makes of it."""
         made = [line, *(prompt + line for prompt in self.prompts)]
+        made += [before + line.strip() + after for before, after in self.around]
         if self.lower:
             made += [text.lower() for text in made]
         yield from dict.fromkeys(made)
 
     def corpus(self, corpus: Corpus | None) -> Corpus | None:
         """Give a corpus with every line in all its forms."""
-        if corpus is None or not (self.prompts or self.lower):
+        if corpus is None or not (self.prompts or self.lower or self.around):
             return corpus
         return _InForms(corpus.parts, corpus.field, corpus.errors, self)
 

@@ -177,7 +177,7 @@ def trim(
     checkpoint.require_ids(tokenizer.size, str(checkpoint.folder.transformer))
     main = next(table for table in checkpoint.tables if table.role == "input")
     chosen = any(given is not None for given in (corpus, languages, scripts))
-    forms = Forms.of(checkpoint.folder)
+    forms = Forms.of(checkpoint.folder, tokenizer)
     planned = plan(
         tokenizer,
         corpus=forms.corpus(as_corpus(corpus, languages, field=field, errors=errors)),
