@@ -68,8 +68,10 @@ def slope(function, at, direction, size=1e-5):
 
 
 @every_problem
-@pytest.mark.parametrize("reg", [1.0, 0.1, 0.03])
-@pytest.mark.parametrize("cost", ["sqeuclidean", "cosine", "dot"])
+@pytest.mark.parametrize(
+    ("reg", "cost"),
+    [(1.0, "sqeuclidean"), (0.1, "sqeuclidean"), (0.03, "cosine"), (0.3, "cosine"), (0.1, "dot")],
+)
 def test_of_points(sides, rng, solve, reg, cost, backend):
     a, b, x, y = sides
     solved = solve(a, b, distances(x, y, cost), reg)
