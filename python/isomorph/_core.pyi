@@ -55,13 +55,17 @@ __all__ = [
     "score_maxima",
     "script_counts",
     "script_mask",
+    "sinkhorn",
     "sinkhorn_many",
     "sparsemax",
+    "sum_values",
     "svd",
     "svdvals",
     "text_header",
     "topk",
     "transform_rows",
+    "transport_plan",
+    "transport_sums",
     "unique_rows",
     "write_npy",
     "write_safetensors",
@@ -344,6 +348,20 @@ def script_counts(words: list[str]) -> list[tuple[str, int]]: ...
 def script_mask(
     words: list[str], names: list[str], without_script: bool, threads: int
 ) -> NDArray[np.bool_]: ...
+def sinkhorn(
+    cost: _Array,
+    a: _Array,
+    b: _Array,
+    reg: float,
+    start: _Array,
+    form: str,
+    acceleration: str,
+    annealing: bool | None,
+    max_iter: int,
+    tol: float,
+    threads: int,
+    progress: _Progress,
+) -> dict[str, Any]: ...
 def sinkhorn_many(
     costs: list[_Array],
     a: _Array,
@@ -358,6 +376,7 @@ def sinkhorn_many(
     progress: _Progress,
 ) -> tuple[_Array, _Array, _Array, _Array, _Array, NDArray[np.int64], NDArray[np.bool_]]: ...
 def sparsemax(targets: _Array, atoms: _Array, threads: int, progress: _Progress) -> _Sparse: ...
+def sum_values(values: _Array, threads: int) -> float: ...
 def svd(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, _Array, _Array]: ...
 def svdvals(a: _Array, threads: int, progress: _Progress = None) -> _Array: ...
 def text_header(path: _Path, header: bool | None) -> tuple[int | None, int, bool]: ...
@@ -375,6 +394,18 @@ def topk(
 def transform_rows(
     x: _Array, operation: str, values: _Array | None, out: _Array, threads: int
 ) -> None: ...
+def transport_plan(
+    cost: _Array,
+    f: _Array,
+    g: _Array,
+    reg: float,
+    start: int,
+    out: _Array,
+    threads: int,
+) -> None: ...
+def transport_sums(
+    cost: _Array, f: _Array, g: _Array, reg: float, threads: int
+) -> tuple[_Array, _Array, float]: ...
 def unique_rows(path: _Path, words: list[str], duplicates: str) -> list[int] | None: ...
 def write_npy(
     path: _Path, array: _Array, *, words_path: _Path, words: list[str], progress: _Progress

@@ -107,6 +107,8 @@ class Solved:
     converged: bool
     #: Of each pass, the L1 error and the reg that was in force.
     history: tuple[Sequence[float], Sequence[float]] = ((), ())
+    #: Of the plan, what `plan_sums` gives; None where it was not made on the way.
+    sums: tuple[Any, Any, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +387,10 @@ class Backend(Protocol):
 
     def plan_rows(self, cost: Any, f: Any, g: Any, reg: float, rows: slice) -> Any:
         """Give rows of the plan exp((f + g - cost) / reg), float64."""
+        ...
+
+    def plan_sums(self, cost: Any, f: Any, g: Any, reg: float) -> tuple[Any, Any, float]:
+        """Give that plan's sums by row and by column, and the sum of its entries times the cost."""
         ...
 
     def score_maxima(self, scores: Any, run: Run) -> tuple[Any, Any]:

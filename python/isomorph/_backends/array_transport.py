@@ -61,6 +61,19 @@ class ArrayTransport:
         """See the protocol."""
         return _plan(self.xp, cost[rows, :], f[rows] / reg, g / reg, reg)
 
+    def plan_sums(self, cost: Any, f: Any, g: Any, reg: float) -> tuple[Any, Any, float]:
+        """See the protocol."""
+        xp, (n, m) = self.xp, (int(length) for length in cost.shape)
+        parts, columns, value = [], xp.zeros_like(g), 0.0
+        for rows in _blocks(n, max(1, BLOCK_ENTRIES // max(1, m))):
+            costs = cost[rows, :]
+            plan = _plan(xp, costs, f[rows] / reg, g / reg, reg)
+            costs = xp.astype(costs, xp.float64)
+            value += float(xp.sum(plan * xp.where(plan > 0, costs, xp.zeros_like(costs))))
+            parts.append(xp.sum(plan, axis=1))
+            columns = columns + xp.sum(plan, axis=0)
+        return xp.concat(parts), columns, value
+
 
 def _plan(xp: Any, cost: Any, f: Any, g: Any, reg: float) -> Any:
     """Give exp(f + g - cost / reg), the largest of f and g being joined first."""

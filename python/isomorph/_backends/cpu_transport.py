@@ -1,13 +1,82 @@
-"""Entropic transport on NumPy arrays."""
+"""Entropic transport on NumPy arrays: the core, where costs are a matrix and masses are given."""
 
 from __future__ import annotations
 
-import array_api_compat.numpy
+from typing import Any
 
+import array_api_compat.numpy
+import numpy as np
+
+from isomorph import _core, runtime
+from isomorph._backends import Run, Solved, Solver
 from isomorph._backends.array_transport import ArrayTransport
+from isomorph._backends.sides import Exact, rounding
+from isomorph._progress import reporting
 
 
 class CpuTransport(ArrayTransport):
-    """The operations of transport of :class:`isomorph._backends.Backend`, in NumPy."""
+    """The operations of transport of :class:`isomorph._backends.Backend`."""
 
     xp = array_api_compat.numpy
+
+    def transport(
+        self,
+        cost: Any,
+        sides: tuple[Exact, Exact],
+        reg: float,
+        start: Any,
+        solver: Solver,
+        run: Run,
+    ) -> Solved:
+        """See the protocol."""
+        rows, columns = sides
+        known = type(rows) is Exact and type(columns) is Exact
+        if not (known and isinstance(cost, np.ndarray)):
+            return super().transport(cost, sides, reg, start, solver, run)
+        if solver.tol < rounding(cost):
+            # What float32 cannot tell.
+            cost = cost.astype(np.float64)
+        with reporting(run.progress, "transport") as report:
+            found = _core.sinkhorn(
+                np.ascontiguousarray(cost),
+                np.ascontiguousarray(rows.mass),
+                np.ascontiguousarray(columns.mass),
+                reg,
+                np.ascontiguousarray(start / reg),
+                solver.method,
+                solver.acceleration,
+                solver.annealing,
+                solver.max_iter,
+                solver.tol,
+                run.threads,
+                report,
+            )
+        return Solved(
+            found["f"] * reg,
+            found["g"] * reg,
+            found["iterations"],
+            found["error"],
+            found["error_l2"],
+            found["converged"],
+            found["history"],
+            found["sums"],
+        )
+
+    def plan_rows(self, cost: Any, f: Any, g: Any, reg: float, rows: slice) -> Any:
+        """See the protocol."""
+        if not isinstance(cost, np.ndarray):
+            return super().plan_rows(cost, f, g, reg, rows)
+        start, stop, _ = rows.indices(cost.shape[0])
+        out = np.empty((stop - start, cost.shape[1]))
+        potentials = np.ascontiguousarray(f / reg), np.ascontiguousarray(g / reg)
+        threads = runtime.resolve_threads()
+        _core.transport_plan(np.ascontiguousarray(cost), *potentials, reg, start, out, threads)
+        return out
+
+    def plan_sums(self, cost: Any, f: Any, g: Any, reg: float) -> tuple[Any, Any, float]:
+        """See the protocol."""
+        if not isinstance(cost, np.ndarray):
+            return super().plan_sums(cost, f, g, reg)
+        potentials = np.ascontiguousarray(f / reg), np.ascontiguousarray(g / reg)
+        threads = runtime.resolve_threads()
+        return _core.transport_sums(np.ascontiguousarray(cost), *potentials, reg, threads)

@@ -217,3 +217,14 @@ def divergence(xp: Any, sums: Any, other: Any, held: Any) -> float:
         terms = xp.where(sums > 0, terms, other)
         terms = xp.where((other > 0) | (sums == 0), terms, xp.inf)
     return float(xp.sum(xp.clip(terms, 0.0, None)))
+
+
+def rounding(cost: Any) -> float:
+    """Give the error, as a part of the mass, that passes in the type of the cost may leave.
+
+    An entry exp(t) of the plan, as a part of its row, has a relative error of |t| / 2 roundings for
+    its exponent and about 4 for the exponential, the factors and the sums. Weighted by the entries,
+    |t| comes to an entropy, of a row or of a column: at most the logarithm of its length.
+    """
+    eps = 2.0**-23 if "float32" in str(cost.dtype) else 2.0**-52
+    return eps * (0.5 * math.log(min(int(length) for length in cost.shape)) + 4.0)

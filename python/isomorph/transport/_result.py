@@ -86,6 +86,8 @@ class Transport(Unpackable):
     history: History
     _problem: Problem
     _potentials: tuple[Any, Any]
+    #: The sums of the plan by row and by column.
+    _sums: tuple[Any, Any]
     #: What is asked of the sums of the plan, if not just that they be the masses.
     _asked: Asked | None = None
     _unpacks: ClassVar[tuple[str, ...]] = (
@@ -245,16 +247,6 @@ class Transport(Unpackable):
     def marginals(self) -> tuple[Any, Any]:
         """The sums of the plan by row and by column, float64: what was really moved."""
         return self._sums
-
-    @cached_property
-    def _sums(self) -> tuple[Any, Any]:
-        """The sums of the plan by row and by column."""
-        xp = self._problem.xp
-        rows, columns = [], xp.zeros_like(self._problem.b)
-        for _, block in self._blocks():
-            rows.append(xp.sum(block, axis=1))
-            columns = columns + xp.sum(block, axis=0)
-        return xp.concat(rows), columns
 
     def _known(self, potential: Any) -> Any:
         xp = self._problem.xp

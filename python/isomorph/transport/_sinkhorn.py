@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run, Solver
+from isomorph._backends.sides import rounding
 from isomorph._progress import Progress
 from isomorph.errors import ConvergenceWarning, DTypeError, ShapeError
 from isomorph.transport._problem import Problem, problem
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 ACCELERATIONS = ("auto", "newton", "anderson", "overrelaxation", "none")
 METHODS = ("auto", "scaling", "stabilized", "log")
-#: In units of reg: up to here the numbers of the scaling form stay inside float64.
-_SCALING_RANGE = 300.0
+#: In units of reg: up to here the numbers of the scaling form stay inside float64, and in float32
+#: the exponents of what carries mass stay as small as those of the stabilised form.
+_SCALING_RANGE = {"float32": 8.0, "float64": 300.0}
 TOLERANCE = 1e-6
 #: Potentials of a start, in units of reg, that have digits left after the point.
 _START_RANGE = 1e10
@@ -203,6 +205,8 @@ def sinkhorn(
     made = problem(a, b, cost, reg, check_finite=check_finite)
     if method == "auto":
         options = dataclasses.replace(options, method=_chosen(made))
+    if tol is None:
+        options = dataclasses.replace(options, tol=max(options.tol, rounding(made.cost)))
     return solve(made, initial, options, Run(runtime.resolve_threads(threads), progress))
 
 
@@ -261,7 +265,9 @@ def _chosen(made: Problem) -> str:
     finite = cost < xp.inf
     most = float(xp.max(xp.where(finite, cost, xp.full_like(cost, -xp.inf))))
     least = float(xp.min(cost))
-    return "scaling" if most - least <= _SCALING_RANGE * made.reg else "stabilized"
+    narrow = cost.dtype == xp.float32
+    span = _SCALING_RANGE["float32" if narrow else "float64"] * made.reg
+    return "scaling" if most - least <= span else "stabilized"
 
 
 def _start(initial: Transport | Transports | tuple[Any, Any] | None, made: Problem) -> Any:
@@ -308,12 +314,13 @@ def _history(made: Problem, found: Any) -> History:
 
 
 def _transport(made: Problem, found: Any, solver: Solver) -> Transport:
-    xp = made.xp
     f, g = made.restore(found.f, found.g)
-    solved = Transport(
+    sums = found.sums or made.backend.plan_sums(made.cost, found.f, found.g, made.reg)
+    rows, columns, value = sums
+    return Transport(
         f,
         g,
-        0.0,
+        value + made.taken(rows, columns),
         found.error,
         found.iterations,
         found.converged,
@@ -324,12 +331,5 @@ def _transport(made: Problem, found: Any, solver: Solver) -> Transport:
         _history(made, found),
         made,
         (found.f, found.g),
+        (rows, columns),
     )
-    value, sums = 0.0, []
-    columns = xp.zeros_like(made.b)
-    for rows, plan in solved._blocks():
-        cost = xp.astype(made.cost[rows, :], xp.float64)
-        value += float(xp.sum(plan * xp.where(plan > 0, cost, xp.zeros_like(cost))))
-        sums.append(xp.sum(plan, axis=1))
-        columns = columns + xp.sum(plan, axis=0)
-    return dataclasses.replace(solved, value=value + made.taken(xp.concat(sums), columns))

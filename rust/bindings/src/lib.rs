@@ -65,5 +65,7 @@ mod _core {
     #[pymodule_export]
     use super::transport::batch::{scan_costs, sinkhorn_many};
     #[pymodule_export]
+    use super::transport::dense::{sinkhorn, sum_values, transport_plan, transport_sums};
+    #[pymodule_export]
     use super::vocab::{script_counts, script_mask};
 }

@@ -16,9 +16,9 @@
 //! decomposes many small matrices at a time; [`Balance`] solves many small transport problems, and
 //! [`Evaluate`] tells what their potentials make of them; [`Reduction`] makes a symmetric matrix
 //! tridiagonal, and [`inverse_iteration`] finds many eigenvectors of that; [`add_outer_products`]
-//! sums up second moments, and [`add_weighted`] weighted rows; [`Exponential`] has exponentials, and
-//! [`Assignment`] those that powers of two keep in range. [`gather_rows`] moves rows of bytes, for
-//! whoever has threads or files.
+//! sums up second moments, and [`add_weighted`] weighted rows; [`Exponential`] has exponentials,
+//! [`Assignment`] those that powers of two keep in range, and [`Transport`] what passes over one large
+//! transport problem do. [`gather_rows`] moves rows of bytes, for whoever has threads or files.
 #![deny(missing_docs)]
 
 #[cfg(target_arch = "aarch64")]
@@ -41,6 +41,7 @@ mod portable;
 mod reduction;
 mod rows;
 mod tile;
+mod transport;
 mod tridiagonal;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -64,6 +65,7 @@ pub use peak::fma_chains;
 pub use reduction::{ROWS_MULTIPLE, Reduction};
 pub use rows::{Table, gather_rows};
 pub use tile::{Hits, MAX_TILE, Side};
+pub use transport::{Exponents, GROUP, Transport};
 pub use tridiagonal::{Tridiagonal, inverse_iteration, workspace};
 
 #[cfg(test)]
@@ -74,3 +76,5 @@ mod jacobi_tests;
 mod late_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transport_tests;

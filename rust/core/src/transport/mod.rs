@@ -15,11 +15,17 @@ mod part;
 mod pass;
 mod point;
 mod relaxation;
+mod sums;
 
+pub use dense::{Cost, Kernel, Logs};
 pub use iterate::iterate;
 pub use pass::{Marginal, Pass, Rule};
+pub use sums::{Plan, Sums, plan_rows, sums};
+
+use rayon::prelude::*;
 
 use crate::matrix::MatRef;
+use crate::memory::{filled, reserved};
 use crate::runtime::Control;
 use crate::{Error, Result};
 
@@ -98,14 +104,17 @@ pub struct Solved {
 
 /// Solve a dense problem from the column potentials `start`, in units of reg.
 ///
+/// The row potentials are made right in float64 in the end, and the error is that of the plan which
+/// these potentials give, whatever the passes were computed in.
+///
 /// # Errors
 /// Lengths that do not fit, memory, and cancellation.
-pub fn sinkhorn<T: dense::Cost>(
+pub fn sinkhorn<T: Cost>(
     problem: &Problem<'_, T>,
     start: &[f64],
     solver: &Solver,
     control: &Control,
-) -> Result<Solved> {
+) -> Result<(Solved, Sums)> {
     let (n, m) = (problem.cost.rows(), problem.cost.cols());
     for (argument, got, expected) in [
         ("a", problem.rows.mass.len(), n),
@@ -120,8 +129,85 @@ pub fn sinkhorn<T: dense::Cost>(
             });
         }
     }
-    let mut pass = dense::Naive::new(problem);
-    iterate(&mut pass, &problem.rows, &problem.columns, problem.reg, start, solver, control)
+    let scaled = in_range(problem)?;
+    let (cost, factor) = match &scaled {
+        Some((cost, factor)) => (MatRef::new(cost, n, m)?, *factor),
+        None => (problem.cost, 1.0),
+    };
+    let problem = Problem { cost, reg: problem.reg * factor, ..*problem };
+    let mut pass: Box<dyn Pass + '_> = match solver.method {
+        Method::Log => Box::new(Logs::new(&problem)?),
+        method => Box::new(Kernel::new(&problem, method == Method::Stabilized)?),
+    };
+    let enough = solver.tol * problem.columns.mass.iter().sum::<f64>();
+    let (rows, columns) = (&problem.rows, &problem.columns);
+    let mut solved = iterate(pass.as_mut(), rows, columns, problem.reg, start, solver, control)?;
+    let mut once_more = true;
+    loop {
+        let found = solved.error;
+        let mut sums = settle(&problem, &mut solved, enough, control)?;
+        sums.value /= factor;
+        // Passes that stopped by their own error, and had it wrong by their rounding: allow for that.
+        let deceived = found <= enough && !solved.converged;
+        if !deceived || !once_more || solved.iterations >= solver.max_iter {
+            return Ok((solved, sums));
+        }
+        once_more = false;
+        let share = (1.0 - 2.0 * (solved.error - found) / enough).max(0.25);
+        let left = solver.max_iter - solved.iterations;
+        let (tol, annealing) = (solver.tol * share, Some(false));
+        let solver = Solver { tol, annealing, max_iter: left, ..*solver };
+        pass.set_reg(problem.reg);
+        let start = &solved.g;
+        let more = iterate(pass.as_mut(), rows, columns, problem.reg, start, &solver, control)?;
+        let iterations = solved.iterations + more.iterations;
+        let mut history = solved.history;
+        history.extend(more.history);
+        solved = Solved { iterations, history, ..more };
+    }
+}
+
+/// The cost times a power of 2, and that, where 1 / reg comes near the ends of the type's range.
+fn in_range<T: Cost>(problem: &Problem<'_, T>) -> Result<Option<(Vec<T>, f64)>> {
+    let exponent = problem.reg.log2().round();
+    if exponent.abs() < 0.75 * T::RANGE_2.1.to_f64() {
+        return Ok(None);
+    }
+    let factor = (-exponent).clamp(-1000.0, 1000.0).exp2();
+    let mut cost = reserved(problem.cost.data().len())?;
+    cost.extend(problem.cost.data().iter().map(|cost| T::from_f64(cost.to_f64() * factor)));
+    Ok(Some((cost, factor)))
+}
+
+/// Make rows right in float64, and see what the plan of these potentials misses.
+fn settle<T: Cost>(
+    problem: &Problem<'_, T>,
+    solved: &mut Solved,
+    enough: f64,
+    control: &Control,
+) -> Result<Sums> {
+    let mut f = filled(f64::NEG_INFINITY, solved.f.len())?;
+    let plan = Plan { cost: problem.cost, f: &solved.f, g: &solved.g, reg: problem.reg };
+    let sums = sums(plan, Some((&problem.rows, &mut f)), control)?;
+    solved.f = f;
+    let of_rows = problem.rows.missed(&sums.rows, &solved.f);
+    let of_columns = problem.columns.missed(&sums.columns, &solved.g);
+    (solved.error, solved.error_l2) = (of_rows.0 + of_columns.0, of_rows.1 + of_columns.1);
+    solved.converged = solved.error <= enough;
+    Ok(sums)
+}
+
+/// The sum of all costs: what reading them takes, which passes are compared with.
+///
+/// # Errors
+/// Cancellation.
+pub fn sum_values<T: Cost>(cost: MatRef<'_, T>, control: &Control) -> Result<f64> {
+    let isa = dense::rows::chosen()?;
+    control.check()?;
+    let of_block = |block: &[T]| T::sum(isa, block);
+    // One part a core would do; their sums are joined in order.
+    let parts: Vec<f64> = cost.data().par_chunks(1 << 18).map(of_block).collect();
+    Ok(parts.iter().sum())
 }
 
 #[cfg(test)]

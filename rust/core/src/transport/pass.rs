@@ -51,6 +51,25 @@ impl Marginal<'_> {
             }
         }
     }
+
+    /// By how much these sums of a plan are not what the rule asks for with the potentials `own`, in L1
+    /// and in L2: how they would change in the next step.
+    #[must_use]
+    pub fn missed(&self, sums: &[f64], own: &[f64]) -> (f64, f64) {
+        let (mut total, mut squares) = (0.0, 0.0);
+        for (i, (sum, own)) in sums.iter().zip(own).enumerate() {
+            if self.mass[i] > 0.0 {
+                let miss = match self.rule {
+                    Rule::Exact => self.mass[i] - sum,
+                    _ if *sum > 0.0 => sum * (self.potential(i, sum.ln() - own) - own).exp_m1(),
+                    _ => self.mass[i],
+                };
+                total += miss.abs();
+                squares += miss * miss;
+            }
+        }
+        (total, squares.sqrt())
+    }
 }
 
 impl Rule {

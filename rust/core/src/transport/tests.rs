@@ -17,7 +17,7 @@ fn solve(cost: &[f64], n: usize, m: usize, reg: f64) -> (Solved, Vec<f64>) {
         max_iter: 10_000,
         tol: 1e-12,
     };
-    let solved = sinkhorn(&problem, &vec![0.0; m], &solver, &Control::default()).unwrap();
+    let (solved, _) = sinkhorn(&problem, &vec![0.0; m], &solver, &Control::default()).unwrap();
     let plan =
         (0..n * m).map(|at| (solved.f[at / m] + solved.g[at % m] - cost[at] / reg).exp()).collect();
     (solved, plan)
@@ -85,7 +85,7 @@ fn with(
     let cost = MatRef::new(cost, n, n).unwrap();
     let problem = Problem { cost, rows: side, columns: side, reg };
     let solver = Solver { method: Method::Log, acceleration, annealing, max_iter, tol: 1e-6 };
-    sinkhorn(&problem, &vec![0.0; n], &solver, &Control::default()).unwrap()
+    sinkhorn(&problem, &vec![0.0; n], &solver, &Control::default()).unwrap().0
 }
 
 #[test]

@@ -13,4 +13,5 @@ pub mod late;
 pub mod mixing;
 pub mod outer;
 pub mod reduction;
+pub mod transport;
 pub mod tridiagonal;

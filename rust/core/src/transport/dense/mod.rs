@@ -1,17 +1,26 @@
 //! Passes over a cost that is held as a matrix.
 
+mod columns;
+pub(super) mod exponents;
+mod logs;
+#[cfg(test)]
 mod naive;
+pub(super) mod rows;
+mod scaling;
 
+pub use logs::Logs;
+#[cfg(test)]
 pub use naive::Naive;
+pub use scaling::Kernel;
 
 use std::ops::Range;
 
-use isomorph_kernels::Exponential;
+use isomorph_kernels::{Late, Transport};
 
 use crate::matrix::MatRef;
 
 /// The types of a cost.
-pub trait Cost: Exponential {}
+pub trait Cost: Transport + Late {}
 
 impl Cost for f32 {}
 impl Cost for f64 {}
@@ -23,3 +32,6 @@ fn scaled<T: Cost>(cost: MatRef<'_, T>, reg: f64, rows: Range<usize>, out: &mut 
         *out = cost.to_f64() / reg;
     }
 }
+
+#[cfg(test)]
+mod tests;

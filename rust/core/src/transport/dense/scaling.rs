@@ -1,0 +1,200 @@
+//! The pass in the scaling form: products of a kernel K = exp(f0 + g0 - C / reg) with vectors.
+//!
+//! With v = exp(g - g0) the row sums are K v, those by column v * (K' u) with u = mass / (K v). A few
+//! rows are multiplied by v; and while the next ones are, which come from memory, they are added, still
+//! in cache, to the sums by column. So K is read from memory once, and memory never waits.
+//!
+//! K is what a logarithmic pass leaves: its rows have sums near 1, its entries the error of exponents
+//! that are small where the mass is.
+
+use std::ops::Range;
+
+use isomorph_kernels::{GROUP, Isa, Transport};
+use rayon::prelude::*;
+
+use super::Cost;
+use super::exponents::{exponential, least_sum};
+use super::logs::Logs;
+use super::rows::{Block, Rows, height};
+use crate::Result;
+use crate::memory::filled;
+use crate::runtime::Control;
+use crate::transport::{Marginal, Pass, Problem};
+
+/// The scaling form.
+#[derive(Debug)]
+pub struct Kernel<'a, T> {
+    logs: Logs<'a, T>,
+    kernel: Vec<T>,
+    /// The row potentials in K.
+    shifts: Vec<f64>,
+    /// The column potentials in K.
+    g: Vec<f64>,
+    /// exp(g - g0).
+    v: Vec<T>,
+    made: bool,
+    anew: bool,
+}
+
+impl<'a, T: Cost> Kernel<'a, T> {
+    /// Of that problem; `anew` says whether K is made anew when potentials have moved far.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`], [`crate::Error::Isa`].
+    pub fn new(problem: &Problem<'a, T>, anew: bool) -> Result<Self> {
+        let (n, m) = (problem.cost.rows(), problem.cost.cols());
+        Ok(Self {
+            logs: Logs::new(problem)?,
+            kernel: filled(T::default(), n * m)?,
+            shifts: filled(0.0, n)?,
+            g: filled(0.0, m)?,
+            v: filled(T::default(), m)?,
+            made: false,
+            anew,
+        })
+    }
+
+    /// How far potentials may move before K is made anew.
+    ///
+    /// An entry that underflowed, below the smallest normal number, would be, at the most, that times
+    /// the square of exp(this). In float64 that is exp(-708 + 100): nothing. In float32 it is exp(-87
+    /// + 16), also nothing; but there the exponents in K have rounding errors that grow with what they
+    /// lack of 0, which this bounds for entries with mass: 16 roundings at the most.
+    const FAR: f64 = if size_of::<T>() == 4 { 8.0 } else { 50.0 };
+
+    /// A logarithmic pass, which leaves K.
+    fn absorb(
+        &mut self,
+        g: &[f64],
+        f: &mut [f64],
+        logs: &mut [f64],
+        control: &Control,
+    ) -> Result<()> {
+        self.made = false;
+        self.logs.keep(g, f, logs, &mut self.kernel, &mut self.shifts, control)?;
+        self.g.copy_from_slice(g);
+        self.made = true;
+        Ok(())
+    }
+
+    /// The products; false when a sum left the range.
+    fn multiply(
+        &mut self,
+        g: &[f64],
+        f: &mut [f64],
+        logs: &mut [f64],
+        control: &Control,
+    ) -> Result<bool> {
+        let m = g.len();
+        let mut most: f64 = 0.0;
+        for ((v, g), before) in self.v.iter_mut().zip(g).zip(&self.g) {
+            let known = g.is_finite() && before.is_finite();
+            *v = if known { exponential(g - before) } else { T::default() };
+            most = most.max(v.to_f64());
+        }
+        let shared = Shared {
+            isa: self.logs.isa(),
+            kernel: &self.kernel,
+            v: &self.v,
+            least: least_sum::<T>(m, most),
+        };
+        let high = height(f.len());
+        let sound = self.logs.rows.in_blocks(
+            f,
+            self.shifts.par_chunks(high),
+            control,
+            || (),
+            |(), mut block, shifts, side, unit| {
+                shared.block(shifts, &mut block, side, unit);
+                Ok(())
+            },
+        )?;
+        if !sound {
+            return Ok(false);
+        }
+        let factor = |j: usize| {
+            let moved = g[j] - self.g[j];
+            if moved.is_finite() { moved } else { f64::NEG_INFINITY }
+        };
+        Ok(self.logs.rows.column_logs(factor, logs)?.is_empty())
+    }
+}
+
+/// What the rows of a pass have in common.
+struct Shared<'p, T> {
+    isa: Isa,
+    kernel: &'p [T],
+    v: &'p [T],
+    least: f64,
+}
+
+impl<T: Transport> Shared<'_, T> {
+    /// The rows of a block: each group is added while the next one is multiplied.
+    fn block(&self, shifts: &[f64], block: &mut Block<'_, T>, side: &Marginal<'_>, unit: f64) {
+        let (m, height) = (self.v.len(), block.f.len());
+        let rows = |first: usize| {
+            &self.kernel[(block.start + first) * m..(block.start + height.min(first + GROUP)) * m]
+        };
+        let mut sums = [0.0; GROUP];
+        T::dots_with(self.isa, rows(0), self.v, &mut sums[..GROUP.min(height)]);
+        for first in (0..height).step_by(GROUP) {
+            let count = GROUP.min(height - first);
+            let mut weights = [T::default(); GROUP];
+            for r in 0..count {
+                let i = block.start + first + r;
+                // What has no mass may have any sum.
+                if side.mass[i] > 0.0 && !(sums[r] > self.least && sums[r] < f64::INFINITY) {
+                    *block.lost = true;
+                    return;
+                }
+                let shift = shifts[first + r];
+                let (potential, weight) =
+                    Rows::<T>::weigh(side, unit, i, sums[r].ln() - shift, shift);
+                block.f[first + r] = potential;
+                *block.heaviest = block.heaviest.max(weight.to_f64());
+                weights[r] = weight;
+            }
+            let next = first + GROUP;
+            if next + GROUP <= height {
+                let (next, rows) = (rows(next), rows(first));
+                T::dots_and_add(self.isa, next, self.v, &mut sums, rows, &weights, block.sums);
+            } else {
+                T::add_rows(self.isa, rows(first), &weights[..count], block.sums);
+                if next < height {
+                    T::dots_with(self.isa, rows(next), self.v, &mut sums[..height - next]);
+                }
+            }
+        }
+    }
+}
+
+impl<T: Cost> Pass for Kernel<'_, T> {
+    fn shape(&self) -> (usize, usize) {
+        self.logs.shape()
+    }
+
+    fn run(&mut self, g: &[f64], f: &mut [f64], logs: &mut [f64], control: &Control) -> Result<()> {
+        if !self.made {
+            return self.absorb(g, f, logs, control);
+        }
+        let moved = g.iter().zip(&self.g).map(|(g, before)| g - before);
+        let far = moved.filter(|moved| moved.is_finite()).any(|moved| moved.abs() > Self::FAR);
+        if !(self.anew && far) && self.multiply(g, f, logs, control)? {
+            return Ok(());
+        }
+        if self.anew {
+            self.absorb(g, f, logs, control)
+        } else {
+            self.logs.run(g, f, logs, control)
+        }
+    }
+
+    fn costs(&self, rows: Range<usize>, out: &mut [f64]) {
+        self.logs.costs(rows, out);
+    }
+
+    fn set_reg(&mut self, reg: f64) {
+        self.logs.set_reg(reg);
+        self.made = false;
+    }
+}
