@@ -86,10 +86,10 @@ class Transport(Unpackable):
     history: History
     _problem: Problem
     _potentials: tuple[Any, Any]
-    #: The sums of the plan by row and by column.
-    _sums: tuple[Any, Any]
     #: What is asked of the sums of the plan, if not just that they be the masses.
     _asked: Asked | None = None
+    #: The sums of the plan by row and by column, where they are known.
+    _known_sums: tuple[Any, Any] | None = None
     _unpacks: ClassVar[tuple[str, ...]] = (
         "f",
         "g",
@@ -247,6 +247,15 @@ class Transport(Unpackable):
     def marginals(self) -> tuple[Any, Any]:
         """The sums of the plan by row and by column, float64: what was really moved."""
         return self._sums
+
+    @cached_property
+    def _sums(self) -> tuple[Any, Any]:
+        """The sums of the plan by row and by column."""
+        if self._known_sums is not None:
+            return self._known_sums
+        problem, (f, g) = self._problem, self._potentials
+        rows, columns, _ = problem.backend.plan_sums(problem.cost, f, g, self.reg)
+        return rows, columns
 
     def _known(self, potential: Any) -> Any:
         xp = self._problem.xp

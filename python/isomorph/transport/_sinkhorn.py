@@ -331,5 +331,5 @@ def _transport(made: Problem, found: Any, solver: Solver) -> Transport:
         _history(made, found),
         made,
         (found.f, found.g),
-        (rows, columns),
+        _known_sums=(rows, columns),
     )

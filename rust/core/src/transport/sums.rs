@@ -182,7 +182,7 @@ pub fn plan_rows<T: Transport>(
 ) -> Result<()> {
     let shared = Shared::new(plan)?;
     let m = plan.cost.cols().max(1);
-    if out.len() % m != 0 || start + out.len() / m > plan.cost.rows() {
+    if !out.len().is_multiple_of(m) || start + out.len() / m > plan.cost.rows() {
         return Err(Error::Shape {
             argument: "rows",
             expected: format!("up to {} rows of {m} entries", plan.cost.rows()),
@@ -265,9 +265,9 @@ mod tests {
         let control = Control::default();
         let found = sums(plan, Some((&side, &mut right)), &control).unwrap();
         let again = sums(Plan { f: &right, ..plan }, None, &control).unwrap();
-        for i in 0..n {
-            assert!((again.rows[i] - mass[i]).abs() <= 1e-13 * mass[i], "{i}");
-            assert!((found.rows[i] - mass[i]).abs() <= 1e-13 * mass[i], "{i}");
+        for (i, mass) in mass.iter().enumerate() {
+            assert!((again.rows[i] - mass).abs() <= 1e-13 * mass, "{i}");
+            assert!((found.rows[i] - mass).abs() <= 1e-13 * mass, "{i}");
         }
         assert!((found.value - again.value).abs() <= 1e-12 * again.value);
     }

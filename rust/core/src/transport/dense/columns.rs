@@ -38,8 +38,8 @@ pub fn log_sums<T: Transport>(
     let in_blocks = |lines: &mut [f64], shift: &[f64], sum: bool| {
         lines.par_chunks_mut(width).enumerate().try_for_each(|(number, line)| {
             let mut values = filled(0.0, width)?;
-            for i in number * high..f.len().min((number + 1) * high) {
-                if f[i] == f64::NEG_INFINITY {
+            for (i, f) in f.iter().enumerate().skip(number * high).take(high) {
+                if *f == f64::NEG_INFINITY {
                     continue;
                 }
                 exponents(i, shift, &mut values);

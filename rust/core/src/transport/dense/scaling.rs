@@ -57,9 +57,9 @@ impl<'a, T: Cost> Kernel<'a, T> {
     /// How far potentials may move before K is made anew.
     ///
     /// An entry that underflowed, below the smallest normal number, would be, at the most, that times
-    /// the square of exp(this). In float64 that is exp(-708 + 100): nothing. In float32 it is exp(-87
-    /// + 16), also nothing; but there the exponents in K have rounding errors that grow with what they
-    /// lack of 0, which this bounds for entries with mass: 16 roundings at the most.
+    /// the square of exp(this): in float64 exp(-708 + 100), in float32 exp(-87 + 16), both nothing. In
+    /// float32 the exponents in K have rounding errors, too, which grow with what they lack of 0; for
+    /// entries with mass this bounds them by 16 roundings.
     const FAR: f64 = if size_of::<T>() == 4 { 8.0 } else { 50.0 };
 
     /// A logarithmic pass, which leaves K.
