@@ -32,3 +32,37 @@ def sinkhorn(a, b, cost, reg, *, tol=1e-13, passes=200_000):
         with np.errstate(invalid="ignore"):
             v = np.where(b > 0, v + log_b - sums, -np.inf)
     raise AssertionError("the oracle did not converge")
+
+
+def polished(a, b, cost, reg, g, *, digits=50):
+    """Give the plan with many digits, by Newton's method from potentials `g` near the solution.
+
+    A plan of this form that has the marginals is the only one, whatever the search began with. The
+    potentials of the rows make these right; of the columns the last one's stays.
+    """
+    import mpmath
+
+    n, m = np.shape(cost)
+    with mpmath.workdps(digits):
+        a, b, g = ([mpmath.mpf(float(one)) for one in side] for side in (a, b, g))
+        # To as much on either side as there are digits now.
+        a, b = ([one / mpmath.fsum(side) for one in side] for side in (a, b))
+        scaled = [[mpmath.mpf(float(one)) / mpmath.mpf(float(reg)) for one in row] for row in cost]
+        g = [one / mpmath.mpf(float(reg)) for one in g]
+        for _ in range(12):
+            plan = []
+            for i in range(n):
+                parts = [mpmath.exp(g[j] - scaled[i][j] - g[0] + scaled[i][0]) for j in range(m)]
+                plan.append([a[i] * part / mpmath.fsum(parts) for part in parts])
+            sums = [mpmath.fsum(row[j] for row in plan) for j in range(m)]
+            gap = [b[j] - sums[j] for j in range(m)]
+            if max(abs(one) for one in gap) < mpmath.mpf(10) ** -30:
+                return np.array([[float(entry) for entry in row] for row in plan])
+            hessian = mpmath.matrix(m - 1, m - 1)
+            for j in range(m - 1):
+                for k in range(m - 1):
+                    shared = mpmath.fsum(plan[i][j] * plan[i][k] / a[i] for i in range(n))
+                    hessian[j, k] = (sums[j] if j == k else 0) - shared
+            step = mpmath.lu_solve(hessian, mpmath.matrix(gap[:-1]))
+            g = [g[j] + step[j] for j in range(m - 1)] + g[-1:]
+    raise AssertionError("the start was not near the solution")
