@@ -150,13 +150,14 @@ TRANSPORT = (
         "sinkhorn",
         {
             "cost": _COST,
-            "a": Argument((ROWS,), draw=_masses),
-            "b": Argument((COLUMNS,), draw=_masses),
+            "a": Argument((ROWS,), draw=_masses, follows=True),
+            "b": Argument((COLUMNS,), draw=_masses, follows=True),
         },
-        _solve,
+        _solve_with_plans,
         variant="masses",
         takes_progress=True,
-        typed=("nothing",),
+        typed=("['plans']",),
+        unique=("result['plans']", "value"),
     ),
     *(
         Contract(

@@ -21,19 +21,24 @@ def _mass(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.random(shape) + 0.5
 
 
-_MASSES = {"a": Argument((ROWS,), draw=_mass), "b": Argument((COLUMNS,), draw=_mass)}
+_MASSES = {
+    "a": Argument((ROWS,), draw=_mass, follows=True),
+    "b": Argument((COLUMNS,), draw=_mass, follows=True),
+}
 
 
 def _relaxed(
     cost: Any, a: Any = None, b: Any = None, reg: float = 0.1, **options: Any
-) -> Transport:
-    return iso.sinkhorn_unbalanced(a, b, cost, reg, **{"penalty": 1.0, **options})
+) -> dict[str, Any]:
+    found = iso.sinkhorn_unbalanced(a, b, cost, reg, **{"penalty": 1.0, **options})
+    return {"found": found, "plans": found.plan()}
 
 
 def _partial(
     cost: Any, a: Any = None, b: Any = None, reg: float = 0.1, **options: Any
-) -> Transport:
-    return iso.sinkhorn_partial(a, b, cost, reg, **{"mass": 0.7, **options})
+) -> dict[str, Any]:
+    found = iso.sinkhorn_partial(a, b, cost, reg, **{"mass": 0.7, **options})
+    return {"found": found, "plans": found.plan()}
 
 
 _REFUSED: tuple[tuple[dict[str, Any], type[Exception], str], ...] = (
@@ -107,7 +112,7 @@ UNBALANCED = (
             call,
             variant=variant,
             takes_progress=True,
-            typed=("nothing",),
+            typed=("['plans']",),
             refused=(*_REFUSED, refused) if masses else (),
         )
         for name, call, refused in (

@@ -51,6 +51,9 @@ class CpuTransport(ArrayTransport):
                 run.threads,
                 report,
             )
+            if report is not None:
+                # It ends where it has converged, not after all passes that it may take.
+                report(found["iterations"], found["iterations"])
         return Solved(
             found["f"] * reg,
             found["g"] * reg,

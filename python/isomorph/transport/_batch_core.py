@@ -65,7 +65,9 @@ def solve_all(batch: Batch, solver: Solver, check_finite: bool, run: Run) -> Tra
         )
         largest = np.maximum(np.abs(least - commons), np.abs(most - commons))
         doubtful |= ~(largest * np.finfo(dtype).eps / _problem._LEAST_DIGITS <= regs)
-        methods = np.where(most - least <= _sinkhorn._SCALING_RANGE * regs, "scaling", "stabilized")
+        methods = np.where(
+            most - least <= _sinkhorn.SCALING_RANGE[dtype] * regs, "scaling", "stabilized"
+        )
     for i in np.flatnonzero(doubtful).tolist():
         made = batch.problem(i, check_finite=check_finite)
         commons[i] = made.common

@@ -22,7 +22,7 @@ ACCELERATIONS = ("auto", "newton", "anderson", "overrelaxation", "none")
 METHODS = ("auto", "scaling", "stabilized", "log")
 #: In units of reg: up to here the numbers of the scaling form stay inside float64, and in float32
 #: the exponents of what carries mass stay as small as those of the stabilised form.
-_SCALING_RANGE = {"float32": 8.0, "float64": 300.0}
+SCALING_RANGE = {"float32": 8.0, "float64": 300.0}
 TOLERANCE = 1e-6
 #: Potentials of a start, in units of reg, that have digits left after the point.
 _START_RANGE = 1e10
@@ -266,7 +266,7 @@ def _chosen(made: Problem) -> str:
     most = float(xp.max(xp.where(finite, cost, xp.full_like(cost, -xp.inf))))
     least = float(xp.min(cost))
     narrow = cost.dtype == xp.float32
-    span = _SCALING_RANGE["float32" if narrow else "float64"] * made.reg
+    span = SCALING_RANGE["float32" if narrow else "float64"] * made.reg
     return "scaling" if most - least <= span else "stabilized"
 
 
