@@ -53,14 +53,15 @@ def test_languages_are_aligned(sides, start):
     assert learned.alignment.map.provenance["iterations"] == learned.iterations
 
 
-def test_distances_within_the_sides_are_a_start(sides):
+@pytest.mark.parametrize("init", ["gromov", "wasserstein"])
+def test_distances_within_the_sides_are_a_start(sides, init):
     """From matched distances, rows in any order come together."""
     order = np.random.default_rng(1).permutation(200)
-    learned = iso.self_learn(sides[0], sides[1][order], init="gromov", patience=3)
+    learned = iso.self_learn(sides[0], sides[1][order], init=init, patience=3)
     found = learned.alignment
     best = iso.topk(found.apply_source(sides[0]), found.apply_target(sides[1][order]), 1)
     assert np.mean(order[best.indices[:, 0]] == np.arange(200)) > 0.9
-    assert learned.settings["init"] == "gromov"
+    assert learned.settings["init"] == init
     assert learned.agreement.verdict == "aligned"
 
 

@@ -107,10 +107,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     vecmap = parser.add_argument_group("for --method vecmap")
     vecmap.add_argument(
         "--init",
-        choices=("spectra", "gromov"),
+        choices=("spectra", "gromov", "wasserstein"),
         help="what an unsupervised start looks at: how each word's similarities are distributed "
         "(spectra, default), or which words lie to each other as words of the other side do "
-        "(gromov: slower, and brings more distant languages together)",
+        "(gromov: slower, and brings more distant languages together; wasserstein: its convex "
+        "relative)",
     )
     vecmap.add_argument(
         "--keep",

@@ -31,8 +31,12 @@ def matched(cost: Any, reg: float, before: Transport | None, threads: int) -> Tr
         )
 
 
+def products(x: Any, matrix: Any, threads: int) -> Any:
+    """Give x times a matrix, with the same bytes on any number of threads."""
+    return LinearMap(matrix, method="products").apply(x, check_finite=False, threads=threads)
+
+
 def minus_products(x: Any, y: Any, threads: int) -> Any:
     """Give -x y', every row of x with every row of y."""
     xp = _arrays.Arguments(x=x).array_namespace()
-    across = LinearMap(-xp.matrix_transpose(y), method="products")
-    return across.apply(x, check_finite=False, threads=threads)
+    return products(x, -xp.matrix_transpose(y), threads)

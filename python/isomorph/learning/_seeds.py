@@ -23,8 +23,8 @@ Rows = NDArray[np.int64]
 BY_WORDS = ("identical", "numerals")
 #: What names the start without a dictionary.
 UNSUPERVISED = "unsupervised"
-#: What it may start from, and from how many rows where that is not said.
-INITS = {"spectra": 4_000, "gromov": 2_000}
+#: What it may start from.
+INITS = ("spectra", "gromov", "wasserstein")
 _NUMERAL = re.compile("[0-9]+")
 
 

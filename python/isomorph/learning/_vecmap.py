@@ -18,11 +18,11 @@ from isomorph.induction import induce_dictionary, induce_with_largest
 from isomorph.learning import _agreement, _checkpoint
 from isomorph.learning import _options as check
 from isomorph.learning._checkpoint import State
-from isomorph.learning._gromov import gromov_wasserstein
 from isomorph.learning._journal import Journal, Log, fingerprint
 from isomorph.learning._results import Iteration, SelfLearned
 from isomorph.learning._seeds import INITS, UNSUPERVISED, from_spectra
 from isomorph.learning._spaces import Spaces, objective
+from isomorph.learning._wasserstein import transported
 from isomorph.metrics._host import take_rows, to_numpy
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def self_learn(
     chain: str = "unit centre unit",
     vocabulary: int | None = 20_000,
     init: str = "spectra",
-    initial_vocabulary: int | None = None,
+    initial_vocabulary: int = 4_000,
     direction: str = "union",
     method: str = "csls",
     neighborhood: int = 10,
@@ -88,14 +88,16 @@ def self_learn(
         Steps of :mod:`isomorph.transforms`.
     vocabulary : int or None, default 20,000
         Rows among which pairs are induced; None for all. The maps are for all rows.
-    init : {"spectra", "gromov"}, default "spectra"
+    init : {"spectra", "gromov", "wasserstein"}, default "spectra"
         The unsupervised start. ``"spectra"``, VecMap's: pairs of rows i of :math:`(XX^T)^{1/2}` and
-        j of :math:`(ZZ^T)^{1/2}` that are alike once their values are sorted. ``"gromov"``: the
-        plan of entropic Gromov-Wasserstein transport, for which distances within one side are like
-        those within the other; it has brought languages together that spectra do not, and takes
-        some 18 transports of `initial_vocabulary` squared.
-    initial_vocabulary : int, optional
-        Rows of the unsupervised start. Default 4,000 for spectra, else 2,000.
+        j of :math:`(ZZ^T)^{1/2}` that are alike once their values are sorted. The others transport
+        the first rows of one side to those of the other so that the distances within both are
+        alike, and then fit a map and transport by it in turns (Wasserstein-Procrustes).
+        ``"gromov"``: by entropic Gromov-Wasserstein transport, with less and less entropy;
+        ``"wasserstein"``: by a convex relaxation. They bring languages together that spectra do
+        not, ``"gromov"`` the most, and take some 50 transports of `initial_vocabulary` squared.
+    initial_vocabulary : int, default 4,000
+        Rows of the unsupervised start.
     direction, method, neighborhood
         As :func:`isomorph.induce_dictionary`; the neighbourhood is at most the number of rows.
     keep : float, default 0.1
@@ -176,7 +178,7 @@ def self_learn(
     factorisations are float64. An iteration costs O(n m d) for the search and O((n + m) d^2) for
     the rest. Peak memory beyond the vectors: a transformed copy of both sides, the mapped first
     rows, and that of the search; the unsupervised start has three matrices of
-    `initial_vocabulary` squared, five with ``"gromov"``.
+    `initial_vocabulary` squared, five with the other starts.
 
     Ctrl-C ends within an iteration; `checkpoint` then holds the iterations before it.
 
@@ -185,7 +187,8 @@ def self_learn(
     Artetxe, Labaka and Agirre, "A robust self-learning method for fully unsupervised cross-lingual
     mappings of word embeddings", ACL 2018; the same, "Learning bilingual word embeddings with
     (almost) no bilingual data", ACL 2017. Alvarez-Melis and Jaakkola, "Gromov-Wasserstein alignment
-    of word embedding spaces", EMNLP 2018.
+    of word embedding spaces", EMNLP 2018. Grave, Joulin and
+    Berthet, "Unsupervised alignment of embeddings with Wasserstein Procrustes", AISTATS 2019.
 
     Examples
     --------
@@ -215,9 +218,7 @@ def self_learn(
         "max_iterations": check.whole_or_none("max_iterations", max_iterations, 0),
     }
     first = check.whole_or_none("vocabulary", vocabulary, 1)
-    _checks.one_of("init", init, tuple(INITS))
-    if initial_vocabulary is None:
-        initial_vocabulary = INITS[init]
+    _checks.one_of("init", init, INITS)
     initial = check.whole("initial_vocabulary", initial_vocabulary, 1)
     seed = check.whole("seed", seed, 0, 2**64 - 1)
     every = check.whole("checkpoint_every", checkpoint_every, 1)
@@ -254,9 +255,13 @@ def self_learn(
     state = journal.begin(decisive, (int(x.shape[0]), int(z.shape[0])))
     if state is None:
         if seeds is None:
-            if init == "gromov":
-                by = gromov_wasserstein(
-                    ready.arrays, (x, z), vocabulary=initial, threads=run.threads
+            if init == "spectra":
+                start = from_spectra(
+                    x, z, vocabulary=initial, chain=steps, threads=run.threads, **options
+                )
+            else:
+                by = transported(
+                    init, ready.arrays, (x, z), vocabulary=initial, threads=run.threads
                 )
                 start = induce_dictionary(
                     spaces.mapped(by),
@@ -264,10 +269,6 @@ def self_learn(
                     check_finite=False,
                     threads=run.threads,
                     **options,
-                )
-            else:
-                start = from_spectra(
-                    x, z, vocabulary=initial, chain=steps, threads=run.threads, **options
                 )
             seeds = to_numpy(start.source), to_numpy(start.target)
         state = State(pairs=seeds, keep=rule["keep"])
