@@ -367,6 +367,10 @@ class Backend(Protocol):
         """
         ...
 
+    def extent(self, cost: Any) -> tuple[float, float, bool]:
+        """Give the least and the largest finite cost, and whether all are numbers."""
+        ...
+
     def sinkhorn(
         self, cost: Any, a: Any, b: Any, reg: float, start: Any, solver: Solver, run: Run
     ) -> Solved:

@@ -23,6 +23,14 @@ class ArrayTransport:
 
     xp: Any
 
+    def extent(self, cost: Any) -> tuple[float, float, bool]:
+        """See the protocol."""
+        xp = self.xp
+        known = xp.isfinite(cost)
+        least = xp.min(xp.where(known, cost, xp.inf))
+        most = xp.max(xp.where(known, cost, -xp.inf))
+        return float(least), float(most), bool(xp.all(known))
+
     def sinkhorn(
         self, cost: Any, a: Any, b: Any, reg: float, start: Any, solver: Solver, run: Run
     ) -> Solved:

@@ -19,6 +19,13 @@ class CpuTransport(ArrayTransport):
 
     xp = array_api_compat.numpy
 
+    def extent(self, cost: Any) -> tuple[float, float, bool]:
+        """See the protocol."""
+        least, most, finite = _core.scan_costs(
+            [np.ascontiguousarray(cost)], runtime.resolve_threads()
+        )
+        return float(least[0]), float(most[0]), bool(finite[0])
+
     def transport(
         self,
         cost: Any,

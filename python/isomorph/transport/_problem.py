@@ -38,6 +38,9 @@ class Problem:
     #: that changes potentials by as much, and no plan.
     of_rows: Any = None
     of_columns: Any = None
+    #: By how much finite costs of a matrix differ, and whether all are numbers.
+    span: float = 0.0
+    finite: bool = True
 
     def whole(self, rows: slice) -> Any:
         """Give rows of the costs as they were before anything was taken off, float64."""
@@ -61,9 +64,7 @@ class Problem:
 
     def forbids(self) -> bool:
         """Whether a pair is forbidden."""
-        if self.of_rows is not None:
-            return False
-        return not bool(self.xp.all(self.cost < self.xp.inf))
+        return not self.finite
 
 
 def problem(
@@ -82,14 +83,22 @@ def problem(
     (costs,) = ready.arrays
     xp = arguments.array_namespace()
     a, b = masses(arguments, a, b, arguments.shapes["cost"], beside=cost, even=balanced)
-    if check_finite:
-        _require_costs(xp, costs)
-    if balanced:
-        require_ways(xp, costs, a, b, ("a", "b"))
-    elif not bool(xp.any(costs < xp.inf)):
-        raise ValueError("cost: expected a pair that is not forbidden, got none")
-    costs, common = _without_common(xp, costs, reg, ready.dtype, keep=not balanced)
-    return Problem(ready.backend, xp, costs, a, b, reg, common)
+    least, most, finite = ready.backend.extent(costs)
+    # Of numbers alone no pair is forbidden, and all mass has somewhere to go.
+    if not finite:
+        if check_finite:
+            _require_costs(xp, costs)
+        if balanced:
+            require_ways(xp, costs, a, b, ("a", "b"))
+        elif not bool(xp.any(costs < xp.inf)):
+            raise ValueError("cost: expected a pair that is not forbidden, got none")
+    common = 0.0
+    if balanced and most - least < _COMMON * max(abs(least), abs(most)):
+        # Costs that hardly differ: what they have in common would only cost digits.
+        costs, common = costs - least, least
+        least, most, _ = ready.backend.extent(costs)
+    require_digits(reg, max(abs(least), abs(most)), ready.dtype)
+    return Problem(ready.backend, xp, costs, a, b, reg, common, span=most - least, finite=finite)
 
 
 def require_lengths(
@@ -184,22 +193,6 @@ def require_ways(xp: Any, cost: Any, a: Any, b: Any, names: tuple[str, ...]) -> 
                 f"cost: {side} {at} has mass in {name}, and every pair of it is forbidden or has "
                 "no mass on the other side"
             )
-
-
-def _without_common(xp: Any, cost: Any, reg: float, dtype: str, *, keep: bool) -> tuple[Any, float]:
-    """Take off what all costs have in common where they hardly differ, and require digits.
-
-    Costs in units of reg need digits after the point: their exponential is taken.
-    """
-    least = float(xp.min(cost))
-    most = float(xp.max(xp.where(cost < xp.inf, cost, xp.full_like(cost, least))))
-    common = 0.0
-    if not keep and most - least < _COMMON * max(abs(least), abs(most)):
-        cost, common = cost - least, least
-        least, most = 0.0, float(xp.max(xp.where(cost < xp.inf, cost, xp.zeros_like(cost))))
-    largest = max(abs(least), abs(most))
-    require_digits(reg, largest, dtype)
-    return cost, common
 
 
 def require_digits(reg: float, largest: float, dtype: str, roundings: float = 1.0) -> None:

@@ -261,13 +261,9 @@ def solve(
 
 
 def _chosen(made: Problem) -> str:
-    xp, cost = made.xp, made.cost
-    finite = cost < xp.inf
-    most = float(xp.max(xp.where(finite, cost, xp.full_like(cost, -xp.inf))))
-    least = float(xp.min(cost))
-    narrow = cost.dtype == xp.float32
-    span = SCALING_RANGE["float32" if narrow else "float64"] * made.reg
-    return "scaling" if most - least <= span else "stabilized"
+    narrow = made.cost.dtype == made.xp.float32
+    range_ = SCALING_RANGE["float32" if narrow else "float64"]
+    return "scaling" if made.span <= range_ * made.reg else "stabilized"
 
 
 def _start(initial: Transport | Transports | tuple[Any, Any] | None, made: Problem) -> Any:
