@@ -17,14 +17,28 @@ pub fn dots<T: Element>(isa: Isa, x: &[T], ys: [&[T]; DOTS]) -> [f64; DOTS] {
     for y in ys {
         assert_eq!(x.len(), y.len(), "vectors of different lengths");
     }
-    #[cfg(target_arch = "x86_64")]
-    if isa.level() != Level::Portable {
-        // SAFETY: the Isa value proves that the CPU has more than the portable set, and every
-        // further set of x86-64 includes AVX2 and FMA.
-        return unsafe { dots_avx2(x, ys) };
+    match isa.level() {
+        Level::Portable => four(x, ys, |x, y, sum| sum + x * y),
+        // SAFETY: the Isa value proves that the CPU has AVX2 and FMA.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => unsafe { dots_avx2(x, ys) },
+        // SAFETY: the Isa value proves that the CPU has AVX-512 F, and with it AVX2 and FMA.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => unsafe { dots_avx512(x, ys) },
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => four(x, ys, |x, y, sum| sum + x * y),
     }
-    let _ = (isa, Level::Portable);
-    four(x, ys, |x, y, sum| sum + x * y)
+}
+
+/// The eight lanes of a product are one register.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+fn dots_avx512<T: Element>(x: &[T], ys: [&[T]; DOTS]) -> [f64; DOTS] {
+    if T::UNIT_ROUNDOFF > 1e-12 {
+        four(x, ys, |x, y, sum| x.mul_add(y, sum))
+    } else {
+        four(x, ys, |x, y, sum| sum + x * y)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -9,8 +9,8 @@
 //! threshold one error of the filter below it.
 //!
 //! Most of what a row takes in, it takes in before its threshold is high. So a sample of the atoms
-//! says where it may start, a guess; the τ that comes out proves it, or the row is done again, all
-//! of its similarities at once.
+//! says where it may start, a guess; the τ that comes out proves it, or the row is searched again from
+//! that τ, which needs no proof.
 
 use isomorph_kernels::{DOTS, Element, Isa, dots};
 use rayon::prelude::*;
@@ -33,6 +33,10 @@ use crate::{Error, Result};
 
 /// What a row takes in before its threshold is raised.
 const FRESH: usize = 96;
+/// The same where the threshold starts from a guess: what is raised late is scored once.
+const GUESSED: usize = 512;
+/// Rows that are searched together: their lists are memory.
+const ROWS: usize = 4096;
 /// Room for the rounding of sums of scores.
 const SLACK: f64 = 1e-12;
 /// Rows that are searched first, to see whether the integer filter holds enough back.
@@ -41,9 +45,9 @@ const PROBE_ROWS: usize = 64;
 const SAMPLED: usize = 8 * SAMPLE * SAMPLE_RUN;
 /// What a row keeps of its sample.
 const SAMPLE_BEST: usize = 24;
-/// A guess is the τ of a sample whose mass is so many times what is expected of it: among similarities
-/// that lie in clusters, one of some hundred is too high.
-const CAUTION: f64 = 6.0;
+/// A guess is the τ of a sample whose mass is so many times what is expected of it: a lower guess lets
+/// more through, a higher one is more often too high.
+const CAUTION: f64 = 3.0;
 
 /// Sparsemax of the cosines of each target row with all atoms: which atoms have a weight, and which.
 ///
@@ -135,30 +139,59 @@ impl<T: Element> Search<'_, '_, T> {
         self.found = filled(Vec::new(), n)?;
         let scan = scan(filter, |_, _, _: &mut [Entry<T>]| {}, false, self.control);
         let mut columns = ColumnBlocks::new(filter);
-        let step = filter.row_step();
+        let parts = n.div_ceil(filter.row_step().min(ROWS));
+        let step = n.div_ceil(parts).next_multiple_of(F::HEIGHT);
         for start in (0..n).step_by(step) {
             let end = (start + step).min(n);
             let own = starts.get(start..end).unwrap_or(&[]);
             let mut lists = Kept::<T, F::Lane>::new(self.scorer, start..end, own, F::HEIGHT)?;
             scan.rows_select(start, end, &mut lists, &mut columns)?;
-            let (scorer, control) = (self.scorer, self.control);
-            self.found[start..end].par_iter_mut().zip(lists.rows).enumerate().try_for_each_init(
-                Vec::new,
-                |scratch, (at, (out, mut row))| {
-                    let i = start + at;
-                    let bar = row.raise(scorer, i, filter.row_affine(i), scratch);
-                    row.settle(scorer, i, 0);
-                    // What was not kept is below where the threshold started.
-                    if is_open(scorer, i) && own.get(at).is_some_and(|start| bar < *start) {
-                        control.check()?;
-                        row.take_all(scorer, i);
-                    }
-                    *out = weights(row.settled);
-                    Ok(())
-                },
-            )?;
+            let mut bars = lists.finish(filter, &mut self.found[start..end]);
+            if own.is_empty() {
+                continue;
+            }
+            for ((at, bar), guess) in bars.iter_mut().enumerate().zip(own) {
+                // What was not kept is below the guess.
+                if !is_open(self.scorer, start + at) || *bar >= *guess {
+                    *bar = F::Lane::INFINITY;
+                }
+            }
+            self.again(filter, start, &bars)?;
         }
         Ok(())
+    }
+
+    /// Search rows from `start` on again, those whose threshold is not infinite: it is one that
+    /// everything with a weight exceeds.
+    fn again<F: Filter<T, 1>>(
+        &mut self,
+        filter: &F,
+        start: usize,
+        thresholds: &[F::Lane],
+    ) -> Result<()> {
+        let (scorer, control) = (self.scorer, self.control);
+        let scan = scan(filter, |_, _, _: &mut [Entry<T>]| {}, false, control);
+        let found = self.found[start..start + thresholds.len()].par_chunks_mut(F::HEIGHT);
+        let panels = found.zip(thresholds.par_chunks(F::HEIGHT)).enumerate();
+        panels.with_max_len(1).try_for_each(|(panel, (found, thresholds))| {
+            if thresholds.iter().all(|bar| *bar == F::Lane::INFINITY) {
+                return Ok(());
+            }
+            control.extend((thresholds.len() * scorer.right.len()) as u64);
+            let first = start + panel * F::HEIGHT;
+            let rows = first..first + thresholds.len();
+            let mut lists = Kept::<T, F::Lane>::new(scorer, rows, thresholds, F::HEIGHT)?;
+            let mut columns = ColumnBlocks::new(filter);
+            scan.rows_select(first, first + thresholds.len(), &mut lists, &mut columns)?;
+            let mut anew = filled(Vec::new(), found.len())?;
+            lists.finish(filter, &mut anew);
+            for ((found, anew), bar) in found.iter_mut().zip(anew).zip(thresholds) {
+                if *bar < F::Lane::INFINITY {
+                    *found = anew;
+                }
+            }
+            Ok(())
+        })
     }
 }
 
@@ -201,9 +234,27 @@ impl<'s, 'a, T: Element, L: Element> Kept<'s, 'a, T, L> {
                 *threshold = starts.get(at).copied().unwrap_or(L::NEG_INFINITY);
             }
         }
-        let empty = Row { fresh: Vec::new(), settled: Vec::new(), limit: FRESH };
+        let limit = if starts.is_empty() { FRESH } else { GUESSED };
+        let empty = Row { fresh: Vec::new(), settled: Vec::new(), limit };
         let start = rows.start;
         Ok(Self { scorer, start, rows: filled(empty, rows.len())?, thresholds, width })
+    }
+
+    /// The weights of each row; gives what a bound must exceed for one, in the tile's terms.
+    fn finish<F: Filter<T, 1, Lane = L>>(
+        self,
+        filter: &F,
+        found: &mut [Vec<(u32, f64)>],
+    ) -> Vec<L> {
+        let finish = |scratch: &mut Vec<f64>, (at, (out, mut row)): (usize, (&mut _, Row<L>))| {
+            let i = self.start + at;
+            let bar = row.raise(self.scorer, i, filter.row_affine(i), scratch);
+            row.settle(self.scorer, i, 0);
+            *out = weights(row.settled);
+            bar
+        };
+        let rows = found.par_iter_mut().zip(self.rows).enumerate();
+        rows.map_init(Vec::new, finish).collect()
     }
 }
 
@@ -307,7 +358,7 @@ impl<L: Element> Row<L> {
         let value = affine.slope * sure + affine.offset - affine.error;
         let bar = if value.is_nan() { L::NEG_INFINITY } else { L::from_f64(value).next_down() };
         self.fresh.retain(|entry| entry.0 > bar);
-        self.limit = FRESH.max(2 * self.fresh.len());
+        self.limit = self.limit.max(2 * self.fresh.len());
         bar
     }
 
@@ -316,15 +367,6 @@ impl<L: Element> Row<L> {
         let atoms = self.fresh[first..].iter().map(|entry| entry.1);
         score(scorer, i, atoms, &mut self.settled);
         self.fresh.truncate(first);
-    }
-
-    /// Score every atom.
-    #[cold]
-    #[allow(clippy::cast_possible_truncation)] // Rows have numbers of 32 bits.
-    fn take_all<T: Element>(&mut self, scorer: &Scorer<'_, T>, i: usize) {
-        self.settled.clear();
-        let sound = (0..scorer.right.len()).filter(|&j| scorer.right.sound(j));
-        score(scorer, i, sound.map(|j| j as u32), &mut self.settled);
     }
 }
 
