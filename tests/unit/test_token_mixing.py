@@ -17,6 +17,7 @@ from isomorph.errors import (
     UnknownWordError,
 )
 from isomorph.vocab import TokenMixing
+from isomorph.vocab._mixing import algebra
 
 
 def random(rng, targets=50, sources=40, share=0.1, dtype="float64", **about):
@@ -367,3 +368,24 @@ def test_the_kernel_gives_the_bytes_of_the_plain_sums(rng, dtype):
         for threads in (1, 3):
             found = mixing.apply(rows, fallback=fallback, threads=threads)
             assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("descending", [False, True])
+def test_composing_with_single_sources_gives_the_bytes_of_a_product(rng, dtype, descending):
+    """What is only renamed is neither sorted nor added; it is the same, in order or not."""
+    mixing, dense = random(rng, 300, 40, 0.3, dtype)
+    sources = np.sort(rng.permutation(60)[:40])[:: -1 if descending else 1]
+    weights = rng.normal(size=40)
+    single = TokenMixing(np.arange(41), sources, weights, (40, 60))
+    found = mixing.compose(single)
+    counts = single.counts[mixing.indices]
+    assert (algebra._renamed(mixing, single, counts, weights.dtype) is None) == descending
+    indptr, indices, products = algebra._multiplied(mixing, single, counts, weights.dtype)
+    np.testing.assert_array_equal(found.indptr, indptr)
+    np.testing.assert_array_equal(found.indices, indices)
+    assert found.weights.tobytes() == products.tobytes()
+    expected = np.zeros((300, 60))
+    expected[:, sources] = dense * weights
+    entries = np.repeat(np.arange(300), found.counts), found.indices
+    np.testing.assert_array_equal(found.weights, expected[entries])

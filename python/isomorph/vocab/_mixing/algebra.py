@@ -92,6 +92,42 @@ def compose(mixing: TokenMixing, other: TokenMixing, lost: str) -> TokenMixing:
         )
     dtype = np.result_type(mixing.weights, other.weights)
     size = (mixing.shape[0], other.shape[1])
+    csr = _renamed(mixing, other, counts, dtype) or _multiplied(mixing, other, counts, dtype)
+    return _of(
+        mixing,
+        csr,
+        size,
+        source_tokens=other.source_tokens,
+        method=f"{mixing.method} after {other.method}".strip(),
+        settings=joined_settings(mixing, other),
+        origins=None,
+        origin_names=None,
+    )
+
+
+def _renamed(
+    mixing: TokenMixing, other: TokenMixing, counts: NDArray[np.int64], dtype: Any
+) -> checks.Csr | None:
+    """Compose where every entry stands on one source, in the order of the entries: no sums."""
+    if not (counts == 1).all():
+        return None
+    places = other.indptr[:-1][mixing.indices]
+    ids = other.indices[places]
+    ascending = ids[1:] > ids[:-1]
+    begins = mixing.indptr[1:-1]
+    ascending[begins[(begins > 0) & (begins < len(ids))] - 1] = True
+    if not ascending.all():
+        return None
+    products = mixing.weights.astype(np.float64)
+    products *= other.weights[places]
+    return mixing.indptr, ids, products.astype(dtype)
+
+
+def _multiplied(
+    mixing: TokenMixing, other: TokenMixing, counts: NDArray[np.int64], dtype: Any
+) -> checks.Csr:
+    """Compose a block of rows at a time; what falls on one place is added."""
+    size = (mixing.shape[0], other.shape[1])
     parts = []
     for start in range(0, size[0], BLOCK):
         stop = min(start + BLOCK, size[0])
@@ -108,20 +144,10 @@ def compose(mixing: TokenMixing, other: TokenMixing, lost: str) -> TokenMixing:
                 (stop - start, size[1]),
             )
         )
-    csr = (
+    return (
         offsets(np.concatenate([np.zeros(0, np.int64), *(np.diff(p[0]) for p in parts)])),
         np.concatenate([np.zeros(0, np.int64), *(p[1] for p in parts)]),
         np.concatenate([np.zeros(0), *(p[2] for p in parts)]).astype(dtype),
-    )
-    return _of(
-        mixing,
-        csr,
-        size,
-        source_tokens=other.source_tokens,
-        method=f"{mixing.method} after {other.method}".strip(),
-        settings=joined_settings(mixing, other),
-        origins=None,
-        origin_names=None,
     )
 
 
