@@ -240,3 +240,40 @@ def test_layouts_and_half_precision(rng):
         other = iso.sinkhorn(None, None, same, 0.1)
         for i in range(4):
             same_bytes(other[i], found[i])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sides_that_fill_no_register(rng, dtype):
+    """All sides from 1 to 40, and some that are solved on their own, pass by pass."""
+    sides = [(n, int(rng.integers(1, 41))) for n in range(1, 41)]
+    sides += [(65, 3), (3, 65), (66, 71), (80, 64), (129, 67)]
+    costs = [rng.random(side).astype(dtype) for side in sides]
+    a, b = ([masses(rng, side[k]) for side in sides] for k in (0, 1))
+    for i, (n, m) in enumerate(sides):
+        if i % 3 == 0 and min(n, m) > 4:
+            a[i][n // 2], b[i][m - 1] = 0, 0
+            a[i], b[i] = a[i] / a[i].sum(), b[i] / b[i].sum()
+            costs[i][0, 0] = np.inf
+    with pytest.warns(ConvergenceWarning):
+        found = iso.sinkhorn(a, b, costs, 0.1, tol=1e-30, max_iter=19, acceleration="none")
+    unit = float(np.finfo(dtype).eps)
+    for i, (n, m) in enumerate(sides):
+        kernel, v = np.exp(-costs[i].astype(np.float64) / 0.1), b[i]
+        for _ in range(19):
+            u = a[i] / (kernel @ v)
+            last, v = v, b[i] / (kernel.T @ u)
+        expected = u[:, None] * kernel * last
+        bound = 19 * (n + m + 8) * unit
+        np.testing.assert_allclose(found.plan()[i], expected, rtol=bound, atol=0, err_msg=str(i))
+        missed = np.abs(expected.sum(0) - b[i]).sum()
+        assert found.error[i] == pytest.approx(missed, abs=bound)
+        assert np.isneginf(found.f[i][a[i] == 0]).all()
+        assert np.isneginf(found.g[i][b[i] == 0]).all()
+
+
+def test_what_a_larger_problem_leaves_is_not_seen(rng):
+    """Problems on their own, one after another in the same memory: the same bytes as alone."""
+    costs = [rng.random(shape) for shape in ((90, 110), (70, 66), (66, 75), (70, 68), (120, 65))]
+    found = iso.sinkhorn(None, None, costs, 0.1, tol=1e-7, threads=1)
+    for i, cost in enumerate(costs):
+        same_bytes(found[i], iso.sinkhorn(None, None, [cost], 0.1, tol=1e-7)[0])

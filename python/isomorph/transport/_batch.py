@@ -166,7 +166,7 @@ def sinkhorn_many(
         found = _batch_core.solve_all(batch, solver, check_finite, run)
     else:
         found = _one_by_one(batch, solver, check_finite, run)
-    _warn(found)
+    _warn(found, batch.xp)
     return found
 
 
@@ -212,18 +212,19 @@ def _one_by_one(batch: Batch, solver: Solver, check_finite: bool, run: Run) -> T
     )
 
 
-def _warn(found: Transports) -> None:
-    missed = [place for place, done in enumerate(found.converged) if not bool(done)]
-    if missed:
-        worst = max(missed, key=lambda place: float(found.error[place]))
-        warnings.warn(
-            f"sinkhorn: {len(missed):,} of {len(found):,} problems did not converge; the largest "
-            f"error is {float(found.error[worst]):.2g}, of problem {worst}, expected "
-            f"{found.tol:.2g} of the mass; take a larger reg, tol or max_iter, or go on with "
-            "initial=",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+def _warn(found: Transports, xp: Any) -> None:
+    missed = ~found.converged
+    if not bool(xp.any(missed)):
+        return
+    count = int(xp.sum(xp.astype(missed, xp.int64)))
+    worst = int(xp.argmax(xp.where(missed, found.error, -xp.ones_like(found.error))))
+    warnings.warn(
+        f"sinkhorn: {count:,} of {len(found):,} problems did not converge; the largest error is "
+        f"{float(found.error[worst]):.2g}, of problem {worst}, expected {found.tol:.2g} of the "
+        "mass; take a larger reg, tol or max_iter, or go on with initial=",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
 
 
 def _batch(a: Any, b: Any, cost: Any, reg: Any, initial: Any) -> Batch:

@@ -14,8 +14,10 @@ use crate::isa::Isa;
 use crate::isa::Level;
 use crate::lanes::{Array, Lanes};
 
-/// Rows that are read together, where there are as many.
+/// Rows of a group that are read together, where there are as many.
 const ROWS: usize = 8;
+/// Rows of one problem that are read together: they stay in the first-level cache in between.
+const LINES: usize = 4;
 
 /// Passes of a round, after which lanes are looked at.
 pub const BALANCE_PASSES: usize = 8;
@@ -45,21 +47,18 @@ pub struct Group<'a, T> {
     pub moved: &'a mut [T],
 }
 
-/// One problem spread over the lanes: lane l has the rows l, l + lanes, l + 2 lanes...
-///
-/// Value (i, j) of the kernel stands at `((i / lanes * cols) + j) * lanes + i % lanes`, cols being a
-/// multiple of the lanes. The vectors are plain.
+/// One problem: row after row, each padded with zeros to a multiple of [`Balance::PARTS`] columns.
 #[derive(Debug)]
-pub struct Spread<'a, T> {
-    /// The kernel: padded rows * padded columns.
+pub struct Single<'a, T> {
+    /// The kernel: rows * padded columns.
     pub kernel: &'a [T],
-    /// Masses of the padded rows.
+    /// Masses of the rows.
     pub a: &'a [T],
     /// Masses of the padded columns.
     pub b: &'a [T],
     /// Scalings of the columns, 0 where there is no mass.
     pub v: &'a mut [T],
-    /// Room for columns * lanes values.
+    /// Room for as many values.
     pub sums: &'a mut [T],
     /// The error at which it stops.
     pub goal: T,
@@ -81,13 +80,13 @@ pub trait Balance: Element {
     /// Panics when the lengths do not fit.
     fn balance(isa: Isa, group: &mut Group<'_, Self>);
 
-    /// Parts in which the rows of a [`Spread`] problem are summed, on every instruction set.
+    /// Parts in which the rows of a [`Single`] problem are summed, on every instruction set.
     const PARTS: usize;
 
     /// The same for one problem: passes taken, the error of the last, and the largest of v and 1 / v.
     ///
     /// Panics when the lengths do not fit.
-    fn balance_one(isa: Isa, one: &mut Spread<'_, Self>) -> (usize, Self, Self);
+    fn balance_one(isa: Isa, one: &mut Single<'_, Self>) -> (usize, Self, Self);
 }
 
 /// In any lanes.
@@ -112,7 +111,7 @@ pub mod plain {
         let (mut taken, mut error) = (zero, zero);
         let mut active = zero.below(allowed);
         for _ in 0..BALANCE_PASSES {
-            pass::<T, V, L, false>(kernel, a, group.v, sums);
+            pass::<T, V, L>(kernel, a, cells(group.v), sums);
             let v = cells_mut(group.v);
             let mut missed = zero;
             for ((sum, v), b) in sums.iter().zip(v.iter()).zip(b) {
@@ -147,28 +146,30 @@ pub mod plain {
     /// See [`Balance::balance_one`].
     #[inline(always)]
     pub fn balance_one<T: Element + From<u8>, V: Lanes<T, L>, const L: usize>(
-        one: &mut Spread<'_, T>,
+        one: &mut Single<'_, T>,
     ) -> (usize, T, T) {
-        let (kernel, a, b) = (cells(one.kernel), cells(one.a), cells::<T, L>(one.b));
-        let (m, zero, unit) = (one.b.len(), V::splat(T::default()), V::splat(T::from(1)));
-        let parts = cells_mut::<T, L>(one.sums);
+        let (kernel, b) = (cells::<T, L>(one.kernel), cells::<T, L>(one.b));
+        let (v, sums) = (cells_mut::<T, L>(one.v), cells_mut::<T, L>(one.sums));
+        let (m, zero, unit) = (b.len(), V::splat(T::default()), V::splat(T::from(1)));
         assert!(
-            kernel.len() == a.len() * m && one.v.len() == m && parts.len() == m,
+            kernel.len() == one.a.len() * m && v.len() == m && sums.len() == m,
             "a problem of another size"
         );
+        let (fours, rest) = one.a.as_chunks::<LINES>();
+        let (whole, last) = kernel.split_at(fours.len() * LINES * m);
         let (mut taken, mut error) = (0, T::default());
         while taken < one.allowed.min(BALANCE_PASSES) {
-            pass::<T, V, L, true>(kernel, a, one.v, parts);
+            sums.fill([T::default(); L]);
+            for (block, a) in whole.chunks_exact(LINES * m).zip(fours) {
+                lines::<T, V, L, LINES>(block, a, v, sums);
+            }
+            for (line, a) in last.chunks_exact(m).zip(rest.as_chunks::<1>().0) {
+                lines::<T, V, L, 1>(line, a, v, sums);
+            }
             let mut missed = zero;
-            // The sums go where the first parts were.
-            for (place, b) in b.iter().enumerate() {
-                let mut sums = [T::default(); L];
-                for (sum, parts) in sums.iter_mut().zip(&parts[place * L..]) {
-                    *sum = total(parts);
-                }
-                let v = V::load(&cells(one.v)[place]);
-                missed = missed.plus(V::load(&sums).times(v).minus(V::load(b)).magnitude());
-                parts[place] = sums;
+            for ((sum, v), b) in sums.iter().zip(v.iter()).zip(b) {
+                let gap = V::load(sum).times(V::load(v)).minus(V::load(b));
+                missed = missed.plus(gap.magnitude());
             }
             let mut each = [T::default(); L];
             missed.store(&mut each);
@@ -177,13 +178,13 @@ pub mod plain {
             if !(error > one.goal && taken < one.allowed) {
                 break;
             }
-            for ((sum, v), b) in parts.iter().zip(cells_mut(one.v)).zip(b) {
+            for ((sum, v), b) in sums.iter().zip(v.iter_mut()).zip(b) {
                 let b = V::load(b);
                 V::select(zero.below(b), b.over(V::load(sum)), zero).store(v);
             }
         }
         let mut moved = unit;
-        for (v, b) in cells(one.v).iter().zip(b) {
+        for (v, b) in v.iter().zip(b) {
             let v = V::select(zero.below(V::load(b)), V::load(v), unit);
             moved = moved.larger(v.larger(unit.over(v)));
         }
@@ -196,6 +197,51 @@ pub mod plain {
             }
         }
         (taken, error, most)
+    }
+
+    /// What `R` rows of one problem add to the sums `K'u` of its columns, `u = a / (K v)`.
+    #[inline(always)]
+    fn lines<T: Element, V: Lanes<T, L>, const L: usize, const R: usize>(
+        block: &[[T; L]],
+        a: &[T; R],
+        v: &[[T; L]],
+        sums: &mut [[T; L]],
+    ) {
+        const { assert!(R <= L) };
+        let (m, zero) = (sums.len(), V::splat(T::default()));
+        let mut lines = [&block[..m]; R];
+        for (line, chunk) in lines.iter_mut().zip(block.chunks_exact(m)) {
+            *line = &chunk[..m];
+        }
+        let v = &v[..m];
+        let mut s = [zero; R];
+        for j in 0..m {
+            let v = V::load(&v[j]);
+            for r in 0..R {
+                s[r] = V::load(&lines[r][j]).times_plus(v, s[r]);
+            }
+        }
+        // One division for all rows.
+        let (mut u, mut masses) = ([T::default(); L], [T::default(); L]);
+        masses[..R].copy_from_slice(a);
+        for r in 0..R {
+            let mut parts = [T::default(); L];
+            s[r].store(&mut parts);
+            u[r] = total(&parts);
+        }
+        let masses = V::load(&masses);
+        V::select(zero.below(masses), masses.over(V::load(&u)), zero).store(&mut u);
+        let mut weight = [zero; R];
+        for r in 0..R {
+            weight[r] = V::splat(u[r]);
+        }
+        for (j, sum) in sums.iter_mut().enumerate() {
+            let mut all = V::load(sum);
+            for r in 0..R {
+                all = V::load(&lines[r][j]).times_plus(weight[r], all);
+            }
+            all.store(sum);
+        }
     }
 
     /// The sum of the lanes, in a fixed order: four strided parts first.
@@ -212,13 +258,11 @@ pub mod plain {
     }
 
     /// The sums `K'u` of the columns for `u = a / (K v)`: one read of the kernel, by blocks of rows.
-    ///
-    /// `SHARED`: `v` has one value for all lanes, not one for each.
     #[inline(always)]
-    fn pass<T: Element, V: Lanes<T, L>, const L: usize, const SHARED: bool>(
+    fn pass<T: Element, V: Lanes<T, L>, const L: usize>(
         kernel: &[[T; L]],
         a: &[[T; L]],
-        v: &[T],
+        v: &[[T; L]],
         sums: &mut [[T; L]],
     ) {
         let m = sums.len();
@@ -226,24 +270,24 @@ pub mod plain {
         let whole = a.len() / ROWS * ROWS;
         let ((first, rest), (masses, last)) = (kernel.split_at(whole * m), a.split_at(whole));
         for (block, a) in first.chunks_exact(ROWS * m).zip(masses.as_chunks::<ROWS>().0) {
-            rows::<T, V, L, ROWS, SHARED>(block, a, v, sums);
+            rows::<T, V, L, ROWS>(block, a, v, sums);
         }
         let whole = last.len() / 4 * 4;
         let ((first, rest), (masses, last)) = (rest.split_at(whole * m), last.split_at(whole));
         for (block, a) in first.chunks_exact(4 * m).zip(masses.as_chunks::<4>().0) {
-            rows::<T, V, L, 4, SHARED>(block, a, v, sums);
+            rows::<T, V, L, 4>(block, a, v, sums);
         }
         for (block, a) in rest.chunks_exact(m).zip(last.as_chunks::<1>().0) {
-            rows::<T, V, L, 1, SHARED>(block, a, v, sums);
+            rows::<T, V, L, 1>(block, a, v, sums);
         }
     }
 
     /// What `R` rows add to the sums.
     #[inline(always)]
-    fn rows<T: Element, V: Lanes<T, L>, const L: usize, const R: usize, const SHARED: bool>(
+    fn rows<T: Element, V: Lanes<T, L>, const L: usize, const R: usize>(
         block: &[[T; L]],
         a: &[[T; L]; R],
-        v: &[T],
+        v: &[[T; L]],
         sums: &mut [[T; L]],
     ) {
         let (m, zero) = (sums.len(), V::splat(T::default()));
@@ -252,10 +296,9 @@ pub mod plain {
             *line = &chunk[..m];
         }
         let mut s = [zero; R];
-        let (each, cells) = (&v[..m], v.as_chunks::<L>().0);
-        let cells = if SHARED { &[][..] } else { &cells[..m] };
+        let v = &v[..m];
         for j in 0..m {
-            let v = if SHARED { V::splat(each[j]) } else { V::load(&cells[j]) };
+            let v = V::load(&v[j]);
             for (s, line) in s.iter_mut().zip(lines) {
                 *s = V::load(&line[j]).times_plus(v, *s);
             }
@@ -292,7 +335,7 @@ pub mod plain {
 macro_rules! balance {
     (
         $type:ident, $small:literal, $large:literal,
-        [$group2:ident, $group512:ident], $one:ident
+        [$group2:ident, $group512:ident], [$one2:ident, $one512:ident]
     ) => {
         impl Balance for $type {
             const PARTS: usize = $large;
@@ -317,11 +360,14 @@ macro_rules! balance {
                 }
             }
 
-            fn balance_one(isa: Isa, one: &mut Spread<'_, Self>) -> (usize, Self, Self) {
+            fn balance_one(isa: Isa, one: &mut Single<'_, Self>) -> (usize, Self, Self) {
                 match isa.level() {
                     // SAFETY: the CPU has what the level says.
                     #[cfg(target_arch = "x86_64")]
-                    Level::Avx2 | Level::Avx512 => unsafe { crate::x86_64::balance::$one(one) },
+                    Level::Avx512 => unsafe { crate::x86_64::balance::$one512(one) },
+                    // SAFETY: as above.
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2 => unsafe { crate::x86_64::balance::$one2(one) },
                     _ => plain::balance_one::<Self, Array<Self, $large>, $large>(one),
                 }
             }
@@ -329,5 +375,5 @@ macro_rules! balance {
     };
 }
 
-balance!(f32, 8, 16, [group_f32x8, group_f32x16], one_f32x8x2);
-balance!(f64, 4, 8, [group_f64x4, group_f64x8], one_f64x4x2);
+balance!(f32, 8, 16, [group_f32x8, group_f32x16], [one_f32x8x2, one_f32x16]);
+balance!(f64, 4, 8, [group_f64x4, group_f64x8], [one_f64x4x2, one_f64x8]);

@@ -1,6 +1,6 @@
 //! The scaling iteration in lanes, on every instruction set, against sums in float64.
 
-use crate::{BALANCE_PASSES, Balance, Evaluate, Group, Isa, Place, Potentials, Spread};
+use crate::{BALANCE_PASSES, Balance, Evaluate, Group, Isa, Place, Potentials, Single};
 
 /// Numbers in (0, 1], by a linear congruence.
 fn draw(count: usize, seed: u64) -> Vec<f64> {
@@ -108,18 +108,17 @@ fn instruction_sets_with_fused_operations_agree_to_the_last_bit() {
         assert!(one.iter().zip(&other).all(|(one, other)| one == other));
         let (one, other) = (group::<f64>(pair[0], 11, 6, 5), group::<f64>(pair[1], 11, 6, 5));
         assert!(one.iter().zip(&other).all(|(one, other)| one == other));
-        assert_eq!(spread::<f32>(pair[0], 40, 21, 5), spread::<f32>(pair[1], 40, 21, 5));
-        assert_eq!(spread::<f64>(pair[0], 40, 21, 5), spread::<f64>(pair[1], 40, 21, 5));
+        assert_eq!(single::<f32>(pair[0], 40, 21, 5), single::<f32>(pair[1], 40, 21, 5));
+        assert_eq!(single::<f64>(pair[0], 40, 21, 5), single::<f64>(pair[1], 40, 21, 5));
     }
 }
 
 /// The same, of one problem in all lanes.
-fn spread<T: Balance + From<u8>>(isa: Isa, n: usize, m: usize, passes: usize) -> (Vec<T>, T) {
-    let (rows, cols) = (n.next_multiple_of(T::PARTS), m.next_multiple_of(T::PARTS));
-    let mut kernel = vec![T::default(); rows * cols];
-    for (place, k) in draw(n * m, 3).into_iter().enumerate() {
-        let (i, j) = (place / m, place % m);
-        kernel[(i / T::PARTS * cols + j) * T::PARTS + i % T::PARTS] = T::from_f64(k);
+fn single<T: Balance + From<u8>>(isa: Isa, n: usize, m: usize, passes: usize) -> (Vec<T>, T) {
+    let cols = m.next_multiple_of(T::PARTS);
+    let mut kernel = vec![T::default(); n * cols];
+    for (row, k) in kernel.chunks_mut(cols).zip(draw(n * m, 3).chunks(m)) {
+        row.iter_mut().zip(k).for_each(|(to, from)| *to = T::from_f64(*from));
     }
     let padded = |count: usize, padded: usize, value: f64| {
         let mut values = vec![T::from_f64(value); count];
@@ -129,12 +128,12 @@ fn spread<T: Balance + From<u8>>(isa: Isa, n: usize, m: usize, passes: usize) ->
     let mut v = padded(m, cols, 1.0);
     let (taken, error, moved) = T::balance_one(
         isa,
-        &mut Spread {
+        &mut Single {
             kernel: &kernel,
-            a: &padded(n, rows, 1.0 / n as f64),
+            a: &padded(n, n, 1.0 / n as f64),
             b: &padded(m, cols, 1.0 / m as f64),
             v: &mut v,
-            sums: &mut vec![T::default(); cols * T::PARTS],
+            sums: &mut vec![T::default(); cols],
             goal: T::from_f64(-1.0),
             allowed: passes,
         },
@@ -152,9 +151,9 @@ fn a_problem_in_all_lanes_has_the_same_answer() {
     for isa in Isa::available() {
         for (n, m) in [(1, 1), (16, 16), (17, 15), (40, 70), (150, 33), (9, 130)] {
             for passes in [1, 3, BALANCE_PASSES] {
-                let (v, error) = spread::<f32>(isa, n, m, passes);
+                let (v, error) = single::<f32>(isa, n, m, passes);
                 agrees(&v, error, n, 3, passes);
-                let (v, error) = spread::<f64>(isa, n, m, passes);
+                let (v, error) = single::<f64>(isa, n, m, passes);
                 agrees(&v, error, n, 3, passes);
             }
         }

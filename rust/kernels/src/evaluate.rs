@@ -70,14 +70,13 @@ pub trait Evaluate: Exponential {
 pub mod plain {
     use super::*;
 
-    /// The room of a row: exponentials and costs, both padded.
+    /// Room for a padded row, and the rest.
     #[inline(always)]
-    fn split(room: &mut [f64], cols: usize) -> (&mut [[f64; PARTS]], &mut [[f64; PARTS]]) {
+    fn split(room: &mut [f64], cols: usize) -> (&mut [[f64; PARTS]], &mut [f64]) {
         let padded = cols.next_multiple_of(PARTS);
-        assert!(room.len() >= 2 * padded, "too little room");
-        let (row, costs) = room[..2 * padded].split_at_mut(padded);
-        costs.fill(0.0);
-        (row.as_chunks_mut().0, costs.as_chunks_mut().0)
+        assert!(room.len() >= padded, "too little room");
+        let (row, rest) = room.split_at_mut(padded);
+        (row.as_chunks_mut().0, rest)
     }
 
     #[inline(always)]
@@ -139,7 +138,9 @@ pub mod plain {
     ) -> f64 {
         let (n, m) = check(at);
         assert!(f.len() == n && sums.len() == m, "potentials of another size");
-        let (row, costs) = split(room, m);
+        let (row, rest) = split(room, m);
+        let (costs, _) = split(rest, m);
+        costs.fill([0.0; PARTS]);
         sums.fill(0.0);
         let mut value = 0.0;
         for ((cost, a), f) in at.cost.chunks_exact(m).zip(at.a).zip(f) {
@@ -191,6 +192,12 @@ pub mod plain {
         for (cost, out) in at.cost.chunks_exact(m).zip(values.chunks_exact_mut(line)) {
             let (_, sum) = exponentials::<T, V>(cost, at.inverse_reg, at.g, row);
             let share = if sum > 0.0 { 1.0 / sum } else { 0.0 };
+            if *stride == 1 {
+                for (to, e) in out.iter_mut().zip(&row.as_flattened()[..m]) {
+                    *to = T::from_f64(e * share);
+                }
+                continue;
+            }
             let cells = out.chunks_exact_mut(*stride);
             for (cell, e) in cells.zip(row.as_flattened()).take(m) {
                 cell[*first] = T::from_f64(e * share);

@@ -47,7 +47,7 @@ mod tridiagonal;
 mod x86_64;
 
 pub use assignment::Assignment;
-pub use balance::{BALANCE_PASSES, Balance, Group, Spread};
+pub use balance::{BALANCE_PASSES, Balance, Group, Single};
 pub use dots::{DOTS, dots};
 pub use element::Element;
 pub use evaluate::{Evaluate, Place, Potentials};

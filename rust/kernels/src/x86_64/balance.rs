@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::Register;
-use crate::balance::{Group, Spread, plain};
+use crate::balance::{Group, Single, plain};
 use crate::lanes::Pair;
 
 /// Groups, one problem a lane.
@@ -17,13 +17,12 @@ macro_rules! groups {
     };
 }
 
-/// One problem in all lanes, as many on every instruction set. It waits for memory: wider registers
-/// do not help.
-macro_rules! spread {
+/// One problem in all lanes, as many on every instruction set.
+macro_rules! single {
     ($function:ident, $feature:literal, $type:ident, $lanes:literal, $register:ty) => {
         /// See [`crate::Balance::balance_one`].
         #[target_feature(enable = $feature)]
-        pub fn $function(one: &mut Spread<'_, $type>) -> (usize, $type, $type) {
+        pub fn $function(one: &mut Single<'_, $type>) -> (usize, $type, $type) {
             plain::balance_one::<$type, $register, $lanes>(one)
         }
     };
@@ -33,5 +32,7 @@ groups!(group_f32x8, "avx2,fma", f32, 8, Register<__m256>);
 groups!(group_f64x4, "avx2,fma", f64, 4, Register<__m256d>);
 groups!(group_f32x16, "avx2,fma,avx512f", f32, 16, Register<__m512>);
 groups!(group_f64x8, "avx2,fma,avx512f", f64, 8, Register<__m512d>);
-spread!(one_f32x8x2, "avx2,fma", f32, 16, Pair<Register<__m256>>);
-spread!(one_f64x4x2, "avx2,fma", f64, 8, Pair<Register<__m256d>>);
+single!(one_f32x8x2, "avx2,fma", f32, 16, Pair<Register<__m256>>);
+single!(one_f64x4x2, "avx2,fma", f64, 8, Pair<Register<__m256d>>);
+single!(one_f32x16, "avx2,fma,avx512f", f32, 16, Register<__m512>);
+single!(one_f64x8, "avx2,fma,avx512f", f64, 8, Register<__m512d>);

@@ -15,6 +15,8 @@ struct Side<'a, T: Clone> {
     shape: (usize, usize),
     lanes: usize,
     held: Vec<Option<(usize, State<'a, T>)>>,
+    /// Whose kernels are to be made.
+    stale: Vec<bool>,
     kernel: Aligned<T>,
     a: Aligned<T>,
     b: Aligned<T>,
@@ -53,6 +55,7 @@ pub(super) fn solve<T: Cost>(
             return Ok(());
         }
         control.check()?;
+        side.absorb();
         side.run(limits);
         for lane in 0..side.lanes {
             if let Some(answer) = side.look(lane, limits) {
@@ -73,6 +76,7 @@ impl<'a, T: Cost> Side<'a, T> {
             shape,
             lanes,
             held: (0..lanes).map(|_| None).collect(),
+            stale: vec![false; lanes],
             kernel: cells(n * m)?,
             a: cells(n)?,
             b: cells(m)?,
@@ -89,30 +93,46 @@ impl<'a, T: Cost> Side<'a, T> {
 
     /// Put a problem into a lane.
     fn take(&mut self, lane: usize, place: usize, state: State<'a, T>) {
-        // What the one before left where this one has no rows or columns.
-        for value in lane_of(self.kernel.values(), self.lanes, lane) {
-            *value = T::default();
+        if state.shape() != self.shape {
+            // What the one before left where this one has no rows or columns.
+            for value in lane_of(self.kernel.values(), self.lanes, lane) {
+                *value = T::default();
+            }
         }
         let (rows, columns) = state.shares();
         fill(self.a.values(), self.lanes, lane, rows);
         fill(self.b.values(), self.lanes, lane, columns);
         self.held[lane] = Some((place, state));
-        self.absorb(lane);
+        self.stale[lane] = true;
     }
 
-    /// Make the kernel of a lane about its potentials.
-    fn absorb(&mut self, lane: usize) {
-        let Some((_, state)) = &self.held[lane] else { return };
-        let mut place = Place {
-            values: self.kernel.values(),
-            width: self.shape.1,
-            stride: self.lanes,
-            first: lane,
-        };
-        state.absorb(self.isa, &mut self.room, &mut place);
-        let b = self.b.values().iter().skip(lane).step_by(self.lanes);
-        for (v, b) in lane_of(self.v.values(), self.lanes, lane).zip(b) {
-            *v = T::from(u8::from(*b > T::default()));
+    /// Make the kernels that are to be made, about the potentials: a row of all of them before the
+    /// next, as they share cache lines.
+    fn absorb(&mut self) {
+        if !self.stale.contains(&true) {
+            return;
+        }
+        let width = self.shape.1;
+        let lines = self.kernel.values().chunks_exact_mut(width * self.lanes);
+        for (row, values) in lines.enumerate() {
+            for (first, held) in self.held.iter().enumerate() {
+                if self.stale[first]
+                    && let Some((_, state)) = held
+                    && row < state.shape().0
+                {
+                    let mut place = Place { values, width, stride: self.lanes, first };
+                    state.absorb_row(self.isa, row, &mut self.room, &mut place);
+                }
+            }
+        }
+        for (lane, stale) in self.stale.iter_mut().enumerate() {
+            if !std::mem::take(stale) {
+                continue;
+            }
+            let b = self.b.values().iter().skip(lane).step_by(self.lanes);
+            for (v, b) in lane_of(self.v.values(), self.lanes, lane).zip(b) {
+                *v = T::from(u8::from(*b > T::default()));
+            }
         }
     }
 
@@ -153,7 +173,7 @@ impl<'a, T: Cost> Side<'a, T> {
         match state.settle(self.isa, round, v, limits, &mut self.room) {
             Next::Go => None,
             Next::Absorb => {
-                self.absorb(lane);
+                self.stale[lane] = true;
                 None
             }
             Next::Done(answer) => {

@@ -104,7 +104,7 @@ pub fn solve<T: Cost>(batch: &Batch<'_, T>, limits: &Limits, control: &Control) 
     control.start(items.len() as u64);
     let found: Vec<Vec<(usize, Answer)>> = tasks
         .par_iter()
-        .map(|task| {
+        .map_init(one::Room::default, |room, task| {
             let mut answers = Vec::with_capacity(task.places.len());
             match task.way {
                 Way::Lanes(n, m) => {
@@ -113,7 +113,7 @@ pub fn solve<T: Cost>(batch: &Batch<'_, T>, limits: &Limits, control: &Control) 
                 }
                 Way::One => {
                     for place in &task.places {
-                        let answer = one::solve(isa, &items[*place], limits, control)?;
+                        let answer = one::solve(isa, &items[*place], limits, control, room)?;
                         answers.push((*place, answer));
                     }
                 }

@@ -135,6 +135,11 @@ impl<'a, T: Cost> State<'a, T> {
         }
     }
 
+    /// Its rows and columns.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.item.a.len(), self.g.len())
+    }
+
     fn potentials(&self) -> Potentials<'_, T> {
         Potentials { cost: &self.cost, inverse_reg: self.inverse_reg, a: self.item.a, g: &self.g }
     }

@@ -10,6 +10,9 @@ use crate::runtime::Control;
 /// Problems of a task.
 const TASK: usize = 64;
 
+/// Parts that are looked at side by side.
+const PARTS: usize = 16;
+
 /// What the costs of a problem are like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extent {
@@ -36,19 +39,32 @@ pub fn scan<T: Element>(costs: &[MatRef<'_, T>], control: &Control) -> Result<Ve
     Ok(found?.concat())
 }
 
+/// The extremes of several strided parts, which the compiler puts into lanes, and then of these. As
+/// long as sums of numbers do not overflow they tell whether all are numbers.
 fn extent<T: Element>(costs: &[T]) -> Extent {
-    let (mut least, mut most) = (T::INFINITY, T::NEG_INFINITY);
-    let mut finite = true;
-    for cost in costs {
-        least = if *cost < least { *cost } else { least };
-        most = if *cost > most { *cost } else { most };
-        finite &= *cost > T::NEG_INFINITY && *cost < T::INFINITY;
-    }
-    if !finite {
-        most = T::NEG_INFINITY;
-        for cost in costs {
-            most = if *cost > most && *cost < T::INFINITY { *cost } else { most };
+    let lesser = |x: T, y: T| if x < y { x } else { y };
+    let greater = |x: T, y: T| if x > y { x } else { y };
+    let (mut least, mut most) = ([T::INFINITY; PARTS], [T::NEG_INFINITY; PARTS]);
+    let mut sums = [T::default(); PARTS];
+    let (chunks, rest) = costs.as_chunks::<PARTS>();
+    for chunk in chunks {
+        for part in 0..PARTS {
+            least[part] = lesser(chunk[part], least[part]);
+            most[part] = greater(chunk[part], most[part]);
+            sums[part] = sums[part].plus(chunk[part]);
         }
+    }
+    for (part, cost) in rest.iter().enumerate() {
+        least[part] = lesser(*cost, least[part]);
+        most[part] = greater(*cost, most[part]);
+        sums[part] = sums[part].plus(*cost);
+    }
+    let least = least.into_iter().fold(T::INFINITY, lesser);
+    let mut most = most.into_iter().fold(T::NEG_INFINITY, greater);
+    let finite = sums.iter().all(|sum| sum.finite()) || costs.iter().all(|cost| cost.finite());
+    if !finite {
+        let open = costs.iter().filter(|cost| **cost < T::INFINITY);
+        most = open.copied().fold(T::NEG_INFINITY, greater);
     }
     Extent { least: least.to_f64(), most: most.to_f64(), finite }
 }

@@ -164,4 +164,17 @@ fn costs_are_looked_at() {
     assert_eq!(forbidden, Extent { least: 0.5, most: 1.0, finite: false });
     assert!(!extent(&[1.0, f64::NAN, 0.5]).finite);
     assert!(!extent(&[1.0, f64::NEG_INFINITY]).finite);
+    // In every part, whole or not; sums that overflow are of numbers.
+    for place in 0..40 {
+        let mut costs: Vec<f64> = (0..40).map(f64::from).collect();
+        costs[place] = f64::NAN;
+        assert!(!extent(&costs).finite, "{place}");
+        costs[place] = -3.0;
+        assert_eq!(extent(&costs).least, -3.0, "{place}");
+        costs[place] = f64::INFINITY;
+        let most = if place == 39 { 38.0 } else { 39.0 };
+        let found = extent(&costs);
+        assert!(!found.finite && found.most == most, "{place}: {found:?}");
+    }
+    assert_eq!(extent(&[f64::MAX; 40]), Extent { least: f64::MAX, most: f64::MAX, finite: true });
 }
