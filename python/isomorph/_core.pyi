@@ -375,6 +375,21 @@ def sinkhorn_many(
     threads: int,
     progress: _Progress,
 ) -> tuple[_Array, _Array, _Array, _Array, _Array, NDArray[np.int64], NDArray[np.bool_]]: ...
+def sinkhorn_points(
+    x: _Array,
+    y: _Array,
+    scale: float,
+    a: _Array,
+    b: _Array,
+    reg: float,
+    start: _Array,
+    acceleration: str,
+    annealing: bool | None,
+    max_iter: int,
+    tol: float,
+    threads: int,
+    progress: _Progress,
+) -> dict[str, Any]: ...
 def sparsemax(targets: _Array, atoms: _Array, threads: int, progress: _Progress) -> _Sparse: ...
 def sum_values(values: _Array, threads: int) -> float: ...
 def svd(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, _Array, _Array]: ...

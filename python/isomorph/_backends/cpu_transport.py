@@ -38,26 +38,21 @@ class CpuTransport(ArrayTransport):
         """See the protocol."""
         rows, columns = sides
         known = type(rows) is Exact and type(columns) is Exact
-        if not (known and isinstance(cost, np.ndarray)):
+        points = getattr(cost, "on_demand", False)
+        if not (known and (points or isinstance(cost, np.ndarray))):
             return super().transport(cost, sides, reg, start, solver, run)
-        if solver.tol < rounding(cost):
-            # What float32 cannot tell.
-            cost = cost.astype(np.float64)
+        masses = np.ascontiguousarray(rows.mass), np.ascontiguousarray(columns.mass)
+        begin = np.ascontiguousarray(start / reg)
+        how = solver.acceleration, solver.annealing, solver.max_iter, solver.tol, run.threads
+        # What float32 cannot tell.
+        dtype = np.float64 if solver.tol < rounding(cost) else cost.dtype
         with reporting(run.progress, "transport") as report:
-            found = _core.sinkhorn(
-                np.ascontiguousarray(cost),
-                np.ascontiguousarray(rows.mass),
-                np.ascontiguousarray(columns.mass),
-                reg,
-                np.ascontiguousarray(start / reg),
-                solver.method,
-                solver.acceleration,
-                solver.annealing,
-                solver.max_iter,
-                solver.tol,
-                run.threads,
-                report,
-            )
+            if points:
+                x, y = (np.ascontiguousarray(side, dtype) for side in (cost.x, cost.y))
+                found = _core.sinkhorn_points(x, y, cost.scale, *masses, reg, begin, *how, report)
+            else:
+                held = np.ascontiguousarray(cost, dtype)
+                found = _core.sinkhorn(held, *masses, reg, begin, solver.method, *how, report)
             if report is not None:
                 # It ends where it has converged, not after all passes that it may take.
                 report(found["iterations"], found["iterations"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run
+from isomorph._backends.sides import rounding
 from isomorph._progress import Progress
 from isomorph.transport import _clouds
 from isomorph.transport._problem import Problem, masses, require_digits, require_lengths
@@ -87,8 +89,11 @@ def sinkhorn_points(
 
     Notes
     -----
-    O(n m d) an iteration, one product and one exponential a pair. Peak memory beyond the points:
-    copies of both, blocks of the costs, and vectors of length n and m.
+    O(n m d) an iteration, one product and one exponential a pair, in the type of the points unless
+    `tol` needs more digits; the last sums are float64. Peak memory beyond the points on the CPU:
+    copies of both and of `y` in float64, 512 bytes a point of `y`, and for each thread the
+    exponentials of 24 to 96 points of `x` with all of `y`; for Newton's method the kept part of the
+    plan, up to 3 kB a point.
 
     In the type of the points with unit roundoff u, a cost is wrong by at most
     :math:`2 (d + 2) u R` with R the largest product of the norms of two points about their means
@@ -113,6 +118,8 @@ def sinkhorn_points(
     """
     options = solver("log", max_iter, tol, initial, acceleration, epsilon_scaling)
     made = _problem(x, y, a, b, cost, reg, check_finite=check_finite)
+    if tol is None:
+        options = dataclasses.replace(options, tol=max(options.tol, rounding(made.cost)))
     return solve(made, initial, options, Run(runtime.resolve_threads(threads), progress))
 
 

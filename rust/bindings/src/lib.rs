@@ -67,5 +67,7 @@ mod _core {
     #[pymodule_export]
     use super::transport::dense::{sinkhorn, sum_values, transport_plan, transport_sums};
     #[pymodule_export]
+    use super::transport::points::sinkhorn_points;
+    #[pymodule_export]
     use super::vocab::{script_counts, script_mask};
 }

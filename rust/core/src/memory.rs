@@ -51,6 +51,11 @@ impl<T: Copy + Default> Aligned<T> {
         self.len
     }
 
+    /// The values, to read.
+    pub fn get(&self) -> &[T] {
+        &self.values[self.start..][..self.len]
+    }
+
     /// The values.
     pub fn values(&mut self) -> &mut [T] {
         &mut self.values[self.start..][..self.len]

@@ -18,7 +18,7 @@
 //! tridiagonal, and [`inverse_iteration`] finds many eigenvectors of that; [`add_outer_products`]
 //! sums up second moments, and [`add_weighted`] weighted rows; [`Exponential`] has exponentials,
 //! [`Assignment`] those that powers of two keep in range, and [`Transport`] what passes over one large
-//! transport problem do. [`gather_rows`] moves rows of bytes, for whoever has threads or files.
+//! transport problem do, [`Points`] what they do where costs are made of points. [`gather_rows`] moves rows of bytes, for whoever has threads or files.
 #![deny(missing_docs)]
 
 #[cfg(target_arch = "aarch64")]
@@ -37,6 +37,7 @@ mod late;
 mod mixing;
 mod outer;
 mod peak;
+mod points;
 mod portable;
 mod reduction;
 mod rows;
@@ -62,6 +63,7 @@ pub use late::{Late, MAX_PANEL, Narrow, TILE_ROWS};
 pub use mixing::{add_four, add_weighted, set_weighted};
 pub use outer::{MAX_SLIVERS, SLIVER, add_outer_products};
 pub use peak::fma_chains;
+pub use points::{Points, Terms};
 pub use reduction::{ROWS_MULTIPLE, Reduction};
 pub use rows::{Table, gather_rows};
 pub use tile::{Hits, MAX_TILE, Side};
@@ -74,6 +76,8 @@ mod balance_tests;
 mod jacobi_tests;
 #[cfg(test)]
 mod late_tests;
+#[cfg(test)]
+mod points_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

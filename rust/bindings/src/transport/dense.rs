@@ -2,7 +2,7 @@
 
 use isomorph_core::matrix::MatRef;
 use isomorph_core::transport::{
-    self, Acceleration, Cost, Marginal, Method, Plan, Problem, Rule, Solver, Sums,
+    self, Acceleration, Cost, Marginal, Method, Plan, Problem, Rule, Solved, Solver, Sums,
 };
 use numpy::{Element, IntoPyArray};
 use pyo3::exceptions::PyValueError;
@@ -33,7 +33,7 @@ macro_rules! with_cost {
 }
 
 /// A float64 vector.
-fn vector<'py>(array: &Any<'py>, name: &'static str) -> PyResult<Borrowed<'py, f64>> {
+pub(super) fn vector<'py>(array: &Any<'py>, name: &'static str) -> PyResult<Borrowed<'py, f64>> {
     Borrowed::expect(array, name, "float64")
 }
 
@@ -80,18 +80,27 @@ pub fn sinkhorn<'py>(
         let (solved, sums) = doorway::run(py, threads, progress.as_ref(), |control| {
             transport::sinkhorn(&problem, start, &solver, control)
         })?;
-        let (errors, regs): (Vec<f64>, Vec<f64>) = solved.history.into_iter().unzip();
-        let given = PyDict::new(py);
-        given.set_item("f", solved.f.into_pyarray(py))?;
-        given.set_item("g", solved.g.into_pyarray(py))?;
-        given.set_item("iterations", solved.iterations)?;
-        given.set_item("error", solved.error)?;
-        given.set_item("error_l2", solved.error_l2)?;
-        given.set_item("converged", solved.converged)?;
-        given.set_item("history", (errors.into_pyarray(py), regs.into_pyarray(py)))?;
-        given.set_item("sums", sums_to_python(py, sums))?;
-        Ok(given)
+        solved_to_python(py, solved, sums)
     })
+}
+
+/// What is given of a problem that is solved.
+pub(super) fn solved_to_python<'py>(
+    py: Python<'py>,
+    solved: Solved,
+    sums: Sums,
+) -> PyResult<Bound<'py, PyDict>> {
+    let (errors, regs): (Vec<f64>, Vec<f64>) = solved.history.into_iter().unzip();
+    let given = PyDict::new(py);
+    given.set_item("f", solved.f.into_pyarray(py))?;
+    given.set_item("g", solved.g.into_pyarray(py))?;
+    given.set_item("iterations", solved.iterations)?;
+    given.set_item("error", solved.error)?;
+    given.set_item("error_l2", solved.error_l2)?;
+    given.set_item("converged", solved.converged)?;
+    given.set_item("history", (errors.into_pyarray(py), regs.into_pyarray(py)))?;
+    given.set_item("sums", sums_to_python(py, sums))?;
+    Ok(given)
 }
 
 fn sums_to_python<'py>(py: Python<'py>, sums: Sums) -> (Any<'py>, Any<'py>, f64) {
@@ -161,7 +170,7 @@ pub fn sum_values(py: Python<'_>, values: &Any<'_>, threads: usize) -> PyResult<
     })
 }
 
-fn solver(
+pub(super) fn solver(
     form: &str,
     acceleration: &str,
     annealing: Option<bool>,

@@ -3,3 +3,4 @@
 pub mod assign;
 pub mod batch;
 pub mod dense;
+pub mod points;

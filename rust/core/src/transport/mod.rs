@@ -14,12 +14,14 @@ mod newton;
 mod part;
 mod pass;
 mod point;
+mod points;
 mod relaxation;
 mod sums;
 
 pub use dense::{Cost, Kernel, Logs};
 pub use iterate::iterate;
 pub use pass::{Marginal, Pass, Rule};
+pub use points::{Clouds, Coordinate, Products, sinkhorn_points};
 pub use sums::{Plan, Sums, plan_rows, sums};
 
 use rayon::prelude::*;
@@ -116,19 +118,7 @@ pub fn sinkhorn<T: Cost>(
     control: &Control,
 ) -> Result<(Solved, Sums)> {
     let (n, m) = (problem.cost.rows(), problem.cost.cols());
-    for (argument, got, expected) in [
-        ("a", problem.rows.mass.len(), n),
-        ("b", problem.columns.mass.len(), m),
-        ("initial", start.len(), m),
-    ] {
-        if got != expected || got == 0 {
-            return Err(Error::Shape {
-                argument,
-                expected: format!("{expected} values, at least one"),
-                got: format!("{got} values"),
-            });
-        }
-    }
+    require_lengths(problem.rows, problem.columns, start, (n, m))?;
     let scaled = in_range(problem)?;
     let (cost, factor) = match &scaled {
         Some((cost, factor)) => (MatRef::new(cost, n, m)?, *factor),
@@ -139,14 +129,59 @@ pub fn sinkhorn<T: Cost>(
         Method::Log => Box::new(Logs::new(&problem)?),
         method => Box::new(Kernel::new(&problem, method == Method::Stabilized)?),
     };
-    let enough = solver.tol * problem.columns.mass.iter().sum::<f64>();
-    let (rows, columns) = (&problem.rows, &problem.columns);
-    let mut solved = iterate(pass.as_mut(), rows, columns, problem.reg, start, solver, control)?;
+    let settle = |f: &[f64], g: &[f64], right: &mut [f64]| {
+        let plan = Plan { cost: problem.cost, f, g, reg: problem.reg };
+        let mut sums = sums(plan, Some((&problem.rows, right)), control)?;
+        sums.value /= factor;
+        Ok(sums)
+    };
+    let sides = (&problem.rows, &problem.columns);
+    solve(pass.as_mut(), sides, problem.reg, start, solver, settle, control)
+}
+
+fn require_lengths(
+    rows: Marginal<'_>,
+    columns: Marginal<'_>,
+    start: &[f64],
+    (n, m): (usize, usize),
+) -> Result<()> {
+    for (argument, got, expected) in
+        [("a", rows.mass.len(), n), ("b", columns.mass.len(), m), ("initial", start.len(), m)]
+    {
+        if got != expected || got == 0 {
+            return Err(Error::Shape {
+                argument,
+                expected: format!("{expected} values, at least one"),
+                got: format!("{got} values"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Iterate, and let `settle` make rows right in float64: of f and g it makes f, and the sums of the
+/// plan; the error is what these miss.
+fn solve(
+    pass: &mut dyn Pass,
+    (rows, columns): (&Marginal<'_>, &Marginal<'_>),
+    reg: f64,
+    start: &[f64],
+    solver: &Solver,
+    settle: impl Fn(&[f64], &[f64], &mut [f64]) -> Result<Sums>,
+    control: &Control,
+) -> Result<(Solved, Sums)> {
+    let enough = solver.tol * columns.mass.iter().sum::<f64>();
+    let mut solved = iterate(pass, rows, columns, reg, start, solver, control)?;
+    let mut right = filled(f64::NEG_INFINITY, solved.f.len())?;
     let mut once_more = true;
     loop {
         let found = solved.error;
-        let mut sums = settle(&problem, &mut solved, enough, control)?;
-        sums.value /= factor;
+        let sums = settle(&solved.f, &solved.g, &mut right)?;
+        solved.f.copy_from_slice(&right);
+        let of_rows = rows.missed(&sums.rows, &solved.f);
+        let of_columns = columns.missed(&sums.columns, &solved.g);
+        (solved.error, solved.error_l2) = (of_rows.0 + of_columns.0, of_rows.1 + of_columns.1);
+        solved.converged = solved.error <= enough;
         // Passes that stopped by their own error, and had it wrong by their rounding: allow for that.
         let deceived = found <= enough && !solved.converged;
         if !deceived || !once_more || solved.iterations >= solver.max_iter {
@@ -157,9 +192,8 @@ pub fn sinkhorn<T: Cost>(
         let left = solver.max_iter - solved.iterations;
         let (tol, annealing) = (solver.tol * share, Some(false));
         let solver = Solver { tol, annealing, max_iter: left, ..*solver };
-        pass.set_reg(problem.reg);
-        let start = &solved.g;
-        let more = iterate(pass.as_mut(), rows, columns, problem.reg, start, &solver, control)?;
+        pass.set_reg(reg);
+        let more = iterate(pass, rows, columns, reg, &solved.g, &solver, control)?;
         let iterations = solved.iterations + more.iterations;
         let mut history = solved.history;
         history.extend(more.history);
@@ -177,24 +211,6 @@ fn in_range<T: Cost>(problem: &Problem<'_, T>) -> Result<Option<(Vec<T>, f64)>> 
     let mut cost = reserved(problem.cost.data().len())?;
     cost.extend(problem.cost.data().iter().map(|cost| T::from_f64(cost.to_f64() * factor)));
     Ok(Some((cost, factor)))
-}
-
-/// Make rows right in float64, and see what the plan of these potentials misses.
-fn settle<T: Cost>(
-    problem: &Problem<'_, T>,
-    solved: &mut Solved,
-    enough: f64,
-    control: &Control,
-) -> Result<Sums> {
-    let mut f = filled(f64::NEG_INFINITY, solved.f.len())?;
-    let plan = Plan { cost: problem.cost, f: &solved.f, g: &solved.g, reg: problem.reg };
-    let sums = sums(plan, Some((&problem.rows, &mut f)), control)?;
-    solved.f = f;
-    let of_rows = problem.rows.missed(&sums.rows, &solved.f);
-    let of_columns = problem.columns.missed(&sums.columns, &solved.g);
-    (solved.error, solved.error_l2) = (of_rows.0 + of_columns.0, of_rows.1 + of_columns.1);
-    solved.converged = solved.error <= enough;
-    Ok(sums)
 }
 
 /// The sum of all costs: what reading them takes, which passes are compared with.

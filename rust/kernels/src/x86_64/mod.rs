@@ -12,6 +12,7 @@ pub mod lanes;
 pub mod late;
 pub mod mixing;
 pub mod outer;
+pub mod points;
 pub mod reduction;
 pub mod transport;
 pub mod tridiagonal;

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::columns::log_sums;
 use super::exponents::{Potentials, WINDOW, joined, largest, scale, split};
-use super::rows::{Block, Rows, chosen, height};
+use super::rows::{Block, Rows, chosen, height, weigh};
 use super::{Cost, scaled};
 use crate::Result;
 use crate::matrix::MatRef;
@@ -55,7 +55,7 @@ impl<'a, T: Cost> Logs<'a, T> {
             isa,
             largest: largest_cost(isa, problem.cost),
             cost: problem.cost,
-            rows: Rows::new(problem.rows, problem.cost.cols())?,
+            rows: Rows::new(problem.rows, problem.cost.cols(), height(problem.cost.rows()))?,
             reg: problem.reg,
             shifts: filled(f64::NAN, problem.cost.rows())?,
         })
@@ -168,7 +168,7 @@ impl<T: Transport> Shared<'_, '_, T> {
                 let exact = joined(shift[r]);
                 let log_sum = sums[r].ln() - exact;
                 before[first + r] = if log_sum.is_finite() { -log_sum } else { f64::NAN };
-                let (potential, weight) = Rows::<T>::weigh(side, unit, i, log_sum, exact);
+                let (potential, weight) = weigh::<T>(side, unit, i, log_sum, exact);
                 block.f[first + r] = potential;
                 *block.heaviest = block.heaviest.max(weight.to_f64());
                 weights[r] = weight;

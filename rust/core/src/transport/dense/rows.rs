@@ -1,5 +1,7 @@
 //! What passes have in common: blocks of rows, what the sum of a row gives, and the column sums.
 
+use std::marker::PhantomData;
+
 use isomorph_kernels::{GROUP, Isa, Transport};
 use rayon::prelude::*;
 
@@ -35,42 +37,52 @@ pub struct Block<'x, T> {
     pub lost: &'x mut bool,
 }
 
-/// The side of the rows, and the memory for sums by column.
+/// The side of the rows, and the memory for sums by column: of a block, in the type `S`, of terms of
+/// the type `T`.
 #[derive(Debug)]
-pub struct Rows<'a, T> {
+pub struct Rows<'a, T, S = T> {
     side: Marginal<'a>,
     /// ln of the largest mass: weights are relative to it.
     unit: f64,
-    partial: Vec<T>,
+    partial: Vec<S>,
     heaviest: Vec<f64>,
     lost: Vec<bool>,
     columns: usize,
+    height: usize,
+    terms: PhantomData<T>,
 }
 
-impl<'a, T: Transport> Rows<'a, T> {
-    /// Of that side, with that many columns.
-    pub fn new(side: Marginal<'a>, columns: usize) -> Result<Self> {
-        let count = side.mass.len();
-        let blocks = count.div_ceil(height(count));
+/// For a row whose terms have the logarithm `log_sum` of their sum, times exp(`shift`): its
+/// potential, and its weight in the sums by column, in the unit.
+pub fn weigh<T: Transport>(
+    side: &Marginal<'_>,
+    unit: f64,
+    i: usize,
+    log_sum: f64,
+    shift: f64,
+) -> (f64, T) {
+    let potential = side.potential(i, log_sum);
+    if potential.is_finite() {
+        (potential, exponential(potential - shift - unit))
+    } else {
+        (f64::NEG_INFINITY, T::default())
+    }
+}
+
+impl<'a, T: Transport, S: Transport> Rows<'a, T, S> {
+    /// Of that side, with that many columns, in blocks of `height` rows.
+    pub fn new(side: Marginal<'a>, columns: usize, height: usize) -> Result<Self> {
+        let blocks = side.mass.len().div_ceil(height);
         Ok(Self {
             side,
             unit: side.mass.iter().copied().fold(f64::MIN_POSITIVE, f64::max).ln(),
-            partial: filled(T::default(), blocks * columns)?,
+            partial: filled(S::default(), blocks * columns)?,
             heaviest: filled(0.0, blocks)?,
             lost: filled(false, blocks)?,
             columns,
+            height,
+            terms: PhantomData,
         })
-    }
-
-    /// For a row whose terms have the logarithm `log_sum` of their sum, times exp(`shift`): its
-    /// potential, and its weight in the sums by column, in the unit.
-    pub fn weigh(side: &Marginal<'_>, unit: f64, i: usize, log_sum: f64, shift: f64) -> (f64, T) {
-        let potential = side.potential(i, log_sum);
-        if potential.is_finite() {
-            (potential, exponential(potential - shift - unit))
-        } else {
-            (f64::NEG_INFINITY, T::default())
-        }
     }
 
     /// Call `work` for each block, in parallel; `extra` has something for each. False when a row
@@ -81,10 +93,9 @@ impl<'a, T: Transport> Rows<'a, T> {
         extra: impl IndexedParallelIterator<Item = X>,
         control: &Control,
         workspace: impl Fn() -> W + Sync + Send,
-        work: impl Fn(&mut W, Block<'_, T>, X, &Marginal<'_>, f64) -> Result<()> + Sync + Send,
+        work: impl Fn(&mut W, Block<'_, S>, X, &Marginal<'_>, f64) -> Result<()> + Sync + Send,
     ) -> Result<bool> {
-        let (side, unit, columns) = (&self.side, self.unit, self.columns);
-        let height = height(side.mass.len());
+        let (side, unit, columns, height) = (&self.side, self.unit, self.columns, self.height);
         f.par_chunks_mut(height)
             .zip(self.partial.par_chunks_mut(columns.max(1)))
             .zip(self.heaviest.par_iter_mut().zip(self.lost.par_iter_mut()))
@@ -94,13 +105,23 @@ impl<'a, T: Transport> Rows<'a, T> {
                 workspace,
                 |space, (number, (((f, sums), (heaviest, lost)), extra))| {
                     control.check()?;
-                    sums.fill(T::default());
+                    sums.fill(S::default());
                     (*heaviest, *lost) = (0.0, false);
                     let start = number * height;
                     work(space, Block { start, f, sums, heaviest, lost }, extra, side, unit)
                 },
             )?;
         Ok(!self.lost.contains(&true))
+    }
+
+    /// The sums by column, of all blocks.
+    pub fn totals(&self, totals: &mut [f64]) {
+        totals.fill(0.0);
+        for sums in self.partial.chunks_exact(self.columns.max(1)) {
+            for (total, sum) in totals.iter_mut().zip(sums) {
+                *total += sum.to_f64();
+            }
+        }
     }
 
     /// The logarithms of the sums by column, each times exp of its `factor`, into `logs`; the
@@ -112,12 +133,7 @@ impl<'a, T: Transport> Rows<'a, T> {
     ) -> Result<Vec<usize>> {
         let heaviest = self.heaviest.iter().copied().fold(0.0, f64::max);
         let least = least_sum::<T>(self.side.mass.len(), heaviest);
-        logs.fill(0.0);
-        for sums in self.partial.chunks_exact(self.columns.max(1)) {
-            for (total, sum) in logs.iter_mut().zip(sums) {
-                *total += sum.to_f64();
-            }
-        }
+        self.totals(logs);
         let mut lost = reserved(0)?;
         for (j, log) in logs.iter_mut().enumerate() {
             let (sum, factor) = (*log, factor(j));

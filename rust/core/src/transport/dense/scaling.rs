@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::Cost;
 use super::exponents::{exponential, least_sum};
 use super::logs::Logs;
-use super::rows::{Block, Rows, height};
+use super::rows::{Block, height, weigh};
 use crate::Result;
 use crate::memory::filled;
 use crate::runtime::Control;
@@ -148,8 +148,7 @@ impl<T: Transport> Shared<'_, T> {
                     return;
                 }
                 let shift = shifts[first + r];
-                let (potential, weight) =
-                    Rows::<T>::weigh(side, unit, i, sums[r].ln() - shift, shift);
+                let (potential, weight) = weigh::<T>(side, unit, i, sums[r].ln() - shift, shift);
                 block.f[first + r] = potential;
                 *block.heaviest = block.heaviest.max(weight.to_f64());
                 weights[r] = weight;
