@@ -57,6 +57,7 @@ __all__ = [
     "script_mask",
     "sinkhorn",
     "sinkhorn_many",
+    "sinkhorn_points",
     "sparsemax",
     "sum_values",
     "svd",

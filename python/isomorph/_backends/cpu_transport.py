@@ -41,18 +41,25 @@ class CpuTransport(ArrayTransport):
         points = getattr(cost, "on_demand", False)
         if not (known and (points or isinstance(cost, np.ndarray))):
             return super().transport(cost, sides, reg, start, solver, run)
-        masses = np.ascontiguousarray(rows.mass), np.ascontiguousarray(columns.mass)
+        a, b = np.ascontiguousarray(rows.mass), np.ascontiguousarray(columns.mass)
         begin = np.ascontiguousarray(start / reg)
-        how = solver.acceleration, solver.annealing, solver.max_iter, solver.tol, run.threads
         # What float32 cannot tell.
         dtype = np.float64 if solver.tol < rounding(cost) else cost.dtype
         with reporting(run.progress, "transport") as report:
+            options = (
+                solver.acceleration,
+                solver.annealing,
+                solver.max_iter,
+                solver.tol,
+                run.threads,
+                report,
+            )
             if points:
                 x, y = (np.ascontiguousarray(side, dtype) for side in (cost.x, cost.y))
-                found = _core.sinkhorn_points(x, y, cost.scale, *masses, reg, begin, *how, report)
+                found = _core.sinkhorn_points(x, y, cost.scale, a, b, reg, begin, *options)
             else:
                 held = np.ascontiguousarray(cost, dtype)
-                found = _core.sinkhorn(held, *masses, reg, begin, solver.method, *how, report)
+                found = _core.sinkhorn(held, a, b, reg, begin, solver.method, *options)
             if report is not None:
                 # It ends where it has converged, not after all passes that it may take.
                 report(found["iterations"], found["iterations"])
