@@ -73,6 +73,7 @@ pub fn padded<C: isomorph_kernels::Transport>(
 
 impl<T: Coordinate> Tiles<'_, T> {
     /// A block of rows, from `first` on: their exponentials, shifted as before or by their maxima.
+    #[allow(clippy::too_many_arguments)]
     fn pass(
         &self,
         x: &[T],
@@ -95,10 +96,10 @@ impl<T: Coordinate> Tiles<'_, T> {
         if !fits {
             self.raised_by_maxima(x, rows, space);
         }
-        for r in 0..rows {
+        for (r, before) in before.iter_mut().enumerate() {
             let exact = joined(space.shifts[r]);
             let log_sum = space.sums[r].ln() - exact;
-            before[r] = if log_sum.is_finite() { -log_sum } else { f64::NAN };
+            *before = if log_sum.is_finite() { -log_sum } else { f64::NAN };
             let (potential, weight) = weigh::<T>(side, unit, first + r, log_sum, exact);
             block.f[first + r - block.start] = potential;
             *block.heaviest = block.heaviest.max(weight.to_f64());
