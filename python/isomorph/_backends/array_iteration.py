@@ -19,12 +19,15 @@ from isomorph._backends.array_newton import ROUNDING, Newton
 from isomorph._backends.sides import AtMost, Exact, Within
 
 #: Annealing begins at this part of the costs' spread, where the problem is easy, and halves reg.
-ANNEALED_BELOW, ANNEALED_FROM, ANNEALED_BY = 0.1, 0.2, 2.0
+ANNEALED_FROM, ANNEALED_BY = 0.2, 2.0
+#: It is done below this part where all steps are Newton's, and below the other where extrapolation
+#: is tried before.
+ANNEALED_BELOW, ANNEALED_BELOW_TRIED = 0.1, 0.015
 #: The error, as a part of the mass, down to which the problems of larger reg are solved.
 ANNEALED_TO = 0.03
 #: Newton's method takes over from extrapolation where, going by so many passes, it would take
 #: more than that many others.
-TRIED, PATIENCE = 3, 10
+TRIED, PATIENCE = 3, 30
 #: How many passes may go without that the dual is seen to rise.
 HELD_OUT = 20
 #: How many rows and columns tell the costs' spread.
@@ -170,7 +173,8 @@ def iterate(
     how = solver.acceleration
     regs = [reg]
     if solver.annealing or (solver.annealing is None and how in ("auto", "newton")):
-        regs = annealing(reg, spread(), always=bool(solver.annealing))
+        below = ANNEALED_BELOW_TRIED if how == "auto" else ANNEALED_BELOW
+        regs = annealing(reg, spread(), ANNEALED_FROM if solver.annealing else below)
     trace = Trace(solver.max_iter, report)
     g = xp.where(columns.held, start, -xp.inf)
     for now in regs:
@@ -199,9 +203,12 @@ def iterate(
     )
 
 
-def annealing(reg: float, spread: float, *, always: bool) -> list[float]:
-    """Give the values of reg that are gone through, from one for which the problem is easy."""
-    if not math.isfinite(spread) or reg >= spread * (ANNEALED_FROM if always else ANNEALED_BELOW):
+def annealing(reg: float, spread: float, below: float) -> list[float]:
+    """Give the values of reg that are gone through, from one for which the problem is easy.
+
+    More than one where reg is less than the part `below` of the spread.
+    """
+    if not math.isfinite(spread) or reg >= spread * below:
         return [reg]
     first = ANNEALED_FROM * spread
     count = max(1, math.ceil(math.log(first / reg) / math.log(ANNEALED_BY) - 1e-9))

@@ -130,8 +130,9 @@ def sinkhorn(
         that is quick, Newton's method otherwise.
     epsilon_scaling : {"auto", True, False}, default "auto"
         Solve for larger values of `reg` first, roughly, each half of the one before. ``"auto"``:
-        with Newton's method, where `reg` is below a tenth of the standard deviation of the costs
-        (what is a row's or a column's own taken off) and there is no `initial`.
+        where there is no `initial`, and `reg` is below a tenth (``acceleration="newton"``) or
+        0.015 (``"auto"``) of the standard deviation of the costs, what is a row's or a
+        column's own taken off.
     check_finite : bool, default True
         Look for NaN and -inf in `cost`.
     threads : int, optional

@@ -7,9 +7,12 @@ use super::{Marginal, Pass};
 use crate::Result;
 use crate::memory::filled;
 
-/// Annealing begins at this part of the costs' spread, and is done below the other.
-const FROM: f64 = 0.2;
-const BELOW: f64 = 0.1;
+/// Annealing begins at this part of the costs' spread.
+pub(super) const FROM: f64 = 0.2;
+/// It is done below this part where all steps are Newton's, and below the other where extrapolation is
+/// tried before.
+pub(super) const BELOW: f64 = 0.1;
+pub(super) const BELOW_TRIED: f64 = 0.015;
 /// From one value of reg to the next.
 const BY: f64 = 2.0;
 /// How many rows and columns tell the costs' spread.
@@ -17,10 +20,11 @@ const SAMPLE: usize = 64;
 /// The error, as a part of the mass, down to which the problems of larger reg are solved.
 pub(super) const DOWN_TO: f64 = 0.03;
 
-/// The values of reg to go through, the last of which is `reg`.
-pub(super) fn stages(reg: f64, spread: f64, always: bool) -> Vec<f64> {
+/// The values of reg to go through, the last of which is `reg`: more than one where that is less than
+/// the part `below` of the spread.
+pub(super) fn stages(reg: f64, spread: f64, below: f64) -> Vec<f64> {
     let mut stages = Vec::new();
-    if spread.is_finite() && reg < spread * if always { FROM } else { BELOW } {
+    if spread.is_finite() && reg < spread * below {
         let first = FROM * spread;
         let count = (((first / reg).ln() / BY.ln() - 1e-9).ceil()).max(1.0) as i32;
         stages.extend(
@@ -74,12 +78,12 @@ mod tests {
 
     #[test]
     fn reg_is_halved_about() {
-        assert_eq!(stages(0.5, 1.0, false), [0.5]);
-        assert_eq!(stages(0.15, 1.0, false), [0.15]);
-        assert_eq!(stages(0.15, 1.0, true), [0.2, 0.15]);
-        assert_eq!(stages(1e-3, f64::INFINITY, true), [1e-3]);
-        assert_eq!(stages(1e-3, 0.0, true), [1e-3]);
-        let some = stages(0.011, 1.0, false);
+        assert_eq!(stages(0.5, 1.0, BELOW), [0.5]);
+        assert_eq!(stages(0.15, 1.0, BELOW), [0.15]);
+        assert_eq!(stages(0.15, 1.0, FROM), [0.2, 0.15]);
+        assert_eq!(stages(1e-3, f64::INFINITY, FROM), [1e-3]);
+        assert_eq!(stages(1e-3, 0.0, FROM), [1e-3]);
+        let some = stages(0.011, 1.0, BELOW);
         assert_eq!(some.len(), 6);
         assert!((some[0] - 0.2).abs() < 1e-12 && some[5] == 0.011);
         assert!(some.windows(2).all(|two| (1.5..2.001).contains(&(two[0] / two[1]))));

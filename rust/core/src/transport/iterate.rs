@@ -16,7 +16,7 @@ use crate::runtime::Control;
 /// Newton's method takes over from extrapolation where, going by so many passes, it would take more
 /// than that many others.
 const TRIED: usize = 3;
-const PATIENCE: f64 = 10.0;
+const PATIENCE: f64 = 30.0;
 
 /// Makes the next point of a fixed-point iteration from those before.
 pub(super) trait Mixing {
@@ -52,7 +52,12 @@ pub fn iterate(
     let second_order = matches!(how, Acceleration::Auto | Acceleration::Newton);
     let regs = if solver.annealing.unwrap_or(second_order) {
         let spread = reg * annealing::spread(pass, rows, columns)?;
-        annealing::stages(reg, spread, solver.annealing == Some(true))
+        let below = match (solver.annealing, how) {
+            (Some(true), _) => annealing::FROM,
+            (_, Acceleration::Auto) => annealing::BELOW_TRIED,
+            _ => annealing::BELOW,
+        };
+        annealing::stages(reg, spread, below)
     } else {
         vec![reg]
     };
