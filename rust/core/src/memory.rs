@@ -26,6 +26,17 @@ pub fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>> {
     Ok(values)
 }
 
+/// `len` copies of `value`, in large pages where the system has them: for what is read many times.
+///
+/// # Errors
+/// As [`reserved`].
+pub fn in_large_pages<T: Clone>(value: T, len: usize) -> Result<Vec<T>> {
+    let mut values = reserved(len)?;
+    isomorph_kernels::ask_for_large_pages(values.spare_capacity_mut());
+    values.resize(len, value);
+    Ok(values)
+}
+
 /// Values at the start of a cache line, so that no register straddles two.
 #[derive(Debug, Default)]
 pub struct Aligned<T> {

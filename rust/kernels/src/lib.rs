@@ -18,7 +18,9 @@
 //! tridiagonal, and [`inverse_iteration`] finds many eigenvectors of that; [`add_outer_products`]
 //! sums up second moments, and [`add_weighted`] weighted rows; [`Exponential`] has exponentials,
 //! [`Assignment`] those that powers of two keep in range, and [`Transport`] what passes over one large
-//! transport problem do, [`Points`] what they do where costs are made of points. [`gather_rows`] moves rows of bytes, for whoever has threads or files.
+//! transport problem do, [`Points`] what they do where costs are made of points.
+//! [`gather_rows`] moves rows of bytes, for whoever has threads or files, and
+//! [`ask_for_large_pages`] speaks to the system.
 #![deny(missing_docs)]
 
 #[cfg(target_arch = "aarch64")]
@@ -34,6 +36,7 @@ mod isa;
 mod jacobi;
 mod lanes;
 mod late;
+mod memory;
 mod mixing;
 mod outer;
 mod peak;
@@ -60,6 +63,7 @@ pub use integer::{
 pub use isa::{ISA_VARIABLE, Isa};
 pub use jacobi::{Jacobi, MAX_COLUMNS, Shape};
 pub use late::{Late, MAX_PANEL, Narrow, TILE_ROWS};
+pub use memory::ask_for_large_pages;
 pub use mixing::{add_four, add_weighted, set_weighted};
 pub use outer::{MAX_SLIVERS, SLIVER, add_outer_products};
 pub use peak::fma_chains;

@@ -9,8 +9,8 @@ use crate::isa::Isa;
 use crate::isa::Level;
 use crate::lanes::{Array, Lanes};
 
-/// The most rows of a group.
-pub const GROUP: usize = 4;
+/// The most rows of a group: so many share each load of a vector, and of the sums.
+pub const GROUP: usize = 8;
 /// Terms that are added in one lane, in the type itself.
 const TERMS: usize = 256;
 /// Steps between which what comes next is asked for.
@@ -54,19 +54,7 @@ pub trait Transport: Exponential {
     fn dots_with(isa: Isa, rows: &[Self], v: &[Self], sums: &mut [f64]);
 
     /// Add to `to` the rows, one after the other, up to [`GROUP`], times their weights.
-    fn add_rows(isa: Isa, rows: &[Self], weights: &[Self], to: &mut [Self]);
-
-    /// Both at once, of [`GROUP`] rows each: the products of `next` with `v`, and `rows` times their
-    /// weights added to `to`. While the first come from memory the others come from a cache.
-    fn dots_and_add(
-        isa: Isa,
-        next: &[Self],
-        v: &[Self],
-        sums: &mut [f64; GROUP],
-        rows: &[Self],
-        weights: &[Self; GROUP],
-        to: &mut [Self],
-    );
+    fn add_rows(isa: Isa, rows: &[Self], weights: &[Self], ahead: &[Self], to: &mut [Self]);
 
     /// 2 to the exponents; gives their sum. What would be subnormal is 0.
     fn exponentials(
@@ -140,6 +128,21 @@ fn across<T: Transport, V: Lanes<T, L>, const L: usize>(lanes: V) -> f64 {
 pub mod plain {
     use super::*;
 
+    /// Call `$of` with 8, 4, 2, 1 rows from `$first` on, as long as there are `$count`.
+    macro_rules! in_groups {
+        ($count:expr, |$first:ident| $of:ident::<$type:ident, $lane:ident, $l:ident>($($argument:expr),*)) => {
+            let mut $first = 0;
+            while $first < $count {
+                $first += match $count - $first {
+                    8.. => $of::<$type, $lane, $l, 8>($($argument),*),
+                    4.. => $of::<$type, $lane, $l, 4>($($argument),*),
+                    2.. => $of::<$type, $lane, $l, 2>($($argument),*),
+                    _ => $of::<$type, $lane, $l, 1>($($argument),*),
+                };
+            }
+        };
+    }
+
     /// See [`Transport::dots_with`].
     #[inline(always)]
     pub fn dots_with<T: Transport, V: Lanes<T, L>, const L: usize>(
@@ -147,13 +150,12 @@ pub mod plain {
         v: &[T],
         sums: &mut [f64],
     ) {
-        let none: [T; 0] = [];
-        match sums.len() {
-            1 => both_of::<T, V, L, 1, 0>(rows, v, sums, &none, &none, &mut []),
-            2 => both_of::<T, V, L, 2, 0>(rows, v, sums, &none, &none, &mut []),
-            3 => both_of::<T, V, L, 3, 0>(rows, v, sums, &none, &none, &mut []),
-            _ => both_of::<T, V, L, 4, 0>(rows, v, sums, &none, &none, &mut []),
-        }
+        let m = v.len();
+        in_groups!(sums.len(), |first| dots_of::<T, V, L>(
+            &rows[first * m..],
+            v,
+            &mut sums[first..]
+        ));
     }
 
     /// See [`Transport::add_rows`].
@@ -161,80 +163,83 @@ pub mod plain {
     pub fn add_rows<T: Transport, V: Lanes<T, L>, const L: usize>(
         rows: &[T],
         weights: &[T],
+        ahead: &[T],
         to: &mut [T],
     ) {
-        let none: [T; 0] = [];
-        match weights.len() {
-            1 => both_of::<T, V, L, 0, 1>(&none, &none, &mut [], rows, weights, to),
-            2 => both_of::<T, V, L, 0, 2>(&none, &none, &mut [], rows, weights, to),
-            3 => both_of::<T, V, L, 0, 3>(&none, &none, &mut [], rows, weights, to),
-            _ => both_of::<T, V, L, 0, 4>(&none, &none, &mut [], rows, weights, to),
-        }
+        let m = to.len();
+        let mut ahead = Ahead::new(ahead, m, L);
+        in_groups!(weights.len(), |first| add_of::<T, V, L>(
+            &rows[first * m..],
+            &weights[first..],
+            &mut ahead,
+            to
+        ));
     }
 
-    /// See [`Transport::dots_and_add`].
+    /// The products of R rows; gives R.
     #[inline(always)]
-    pub fn dots_and_add<T: Transport, V: Lanes<T, L>, const L: usize>(
-        next: &[T],
-        v: &[T],
-        sums: &mut [f64; GROUP],
+    fn dots_of<T: Transport, V: Lanes<T, L>, const L: usize, const R: usize>(
         rows: &[T],
-        weights: &[T; GROUP],
-        to: &mut [T],
-    ) {
-        both_of::<T, V, L, GROUP, GROUP>(next, v, sums, rows, weights, to);
-    }
-
-    /// Products of N rows and sums of R others.
-    #[inline(always)]
-    fn both_of<T: Transport, V: Lanes<T, L>, const L: usize, const N: usize, const R: usize>(
-        next: &[T],
         v: &[T],
         sums: &mut [f64],
-        rows: &[T],
-        weights: &[T],
-        to: &mut [T],
-    ) {
-        let m = if N > 0 { v.len() } else { to.len() };
-        let (next, rows) = (each::<T, N>(next, m), each::<T, R>(rows, m));
-        let mut weight = [V::splat(T::default()); R];
-        for r in 0..R {
-            weight[r] = V::splat(weights[r]);
-        }
-        for sum in sums.iter_mut().take(N) {
-            *sum = 0.0;
-        }
+    ) -> usize {
+        let m = v.len();
+        let rows = each::<T, R>(rows, m);
+        let sums = &mut sums[..R];
+        sums.fill(0.0);
         let whole = m / L * L;
         let mut start = 0;
         while start < whole {
             let end = whole.min(start + TERMS * L);
-            let (next, rows) =
-                (part::<T, L, N>(&next, start, end), part::<T, L, R>(&rows, start, end));
-            let v = if N > 0 { v[start..end].as_chunks::<L>().0 } else { &[] };
-            let to = if R > 0 { to[start..end].as_chunks_mut::<L>().0 } else { &mut [] };
-            let mut sum = [V::splat(T::default()); N];
-            for k in 0..(end - start) / L {
-                if N > 0 {
-                    let v = V::load(&v[k]);
-                    for r in 0..N {
-                        sum[r] = V::load(&next[r][k]).times_plus(v, sum[r]);
-                    }
-                }
-                if R > 0 {
-                    added::<T, V, L, R>(&rows, k, &weight).plus(V::load(&to[k])).store(&mut to[k]);
+            let rows = part::<T, L, R>(&rows, start, end);
+            let v = v[start..end].as_chunks::<L>().0;
+            let mut sum = [V::splat(T::default()); R];
+            for k in 0..v.len() {
+                let v = V::load(&v[k]);
+                for r in 0..R {
+                    sum[r] = V::load(&rows[r][k]).times_plus(v, sum[r]);
                 }
             }
-            for r in 0..N {
+            for r in 0..R {
                 sums[r] += across::<T, V, L>(sum[r]);
             }
             start = end;
         }
         for k in whole..m {
-            for r in 0..N {
-                sums[r] += next[r][k].to_f64() * v[k].to_f64();
+            for r in 0..R {
+                sums[r] += rows[r][k].to_f64() * v[k].to_f64();
             }
         }
-        if R > 0 && whole < m {
+        R
+    }
+
+    /// Adds R rows; gives R.
+    #[inline(always)]
+    fn add_of<T: Transport, V: Lanes<T, L>, const L: usize, const R: usize>(
+        rows: &[T],
+        weights: &[T],
+        ahead: &mut Ahead<'_, T>,
+        to: &mut [T],
+    ) -> usize {
+        let m = to.len();
+        let rows = each::<T, R>(rows, m);
+        let mut weight = [V::splat(T::default()); R];
+        for r in 0..R {
+            weight[r] = V::splat(weights[r]);
+        }
+        let whole = m / L * L;
+        let mut start = 0;
+        while start < whole {
+            ahead.ask();
+            let end = whole.min(start + STEPS * L);
+            let rows = part::<T, L, R>(&rows, start, end);
+            let to = to[start..end].as_chunks_mut::<L>().0;
+            for k in 0..to.len() {
+                added::<T, V, L, R>(&rows, k, &weight).plus(V::load(&to[k])).store(&mut to[k]);
+            }
+            start = end;
+        }
+        if whole < m {
             let mut last = [[T::default(); L]; R];
             let mut padded: [&[[T; L]]; R] = [&[]; R];
             for r in 0..R {
@@ -249,20 +254,23 @@ pub mod plain {
             more.plus(V::load(&sum)).store(&mut sum);
             to[whole..].copy_from_slice(&sum[..m - whole]);
         }
+        R
     }
 
-    /// The sum of one register of each row times its weight.
+    /// The sum of one register of each row times its weight; in two chains, so that errors are fewer.
     #[inline(always)]
     fn added<T: Transport, V: Lanes<T, L>, const L: usize, const R: usize>(
         rows: &[&[[T; L]]; R],
         k: usize,
         weight: &[V; R],
     ) -> V {
-        let mut sum = V::load(&rows[0][k]).times(weight[0]);
-        for r in 1..R {
-            sum = V::load(&rows[r][k]).times_plus(weight[r], sum);
+        let mut sums = [V::splat(T::default()); 2];
+        for r in 0..R {
+            let row = V::load(&rows[r][k]);
+            let sum = &mut sums[r % 2];
+            *sum = if r < 2 { row.times(weight[r]) } else { row.times_plus(weight[r], *sum) };
         }
-        sum
+        if R > 1 { sums[0].plus(sums[1]) } else { sums[0] }
     }
 
     /// Rows of `m` values, apart.
@@ -445,30 +453,16 @@ macro_rules! transport {
                 dispatch!(isa, $avx2, $avx512, $type, dots_with(rows, v, sums));
             }
 
-            fn add_rows(isa: Isa, rows: &[Self], weights: &[Self], to: &mut [Self]) {
-                assert!((1..=GROUP).contains(&weights.len()));
-                assert_eq!(rows.len(), weights.len() * to.len(), "rows do not fit");
-                dispatch!(isa, $avx2, $avx512, $type, add_rows(rows, weights, to));
-            }
-
-            fn dots_and_add(
+            fn add_rows(
                 isa: Isa,
-                next: &[Self],
-                v: &[Self],
-                sums: &mut [f64; GROUP],
                 rows: &[Self],
-                weights: &[Self; GROUP],
+                weights: &[Self],
+                ahead: &[Self],
                 to: &mut [Self],
             ) {
-                let m = v.len();
-                assert!(next.len() == GROUP * m && rows.len() == GROUP * m && to.len() == m);
-                dispatch!(
-                    isa,
-                    $avx2,
-                    $avx512,
-                    $type,
-                    dots_and_add(next, v, sums, rows, weights, to)
-                );
+                assert!((1..=GROUP).contains(&weights.len()));
+                assert_eq!(rows.len(), weights.len() * to.len(), "rows do not fit");
+                dispatch!(isa, $avx2, $avx512, $type, add_rows(rows, weights, ahead, to));
             }
 
             fn exponentials(

@@ -37,12 +37,7 @@ fn products_and_sums<T: Transport>() {
                 let mut sums = vec![f64::NAN; count];
                 T::dots_with(isa, &rows, &v, &mut sums);
                 let mut to = start.clone();
-                T::add_rows(isa, &rows, &weights, &mut to);
-                if let Some(weights) = weights.as_array() {
-                    let (mut both, mut added) = ([0.0; GROUP], start.clone());
-                    T::dots_and_add(isa, &rows, &v, &mut both, &rows, weights, &mut added);
-                    assert!(both[..] == sums[..] && added == to, "{m}");
-                }
+                T::add_rows(isa, &rows, &weights, &rows, &mut to);
                 for r in 0..count {
                     let expected: f64 =
                         (0..m).map(|k| rows[r * m + k].to_f64() * v[k].to_f64()).sum();
@@ -154,5 +149,5 @@ of_both!(
 #[test]
 #[should_panic(expected = "rows do not fit")]
 fn rows_of_another_length_are_refused() {
-    f32::add_rows(Isa::portable(), &[0.0; 5], &[0.0; 2], &mut [0.0; 3]);
+    f32::add_rows(Isa::portable(), &[0.0; 5], &[0.0; 2], &[], &mut [0.0; 3]);
 }

@@ -131,7 +131,7 @@ impl Newton {
             return Ok(false);
         }
         for (j, mass) in columns.iter().enumerate() {
-            self.sums[j] = if *mass > 0.0 { point.logs[j].exp() } else { 0.0 };
+            self.sums[j] = if *mass > 0.0 { point.sums[j] } else { 0.0 };
             self.damped[j] = self.sums[j] * (1.0 + DAMPING * error * factor);
             self.left[j] = mass - self.sums[j];
         }

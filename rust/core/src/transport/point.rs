@@ -1,5 +1,8 @@
 //! Column potentials, and what a pass says about them.
 
+use isomorph_kernels::Exponential;
+
+use super::dense::rows::chosen;
 use super::{Marginal, Pass, Rule};
 use crate::Result;
 use crate::memory::filled;
@@ -16,6 +19,8 @@ pub(super) struct Point {
     pub g: Vec<f64>,
     pub f: Vec<f64>,
     pub logs: Vec<f64>,
+    /// exp of those.
+    pub sums: Vec<f64>,
     /// The plain step; 0 where there is no mass.
     pub residual: Vec<f64>,
     pub error: f64,
@@ -32,6 +37,7 @@ impl Point {
             g: filled(f64::NEG_INFINITY, m)?,
             f: filled(f64::NEG_INFINITY, n)?,
             logs: filled(f64::NEG_INFINITY, m)?,
+            sums: filled(0.0, m)?,
             residual: filled(0.0, m)?,
             error: f64::INFINITY,
             error_l1: f64::INFINITY,
@@ -46,6 +52,7 @@ impl Point {
         self.g.copy_from_slice(&other.g);
         self.f.copy_from_slice(&other.f);
         self.logs.copy_from_slice(&other.logs);
+        self.sums.copy_from_slice(&other.sums);
         self.residual.copy_from_slice(&other.residual);
         (self.error, self.error_l1, self.error_l2) = (other.error, other.error_l1, other.error_l2);
         (self.dual, self.size) = (other.dual, other.size);
@@ -77,16 +84,28 @@ impl Stage<'_> {
         self.control.check()?;
         self.pass.run(&point.g, &mut point.f, &mut point.logs, self.control)?;
         self.control.advance(1);
+        point.sums.copy_from_slice(&point.logs);
+        f64::exp_in_place(chosen()?, &mut point.sums);
         let columns = self.columns;
         let (mut error, mut squares, mut mass, mut moved) = (0.0, 0.0, 0.0, 0.0);
         for (j, held) in columns.mass.iter().enumerate() {
             point.residual[j] = 0.0;
             if *held > 0.0 {
-                let (log, own) = (point.logs[j], point.g[j]);
-                let step = columns.potential(j, log - own) - own;
-                let sum = log.exp();
-                let mut gap =
-                    if step.abs() < 1.0 { sum * step.exp_m1() } else { (log + step).exp() - sum };
+                let (sum, log, own) = (point.sums[j], point.logs[j], point.g[j]);
+                let ratio = held / sum;
+                let (step, mut gap) = if columns.rule == Rule::Exact && ratio.is_normal() {
+                    (ratio.ln(), held - sum)
+                } else {
+                    let step = columns.potential(j, log - own) - own;
+                    (
+                        step,
+                        if step.abs() < 1.0 {
+                            sum * step.exp_m1()
+                        } else {
+                            (log + step).exp() - sum
+                        },
+                    )
+                };
                 if gap.is_nan() {
                     // Where no pair is left nothing can be changed.
                     gap = *held;

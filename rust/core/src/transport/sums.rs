@@ -157,7 +157,7 @@ pub fn sums<T: Transport>(
                         *value += spent * weights[r];
                     }
                     let group = &space.plan[..count * m];
-                    f64::add_rows(shared.isa, group, &weights[..count], columns);
+                    f64::add_rows(shared.isa, group, &weights[..count], &[], columns);
                 }
                 Ok::<_, Error>(())
             },

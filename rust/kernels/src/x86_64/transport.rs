@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::Register;
-use crate::transport::{Exponents, GROUP, plain};
+use crate::transport::{Exponents, plain};
 
 macro_rules! operations {
     ($module:ident, $feature:literal, $type:ident, $lanes:literal, $register:ty) => {
@@ -19,21 +19,8 @@ macro_rules! operations {
 
             /// See [`crate::Transport::add_rows`].
             #[target_feature(enable = $feature)]
-            pub fn add_rows(rows: &[$type], weights: &[$type], to: &mut [$type]) {
-                plain::add_rows::<$type, $register, $lanes>(rows, weights, to);
-            }
-
-            /// See [`crate::Transport::dots_and_add`].
-            #[target_feature(enable = $feature)]
-            pub fn dots_and_add(
-                next: &[$type],
-                v: &[$type],
-                sums: &mut [f64; GROUP],
-                rows: &[$type],
-                weights: &[$type; GROUP],
-                to: &mut [$type],
-            ) {
-                plain::dots_and_add::<$type, $register, $lanes>(next, v, sums, rows, weights, to);
+            pub fn add_rows(rows: &[$type], weights: &[$type], ahead: &[$type], to: &mut [$type]) {
+                plain::add_rows::<$type, $register, $lanes>(rows, weights, ahead, to);
             }
 
             /// See [`crate::Transport::exponentials`].

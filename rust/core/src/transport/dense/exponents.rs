@@ -91,7 +91,11 @@ fn smallest<T: Transport>() -> f64 {
 
 /// exp(nats), 0 if it is subnormal.
 pub fn exponential<T: Transport>(nats: f64) -> T {
-    let value = nats.exp();
+    narrowed(nats.exp())
+}
+
+/// A number of 0 or more, 0 if it is subnormal in the type.
+pub fn narrowed<T: Transport>(value: f64) -> T {
     if value < smallest::<T>() { T::default() } else { T::from_f64(value) }
 }
 

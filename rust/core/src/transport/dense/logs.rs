@@ -176,7 +176,7 @@ impl<T: Transport> Shared<'_, '_, T> {
                     *shift = exact;
                 }
             }
-            T::add_rows(self.isa, rows, &weights[..count], block.sums);
+            T::add_rows(self.isa, rows, &weights[..count], &[], block.sums);
         }
     }
 

@@ -11,8 +11,8 @@ use crate::memory::{filled, reserved};
 use crate::runtime::Control;
 use crate::transport::Marginal;
 
-/// Rows whose terms are added in the type of the cost, before those of blocks are in float64: a
-/// quarter of them, one group after the other, make for a rounding error of some units.
+/// Rows whose terms are added in the type of the cost, before those of blocks are in float64: an
+/// eighth of them, one group after the other, make for a rounding error of some units.
 const BLOCK: usize = 128;
 /// Blocks that many cores share, where there are few rows.
 const SHARES: usize = 32;

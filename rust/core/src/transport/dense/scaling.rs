@@ -1,25 +1,25 @@
 //! The pass in the scaling form: products of a kernel K = exp(f0 + g0 - C / reg) with vectors.
 //!
 //! With v = exp(g - g0) the row sums are K v, those by column v * (K' u) with u = mass / (K v). A few
-//! rows are multiplied by v; and while the next ones are, which come from memory, they are added, still
-//! in cache, to the sums by column. So K is read from memory once, and memory never waits.
+//! rows are multiplied by v, and then added, still in cache, to the sums by column, while the next ones
+//! are fetched. So K is read from memory once, and memory hardly waits.
 //!
 //! K is what a logarithmic pass leaves: its rows have sums near 1, its entries the error of exponents
 //! that are small where the mass is.
 
 use std::ops::Range;
 
-use isomorph_kernels::{GROUP, Isa, Transport};
+use isomorph_kernels::{Exponential, GROUP, Isa, Transport};
 use rayon::prelude::*;
 
 use super::Cost;
-use super::exponents::{exponential, least_sum};
+use super::exponents::{least_sum, narrowed};
 use super::logs::Logs;
 use super::rows::{Block, height, weigh};
 use crate::Result;
-use crate::memory::filled;
+use crate::memory::{filled, in_large_pages};
 use crate::runtime::Control;
-use crate::transport::{Marginal, Pass, Problem};
+use crate::transport::{Marginal, Pass, Problem, Rule};
 
 /// The scaling form.
 #[derive(Debug)]
@@ -30,7 +30,8 @@ pub struct Kernel<'a, T> {
     shifts: Vec<f64>,
     /// The column potentials in K.
     g: Vec<f64>,
-    /// exp(g - g0).
+    /// exp(g - g0), 0 where there is no mass; in the type of the cost.
+    moved: Vec<f64>,
     v: Vec<T>,
     made: bool,
     anew: bool,
@@ -45,9 +46,10 @@ impl<'a, T: Cost> Kernel<'a, T> {
         let (n, m) = (problem.cost.rows(), problem.cost.cols());
         Ok(Self {
             logs: Logs::new(problem)?,
-            kernel: filled(T::default(), n * m)?,
+            kernel: in_large_pages(T::default(), n * m)?,
             shifts: filled(0.0, n)?,
             g: filled(0.0, m)?,
+            moved: filled(0.0, m)?,
             v: filled(T::default(), m)?,
             made: false,
             anew,
@@ -87,9 +89,13 @@ impl<'a, T: Cost> Kernel<'a, T> {
     ) -> Result<bool> {
         let m = g.len();
         let mut most: f64 = 0.0;
-        for ((v, g), before) in self.v.iter_mut().zip(g).zip(&self.g) {
+        for ((moved, g), before) in self.moved.iter_mut().zip(g).zip(&self.g) {
             let known = g.is_finite() && before.is_finite();
-            *v = if known { exponential(g - before) } else { T::default() };
+            *moved = if known { g - before } else { f64::NEG_INFINITY };
+        }
+        f64::exp_in_place(self.logs.isa(), &mut self.moved);
+        for (v, moved) in self.v.iter_mut().zip(&self.moved) {
+            *v = narrowed(*moved);
             most = most.max(v.to_f64());
         }
         let shared = Shared {
@@ -129,16 +135,14 @@ struct Shared<'p, T> {
 }
 
 impl<T: Transport> Shared<'_, T> {
-    /// The rows of a block: each group is added while the next one is multiplied.
+    /// The rows of a block, a group after the other.
     fn block(&self, shifts: &[f64], block: &mut Block<'_, T>, side: &Marginal<'_>, unit: f64) {
-        let (m, height) = (self.v.len(), block.f.len());
-        let rows = |first: usize| {
-            &self.kernel[(block.start + first) * m..(block.start + height.min(first + GROUP)) * m]
-        };
-        let mut sums = [0.0; GROUP];
-        T::dots_with(self.isa, rows(0), self.v, &mut sums[..GROUP.min(height)]);
+        let (m, height, largest) = (self.v.len(), block.f.len(), unit.exp());
         for first in (0..height).step_by(GROUP) {
             let count = GROUP.min(height - first);
+            let (rows, later) = self.kernel[(block.start + first) * m..].split_at(count * m);
+            let mut sums = [0.0; GROUP];
+            T::dots_with(self.isa, rows, self.v, &mut sums[..count]);
             let mut weights = [T::default(); GROUP];
             for r in 0..count {
                 let i = block.start + first + r;
@@ -148,21 +152,19 @@ impl<T: Transport> Shared<'_, T> {
                     return;
                 }
                 let shift = shifts[first + r];
-                let (potential, weight) = weigh::<T>(side, unit, i, sums[r].ln() - shift, shift);
+                let ratio = side.mass[i] / sums[r];
+                let (potential, weight) = if side.rule == Rule::Exact && ratio.is_normal() {
+                    // One logarithm instead of two and an exponential.
+                    (ratio.ln() + shift, narrowed(ratio / largest))
+                } else {
+                    weigh::<T>(side, unit, i, sums[r].ln() - shift, shift)
+                };
                 block.f[first + r] = potential;
                 *block.heaviest = block.heaviest.max(weight.to_f64());
                 weights[r] = weight;
             }
-            let next = first + GROUP;
-            if next + GROUP <= height {
-                let (next, rows) = (rows(next), rows(first));
-                T::dots_and_add(self.isa, next, self.v, &mut sums, rows, &weights, block.sums);
-            } else {
-                T::add_rows(self.isa, rows(first), &weights[..count], block.sums);
-                if next < height {
-                    T::dots_with(self.isa, rows(next), self.v, &mut sums[..height - next]);
-                }
-            }
+            let ahead = &later[..later.len().min(GROUP * m)];
+            T::add_rows(self.isa, rows, &weights[..count], ahead, block.sums);
         }
     }
 }
