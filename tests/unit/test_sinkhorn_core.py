@@ -20,12 +20,17 @@ def points(rng, n, m, dtype):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("reg", [1.0, 0.05, 0.01])
 def test_the_forms_agree_in_float64(rng, form, reg):
+    """To 1e-10. An error of the marginals is up to a hundred times as large in the plan, by the
+    condition of the problem: forms are compared, not where they stop, so it is 1e-13 here."""
     cost = points(rng, 120, 90, np.float64)
     with runtime.use_backend("array"):
-        known = iso.sinkhorn(None, None, cost, reg, tol=1e-12, method="log").plan()
-    found = iso.sinkhorn(None, None, cost, reg, tol=1e-12, method=form).plan()
+        known = iso.sinkhorn(None, None, cost, reg, tol=1e-13, method="log")
+    found = iso.sinkhorn(None, None, cost, reg, tol=1e-13, method=form)
+    assert found.converged
+    assert known.converged
+    known, found = known.plan(), found.plan()
     held = known > 1e-12 * known.max()
-    np.testing.assert_allclose(found[held], known[held], rtol=1e-8)
+    np.testing.assert_allclose(found[held], known[held], rtol=1e-10)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -42,10 +47,10 @@ def test_the_error_of_float32_is_that_of_the_potentials(rng, form, reg):
     assert found.value == pytest.approx(float((plan * cost).sum()), rel=1e-12)
 
 
-def test_a_pass_of_float32_is_that_of_float64(rng):
-    """To 8 roundings of the largest exponent, after the same passes."""
+@pytest.mark.parametrize("reg", [0.05, 0.02, 0.01])
+def test_a_pass_of_float32_is_that_of_float64(rng, reg):
+    """To 8 roundings of the largest exponent, after the same passes: not where each stops."""
     cost = points(rng, 150, 130, np.float32)
-    reg = 0.02
     options = {"acceleration": "none", "max_iter": 40}
     plans = {}
     for form in FORMS:

@@ -234,8 +234,8 @@ pub mod plain {
             let end = whole.min(start + STEPS * L);
             let rows = part::<T, L, R>(&rows, start, end);
             let to = to[start..end].as_chunks_mut::<L>().0;
-            for k in 0..to.len() {
-                added::<T, V, L, R>(&rows, k, &weight).plus(V::load(&to[k])).store(&mut to[k]);
+            for (k, to) in to.iter_mut().enumerate() {
+                added::<T, V, L, R>(&rows, k, &weight).plus(V::load(to)).store(to);
             }
             start = end;
         }
