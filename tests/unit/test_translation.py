@@ -46,7 +46,9 @@ def test_scores_are_those_of_retrieval_over_everything(method: str, backend: str
         scores, rows = iso.csls(mapped, TARGET.vectors, 3)
     for i, entry in enumerate(result):
         assert entry.targets == tuple(TARGET.words[j] for j in rows[i])
-        assert entry.scores == tuple(scores[i].tolist())
+        # The array code maps by a BLAS, whose last bits may depend on how many rows there are.
+        close = 0 if backend == "cpu" else 2**-22
+        assert entry.scores == pytest.approx(tuple(scores[i].tolist()), rel=close, abs=0)
 
 
 def test_given_radii_give_the_same_bytes(backend: str) -> None:
