@@ -57,7 +57,8 @@ def test_accuracy_and_objective(language, start, patience, shared_data, tmp_path
     seeds = start
     if start == "dictionary":
         seeds = dictionary(shared_data, language, sides, tmp_path, "train", 300)
-    learned = iso.self_learn(*sides, seed_pairs=seeds, vocabulary=4000, patience=patience)
+    options = {"vocabulary": 4000, "init": "spectra", "patience": patience}
+    learned = iso.self_learn(*sides, seed_pairs=seeds, **options)
     *accuracy, first, last = PRINTED[language, start]
     if first is not None:
         # With the first map no draw has been made; 300 lines leave directions of it open, which the
@@ -84,7 +85,7 @@ def test_no_run_without_a_dictionary_deceives(language, seed, shared_data, tmp_p
     sides = languages(shared_data, language)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        learned = iso.self_learn(*sides, vocabulary=4000, seed=seed)
+        learned = iso.self_learn(*sides, init="spectra", vocabulary=4000, seed=seed)
     x = learned.alignment.apply_source(sides[0].vectors)
     z = learned.alignment.apply_target(sides[1].vectors)
     test = dictionary(shared_data, language, sides, tmp_path, "test")

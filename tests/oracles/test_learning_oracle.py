@@ -35,7 +35,8 @@ def run(x, z, start, **options):
         "seed": 3,
         "max_iterations": None,
     } | options
-    ours = iso.self_learn(x, z, seed_pairs=start, initial_vocabulary=50, **settings)
+    first = {"init": "spectra", "initial_vocabulary": 50}
+    ours = iso.self_learn(x, z, seed_pairs=start, **first, **settings)
     a, b = learning_oracle.prepared(x), learning_oracle.prepared(z)
     if start is None:
         start = learning_oracle.start(a, b, 50, settings["direction"], settings["neighborhood"])

@@ -81,7 +81,7 @@ LEARNING = (
             ({"threshold": "low"}, DTypeError, "threshold: expected a number"),
             ({"max_iterations": -1}, ValueError, "max_iterations: expected 0 to"),
             ({"initial_vocabulary": 0}, ValueError, "initial_vocabulary: expected 1 to"),
-            ({"init": "uniform"}, ValueError, "init: expected one of spectra, gromov, wasserstein"),
+            ({"init": "uniform"}, ValueError, "init: expected one of gromov, wasserstein, spectra"),
             ({"final": "best"}, ValueError, "final: expected one of supervised"),
             ({"seed": -1}, ValueError, "seed: expected 0 to"),
             ({"checkpoint_every": 0}, ValueError, "checkpoint_every: expected 1 to"),

@@ -53,7 +53,7 @@ def test_languages_are_aligned(sides, start):
     assert learned.alignment.map.provenance["iterations"] == learned.iterations
 
 
-@pytest.mark.parametrize("init", ["gromov", "wasserstein"])
+@pytest.mark.parametrize("init", ["gromov", "wasserstein", "spectra"])
 def test_distances_within_the_sides_are_a_start(sides, init):
     """From matched distances, rows in any order come together."""
     order = np.random.default_rng(1).permutation(200)

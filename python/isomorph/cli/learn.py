@@ -107,11 +107,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     vecmap = parser.add_argument_group("for --method vecmap")
     vecmap.add_argument(
         "--init",
-        choices=("spectra", "gromov", "wasserstein"),
-        help="what an unsupervised start looks at: how each word's similarities are distributed "
-        "(spectra, default), or which words lie to each other as words of the other side do "
-        "(gromov: slower, and brings more distant languages together; wasserstein: its convex "
-        "relative)",
+        choices=("gromov", "wasserstein", "spectra"),
+        help="what an unsupervised start looks at: which words lie to each other as words of the "
+        "other side do (gromov, default; wasserstein: its convex relative), or how each word's "
+        "similarities are distributed (spectra: VecMap's, quicker, and enough for languages that "
+        "are closely related only)",
     )
     vecmap.add_argument(
         "--keep",

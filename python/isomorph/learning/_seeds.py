@@ -24,7 +24,7 @@ BY_WORDS = ("identical", "numerals")
 #: What names the start without a dictionary.
 UNSUPERVISED = "unsupervised"
 #: What it may start from.
-INITS = ("spectra", "gromov", "wasserstein")
+INITS = ("gromov", "wasserstein", "spectra")
 _NUMERAL = re.compile("[0-9]+")
 
 

@@ -40,7 +40,7 @@ def self_learn(
     seed_pairs: Pairs | tuple[Any, Any] | str | None = None,
     chain: str = "unit centre unit",
     vocabulary: int | None = 20_000,
-    init: str = "spectra",
+    init: str = "gromov",
     initial_vocabulary: int = 4_000,
     direction: str = "union",
     method: str = "csls",
@@ -88,14 +88,15 @@ def self_learn(
         Steps of :mod:`isomorph.transforms`.
     vocabulary : int or None, default 20,000
         Rows among which pairs are induced; None for all. The maps are for all rows.
-    init : {"spectra", "gromov", "wasserstein"}, default "spectra"
-        The unsupervised start. ``"spectra"``, VecMap's: pairs of rows i of :math:`(XX^T)^{1/2}` and
-        j of :math:`(ZZ^T)^{1/2}` that are alike once their values are sorted. The others transport
-        the first rows of one side to those of the other so that the distances within both are
-        alike, and then fit a map and transport by it in turns (Wasserstein-Procrustes).
-        ``"gromov"``: by entropic Gromov-Wasserstein transport, with less and less entropy;
-        ``"wasserstein"``: by a convex relaxation. They bring languages together that spectra do
-        not, ``"gromov"`` the most, and take some 50 transports of `initial_vocabulary` squared.
+    init : {"gromov", "wasserstein", "spectra"}, default "gromov"
+        The unsupervised start. ``"gromov"`` and ``"wasserstein"`` transport the first rows of one
+        side to those of the other so that the distances within both are alike, and then fit a map
+        and transport by it in turns (Wasserstein-Procrustes): the one by entropic
+        Gromov-Wasserstein transport, with less and less entropy, the other by a convex relaxation.
+        ``"spectra"``, VecMap's: pairs of rows i of :math:`(XX^T)^{1/2}` and j of
+        :math:`(ZZ^T)^{1/2}` that are alike once their values are sorted. Transport brings languages
+        together that spectra do not, ``"gromov"`` the most, and takes some 50 transports of
+        `initial_vocabulary` squared.
     initial_vocabulary : int, default 4,000
         Rows of the unsupervised start.
     direction, method, neighborhood
@@ -166,8 +167,8 @@ def self_learn(
 
     Notes
     -----
-    VecMap's modes: ``--semi_supervised`` is a seed dictionary, ``--identical`` and
-    ``--unsupervised`` are their names, all with ``patience=50``; from pairs 10 came to the same
+    VecMap's modes: ``--semi_supervised`` is a seed dictionary, ``--identical`` its name,
+    ``--unsupervised`` ``init="spectra"``, all with ``patience=50``; from pairs 10 came to the same
     accuracy in a fifth to a third of the iterations. ``--acl2017``: ``"numerals"``,
     ``chain="unit centre"``, ``direction="forward"``, ``method="nn"``, ``keep=1``, ``patience=1``,
     ``final="orthogonal"``. ``--supervised``: ``max_iterations=0``. VecMap draws from one generator
@@ -178,7 +179,7 @@ def self_learn(
     factorisations are float64. An iteration costs O(n m d) for the search and O((n + m) d^2) for
     the rest. Peak memory beyond the vectors: a transformed copy of both sides, the mapped first
     rows, and that of the search; the unsupervised start has three matrices of
-    `initial_vocabulary` squared, five with the other starts.
+    `initial_vocabulary` squared by spectra, five by transport.
 
     Ctrl-C ends within an iteration; `checkpoint` then holds the iterations before it.
 
