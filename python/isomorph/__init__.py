@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from isomorph import io, learning, metrics, plot, transport, vocab
     from isomorph._applying import Applied, apply_file
     from isomorph._bridge import Bridge, bridge
+    from isomorph.compat.patching import patch
     from isomorph.hubness_reduction import (
         dissim_local,
         inverted_softmax,
@@ -54,6 +55,7 @@ _ELSEWHERE = {
     "mine_bitext": "mining",
     "mutual_proximity": "hubness_reduction",
     "nicdm": "hubness_reduction",
+    "patch": "compat.patching",
     "refine": "learning",
     "self_learn": "learning",
     "sinkhorn": "transport",
@@ -104,6 +106,7 @@ __all__ = [
     "mutual_nearest",
     "mutual_proximity",
     "nicdm",
+    "patch",
     "plot",
     "procrustes",
     "refine",

@@ -17,7 +17,7 @@ from support.process import environment
 
 COMMANDS = (
     "demo", "align", "learn", "translate", "evaluate",
-    "bridge", "apply", "trim", "untrim", "transfer", "transport", "convert", "info", "bench",
+    "bridge", "apply", "trim", "untrim", "transfer", "transport", "convert", "run", "info", "bench",
 )  # fmt: skip
 
 

@@ -690,6 +690,7 @@ WITHOUT_ARRAYS = {
     **MIXING_WITHOUT_ARRAYS,
     **TRANSPORT_WITHOUT_ARRAYS,
     **GRADIENTS_WITHOUT_ARRAYS,
+    "patch": "names of libraries; drop-ins have the contracts of their originals (tests/compat)",
     **{
         f"Moments.{name}": _MOMENTS
         for name in (

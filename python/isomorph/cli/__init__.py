@@ -26,6 +26,7 @@ from isomorph.cli import (
     evaluate,
     info,
     learn,
+    run,
     transfer,
     translate,
     transport,
@@ -70,6 +71,7 @@ _COMMANDS = (
     transfer,
     transport,
     convert,
+    run,
     info,
     bench,
 )

@@ -1,0 +1,141 @@
+"""``isomorph run``: an unchanged Python script, its calls to other libraries served by isomorph."""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import io
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from isomorph.cli import _inputs
+from isomorph.cli._terminal import Terminal
+
+NAME = "run"
+HELP = "run an unchanged Python script, its SciPy, POT and faiss calls served by isomorph"
+DESCRIPTION = """\
+Run a Python script as 'python SCRIPT ARGS' does, with the calls that isomorph covers served by
+isomorph: Procrustes of SciPy, Sinkhorn of POT, exact search of faiss. A call with arguments that
+are not covered goes to the original. Standard output and the exit code are the script's own; a
+table on standard error says at the end which calls were served, which were passed on and why, and
+how long they took. Processes that the script starts are not served.
+"""
+EPILOG = """\
+examples:
+  isomorph run --patch scipy,ot,faiss align.py --source en.vec --target fr.vec
+  isomorph run --patch ot --quiet transport.py
+"""
+
+INTERRUPTED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--patch",
+        type=_packages,
+        default="scipy,ot,faiss",
+        metavar="LIST",
+        help="whose calls to serve, of scipy, ot, faiss (default: all)",
+    )
+    parser.add_argument("script", metavar="SCRIPT", help="the Python file to run")
+    parser.add_argument(
+        "arguments",
+        nargs=argparse.REMAINDER,
+        metavar="ARGS",
+        help="its own arguments, options too: everything after SCRIPT",
+    )
+    _inputs.add_common(parser)
+
+
+def _packages(text: str) -> tuple[str, ...]:
+    from isomorph.compat.patching import patch
+
+    try:
+        return patch(*_inputs.names(text)).packages
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).partition(": ")[2]) from None
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Run the script; the exit code is its own."""
+    from isomorph import patch
+
+    patched = patch(*options.patch)
+    # As python reads it: with the encoding that the file declares, and any bytes in strings.
+    with io.open_code(str(Path(options.script).resolve())) as file:
+        code = file.read()
+    with patched as calls, _as_main(options.script, options.arguments) as main:
+        before = set(threading.enumerate())
+        status = _execute(code, options.script, main)
+        # As python does, which waits for them at its end.
+        for thread in threading.enumerate():
+            if not thread.daemon and thread not in before:
+                thread.join()
+    sys.stdout.flush()
+    if terminal.as_json:
+        print(_json(calls.calls), file=sys.stderr)
+    else:
+        terminal.note(calls.table())
+    return status
+
+
+def _execute(source: bytes, name: str, main: ModuleType) -> int:
+    """Run the code of a script in its module, and give the exit code that python would."""
+    try:
+        code: CodeType = compile(source, name, "exec", dont_inherit=True)
+        exec(code, main.__dict__)
+    except SystemExit as stop:
+        if stop.code is None or isinstance(stop.code, int):
+            return stop.code or 0
+        print(stop.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        _print_traceback(name)
+        return INTERRUPTED
+    except BaseException:
+        _print_traceback(name)
+        return 1
+    return 0
+
+
+def _print_traceback(name: str) -> None:
+    """Print the traceback of the exception, from the script on."""
+    kind, error, frames = sys.exc_info()
+    while frames is not None and frames.tb_frame.f_code.co_filename != name:
+        frames = frames.tb_next
+    sys.stdout.flush()
+    if error is not None:
+        error.__traceback__ = frames
+    traceback.print_exception(kind, error, frames)
+
+
+@contextmanager
+def _as_main(script: str, arguments: list[str]) -> Iterator[ModuleType]:
+    """Make the interpreter look as it does to a script, and put everything back."""
+    main = ModuleType("__main__")
+    main.__dict__.update(__file__=script, __builtins__=builtins, __cached__=None, __spec__=None)
+    kept = sys.argv, list(sys.path), sys.modules["__main__"]
+    sys.argv = [script, *arguments]
+    folder = str(Path(script).resolve().parent)
+    if sys.path and not sys.flags.safe_path:
+        # What python put first is the folder of the program, or of the module that was run.
+        sys.path[0] = folder
+    sys.modules["__main__"] = main
+    try:
+        yield main
+    finally:
+        sys.argv, sys.path[:], sys.modules["__main__"] = kept
+
+
+def _json(calls: dict[str, Any]) -> str:
+    import dataclasses
+    import json
+
+    return json.dumps({name: dataclasses.asdict(one) for name, one in sorted(calls.items())})

@@ -1,0 +1,1 @@
+"""What other programs and libraries offer, with their names, arguments and answers."""
