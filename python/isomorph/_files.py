@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gzip
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
@@ -11,7 +14,8 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from isomorph import _core, _formats
+from isomorph import _core, _formats, _printing, runtime
+from isomorph._atomic import appearing
 from isomorph.errors import DTypeError, FormatError
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -91,6 +95,87 @@ def read_npy(
         )
     vectors = _core.read_npy(name, limit=limit, progress=report)
     return found[: len(vectors)], origin, vectors
+
+
+def read_every_row(
+    name: str, options: dict[str, Any], report: _Report
+) -> tuple[list[str], NDArray[Any]]:
+    """Read text with all rows of a word that comes several times."""
+    found, vectors, rows = _core.read_text(name, duplicates="first", progress=report, **options)
+    if rows == len(found):
+        return found, vectors
+    # The reader has one row a word: the others are read again, each under a name of its own.
+    known: set[str] = set()
+    words: list[str] = []
+    places, lines = [], []
+    for word, line in _lines_of(name, vectors.shape[1], options):
+        if word in known:
+            places.append(len(words))
+            lines.append(b"%d %s\n" % (len(places), line))
+        known.add(word)
+        words.append(word)
+    with tempfile.TemporaryDirectory(prefix="isomorph-") as folder:
+        again = Path(folder, "repeated.vec")
+        again.write_bytes(b"".join(lines))
+        others = _core.read_text(
+            str(again), duplicates="error", progress=None,
+            **{**options, "limit": None, "header": False},
+        )[1]  # fmt: skip
+    every = np.empty((len(words), vectors.shape[1]), vectors.dtype)
+    first = np.ones(len(words), bool)
+    first[places] = False
+    every[first], every[~first] = vectors, others
+    return words, every
+
+
+def _lines_of(name: str, columns: int, options: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Yield the word of each row, and its numbers as they are written."""
+    header = _core.text_header(name, options["header"])
+    opened = gzip.open if header[2] else open
+    left = options["limit"]
+    with opened(name, "rb") as stream:
+        # Without a header the number of rows is not known.
+        if header[0] is not None:
+            stream.readline()
+        for line in stream:
+            parts = line.rsplit(None, columns)
+            if not parts:
+                continue
+            if left is not None:
+                if left == 0:
+                    return
+                left -= 1
+            word = parts[0].strip(b" \t").decode("utf-8", options["errors"])
+            yield word, b" ".join(parts[1:])
+
+
+def write_printed(
+    name: str,
+    kind: Format,
+    words: list[str],
+    vectors: Any,
+    numbers: str,
+    dtype: DTypeLike | None,
+    threads: int | None,
+) -> None:
+    """Write text with numbers as C prints them."""
+    if kind != "text" or dtype is not None:
+        raise ValueError(
+            f"numbers: expected None for {'a dtype' if kind == 'text' else f'a {kind} file'}"
+        )
+    _printing.style_of(numbers)
+    array = np.asarray(vectors)
+    if array.dtype.name not in _FLOATS:
+        raise DTypeError(f"vectors: expected float16, float32 or float64, got {array.dtype}")
+    values = np.ascontiguousarray(array, np.float64 if array.dtype.itemsize == 8 else np.float32)
+    workers = runtime.resolve_threads(threads)
+    check_finite(name, words, values, workers)
+    _printing.require_writable(name, words)
+    with appearing(name) as stream, contextlib.ExitStack() as stack:
+        sink: Any = stream
+        if name.endswith(".gz"):
+            sink = stack.enter_context(gzip.GzipFile("", "wb", fileobj=stream, mtime=0))
+        _printing.write_rows(sink, words, values, numbers, workers)
 
 
 def safetensors_header(name: str) -> tuple[tuple[int, int], str, dict[str, str]]:

@@ -24,14 +24,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from isomorph import _checks, _core, _files, runtime
+from isomorph import _checks, _core, _files, _matrices, runtime
 from isomorph._embeddings import Embeddings
 from isomorph._files import Format, PathLike
 from isomorph._progress import Progress, reporting
 from isomorph._results import Coverage, Pairs
 from isomorph.errors import DictionaryError, FormatError
 
-__all__ = ["Embeddings", "inspect", "load", "load_dictionary", "save"]
+__all__ = [
+    "Embeddings",
+    "inspect",
+    "load",
+    "load_dictionary",
+    "load_matrix",
+    "save",
+    "save_matrix",
+]
 
 
 def load(
@@ -61,9 +69,9 @@ def load(
         suffix.
     limit : int, optional
         Read only the first rows of the file: so many, repeated words among them.
-    duplicates : {"first", "last", "error"}, default "first"
+    duplicates : {"first", "last", "keep", "error"}, default "first"
         Which row of a repeated word stays, in its own place. MUSE and fastText keep the first,
-        VecMap uses the last.
+        VecMap uses the last. ``"keep"``: every row stays, as in the files of these programs.
     words : path or sequence of str, optional
         The words of an ``.npy`` file, if they are not in the file beside it.
     header : bool, optional
@@ -106,7 +114,7 @@ def load(
     """
     name = os.fspath(path)
     limit = _limit(limit)
-    _checks.one_of("duplicates", duplicates, ("first", "last", "error"))
+    _checks.one_of("duplicates", duplicates, ("first", "last", "keep", "error"))
     _checks.one_of("errors", errors, ("strict", "replace"))
     kind = _files.format_of(name)
     if words is not None and kind != "npy":
@@ -114,14 +122,16 @@ def load(
     workers = runtime.resolve_threads(threads)
     with reporting(progress, f"read {Path(name).name}") as report:
         if kind == "text":
+            options: dict[str, Any] = {
+                "limit": limit,
+                "header": header,
+                "errors": errors,
+                "threads": workers,
+            }
+            if duplicates == "keep":
+                return Embeddings(*_files.read_every_row(name, options, report))
             found, vectors, _ = _core.read_text(
-                name,
-                limit=limit,
-                header=header,
-                duplicates=duplicates,
-                errors=errors,
-                threads=workers,
-                progress=report,
+                name, duplicates=duplicates, progress=report, **options
             )
             return Embeddings(found, vectors)
         if kind == "npy":
@@ -132,8 +142,10 @@ def load(
             if limit is not None:
                 found, vectors = found[:limit], vectors[:limit].copy()
     _files.check_finite(name, found, vectors, workers)
-    kept = _core.unique_rows(origin, found, duplicates)
     embeddings = Embeddings(found, vectors)
+    if duplicates == "keep":
+        return embeddings
+    kept = _core.unique_rows(origin, found, duplicates)
     return embeddings if kept is None else embeddings.take(kept)
 
 
@@ -143,6 +155,7 @@ def save(
     *,
     format: Format | None = None,  # noqa: A002  (the clearest name there is)
     dtype: DTypeLike | None = None,
+    numbers: str | None = None,
     metadata: Mapping[str, str] | None = None,
     threads: int | None = None,
     progress: Progress = None,
@@ -162,7 +175,11 @@ def save(
     dtype : {"float16", "float32", "float64"}, optional
         The type of the values in the file. By default that in the name of an ``.npy`` file
         (``en.float16.npy``), else that of the vectors. Text is always float32, written with the
-        fewest digits that give the same float32 back.
+        fewest digits that give the same float32 back, or as `numbers` says.
+    numbers : str, optional
+        How numbers are printed in text, as C's ``printf`` says it, with at most six digits:
+        ``"%.6g"`` is what VecMap writes, ``"%.5f"`` MUSE, ``"%.4f"`` fastText's alignment. These
+        are rounded from the vectors as they are given, float64 too.
     metadata : mapping of str to str, optional
         More entries for the metadata of a ``.safetensors`` file.
     threads : int, optional
@@ -184,6 +201,9 @@ def save(
     if metadata is not None and kind != "safetensors":
         raise ValueError(f"metadata: a {kind} file has none; expected None")
     words = list(words)
+    if numbers is not None:
+        _files.write_printed(name, kind, words, vectors, numbers, dtype, threads)
+        return
     values = _files.values_to_write(name, kind, words, vectors, dtype)
     with reporting(progress, f"write {Path(name).name}") as report:
         if kind == "text":
@@ -287,6 +307,73 @@ def load_dictionary(
         np.ascontiguousarray(pairs[:, 1]),
         coverage=Coverage(len(found), len(sources), len(rows), total),
     )
+
+
+def load_matrix(path: PathLike) -> Any:
+    r"""Read a matrix, as alignment programs save their maps.
+
+    Text has a row a line, with a header "n d", as fastText's ``-mat`` files, or without, as
+    Babylon's and those of :func:`numpy.loadtxt`.
+
+    Parameters
+    ----------
+    path : path
+        By its suffix ``.npy``, else text.
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+        float64; of an ``.npy`` file in its type, float16 widened. Which way it is to be multiplied
+        the file does not say: fastText's is R of :math:`R x`, Babylon's M of :math:`x M`.
+
+    Raises
+    ------
+    FormatError
+        Another number of rows or columns than said or begun with; something that is no number, or
+        not finite.
+    OSError
+        As from `open`.
+
+    Examples
+    --------
+    >>> import isomorph as iso
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> path = Path(mkdtemp(), "en-fr.vec-mat")
+    >>> iso.io.save_matrix([[0.0, 1.0], [-1.0, 0.0]], path)
+    >>> path.read_text().split("\n")
+    ['2 2', '0.0000 1.0000', '-1.0000 0.0000', '']
+    >>> iso.io.load_matrix(path).tolist()
+    [[0.0, 1.0], [-1.0, 0.0]]
+    """
+    name = os.fspath(path)
+    if not name.endswith(".npy"):
+        return _matrices.read_text(name)[0]
+    _core.npy_header(name)
+    matrix = _core.read_npy(name, limit=None, progress=None)
+    if not np.isfinite(matrix).all():
+        raise FormatError(f"{name}: expected finite numbers")
+    return matrix
+
+
+def save_matrix(matrix: Any, path: PathLike, *, numbers: str = "%.4f") -> None:
+    """Write a matrix as text: a header "n d", then a row a line.
+
+    Parameters
+    ----------
+    matrix : array_like of shape (n, d)
+        Real numbers.
+    path : path
+        The file appears whole or not at all.
+    numbers : str, default "%.4f"
+        As for :func:`save`; fastText's programs keep four decimals.
+
+    Raises
+    ------
+    ShapeError, ValueError, OSError
+        `matrix` has other than two dimensions; `numbers` is unknown; as from `open`.
+    """
+    _matrices.write_text(os.fspath(path), np.asarray(matrix, dtype=np.float64), numbers)
 
 
 def inspect(

@@ -72,6 +72,9 @@ def test_a_resumed_log_has_the_times(sides, tmp_path):
     options = {"checkpoint": tmp_path / "run", "resume": True, "seed_pairs": SEED}
     told = []
     iso.self_learn(*sides, max_iterations=3, log=told.append, **options)
+    # What only a callable hears: the pairs of each map, the first those of the seed.
+    fitted_on = [entry.pop("fitted_on") for entry in told]
+    assert [rows.tolist() for rows in fitted_on[0]] == [np.asarray(side).tolist() for side in SEED]
     iso.self_learn(*sides, max_iterations=5, log=tmp_path / "log", **options)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert lines[:3] == told

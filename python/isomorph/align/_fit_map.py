@@ -120,6 +120,10 @@ def fit_map(
         see Notes.
     learning_rate : float, default 1
         Of the first step, with `parity`.
+    batch_size : int, optional
+        With `parity`, steps on so many pairs, drawn anew for each: its stochastic descent.
+    each : callable, optional
+        With `parity`, told after each step its number from 0, the objective before it, and W.
 
     Of "auto", which deals pairs to folds, fits each method to all folds but one, and looks the
     sources of that one up among the targets (P@1; any target that a source has is right):

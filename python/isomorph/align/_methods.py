@@ -265,6 +265,8 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "start",
                 "parity",
                 "learning_rate",
+                "batch_size",
+                "each",
             ),
             stacks=True,
         ),

@@ -15,7 +15,7 @@ from isomorph._progress import reporting
 from isomorph.align._maps import LinearMap
 from isomorph.align._procrustes import procrustes
 from isomorph.align._rcsls_objective import Judge, Objective, Spaces
-from isomorph.align._rcsls_steps import SLOWEST, Options, Path, Told, as_published, searched
+from isomorph.align._rcsls_steps import SLOWEST, Each, Options, Path, Told, as_published, searched
 from isomorph.align._rows import names_of
 from isomorph.errors import ConvergenceWarning, ShapeError
 
@@ -46,6 +46,8 @@ def fit(
     start: Any = None,
     parity: bool = False,
     learning_rate: float = 1.0,
+    batch_size: int | None = None,
+    each: Each | None = None,
 ) -> LinearMap:
     """Descend from `start`, or from the orthogonal map of the pairs; of a stack, one by one."""
     from isomorph.align._methods import stacked
@@ -54,6 +56,9 @@ def fit(
         raise ValueError("translate: method 'rcsls' does not; centre both sides before")
     if not parity and learning_rate != 1.0:
         raise ValueError("learning_rate: expected parity=True with it; the search finds its own")
+    if not parity and (batch_size is not None or each is not None):
+        name = "each" if batch_size is None else "batch_size"
+        raise ValueError(f"{name}: expected parity=True with it")
     if parity and held_out:
         raise ValueError("held_out: expected None with parity=True, which goes all the way")
     if parity and tolerance is not None:
@@ -73,6 +78,7 @@ def fit(
         integer("seed", seed, 0),
         number("learning_rate", learning_rate, least=SLOWEST),
         bool(parity),
+        None if batch_size is None else integer("batch_size", batch_size, 1),
     )
     spaces = {"source_space": source_space, "target_space": target_space}
     spaces = {name: space for name, space in spaces.items() if space is not None}
@@ -87,7 +93,7 @@ def fit(
     if start is not None:
         start = _given(arguments, start)
     if len(arguments.shapes["source"]) == 2:
-        return _fit(problem, spaces, start, most, how)
+        return _fit(problem, spaces, start, most, how, each)
     b = arguments.shapes["source"][0]
     maps = []
     for i in range(b):
@@ -95,11 +101,18 @@ def fit(
             name: space[i, ...] if len(space.shape) == 3 else space
             for name, space in spaces.items()
         }
-        maps.append(_fit(problem.one(i, b), own, start, most, how))
+        maps.append(_fit(problem.one(i, b), own, start, most, how, each))
     return stacked(maps)
 
 
-def _fit(problem: Problem, given: dict[str, Any], start: Any, most: int, how: Options) -> LinearMap:
+def _fit(
+    problem: Problem,
+    given: dict[str, Any],
+    start: Any,
+    most: int,
+    how: Options,
+    each: Each | None,
+) -> LinearMap:
     sides = {"source": problem.source, "target": problem.target}
     arguments = _arrays.Arguments(
         **sides,
@@ -124,7 +137,7 @@ def _fit(problem: Problem, given: dict[str, Any], start: Any, most: int, how: Op
         told(0)
         spaces = Spaces(arguments, ready, k, run)
         descent = _Descent(spaces, problem.weights, start, how)
-        path, judged = descent.published(told) if how.parity else descent.chosen(told)
+        path, judged = descent.published(told, each) if how.parity else descent.chosen(told)
         told(2 * steps)
     if path.stopped == "iterations" and how.iterations > 0 and not how.parity:
         warnings.warn(
@@ -166,9 +179,17 @@ class _Descent:
             weights = spaces.xp.ones(n, dtype=spaces.xp.float64, **spaces.double.device)
         self.weights = weights
 
-    def published(self, told: Told) -> tuple[Path, list[float]]:
+    def published(self, told: Told, each: Each | None) -> tuple[Path, list[float]]:
         """Go as the published program does."""
-        return as_published(self._objective(None), self._begin(None), self.how, told), []
+        begin = self._begin(None)
+        if self.how.batch_size is None:
+            everything = self._objective(None)
+            return as_published(lambda: everything, begin, self.how, told, each), []
+        pairs = int(self.weights.shape[0])
+        size = min(self.how.batch_size, pairs)
+        draws = np.random.default_rng(self.how.seed)
+        drawn = lambda: self._objective(draws.choice(pairs, size, replace=False))  # noqa: E731
+        return as_published(drawn, begin, self.how, told, each), []
 
     def chosen(self, told: Told) -> tuple[Path, list[float]]:
         """Go as far as does pairs good that were held out; and what these said on the way."""

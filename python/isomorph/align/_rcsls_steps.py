@@ -25,6 +25,8 @@ SLOWEST = 1e-4
 
 #: Told, before each step, how many were taken.
 Told = Callable[[int], object]
+#: Called after each step with its number, from 0, the objective before it and the map after it.
+Each = Callable[[int, float, Any], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Options:
     seed: int
     learning_rate: float
     parity: bool
+    batch_size: int | None = None
 
 
 @dataclass(slots=True)
@@ -130,14 +133,21 @@ def searched(
     return path
 
 
-def as_published(objective: Objective, matrix: Any, how: Options, told: Told) -> Path:
+def as_published(
+    objectives: Callable[[], Objective],
+    matrix: Any,
+    how: Options,
+    told: Told,
+    each: Each | None = None,
+) -> Path:
     """Take the steps of the program that the authors published, its slips included.
+
+    Each step asks for its objective: with batches, another one, and the learning rate stays.
 
     It computes the objective before each step, and takes one step more than it has iterations.
     Where the objective is above the lowest so far it halves the learning rate and means to go back,
     but what it goes back to has been stepped meanwhile: so it only leaves out the clipping.
     """
-    spaces = objective.spaces
     path = Path(matrix)
     lowest, rate = math.inf, how.learning_rate
     for taken in range(how.iterations + 1):
@@ -145,15 +155,19 @@ def as_published(objective: Objective, matrix: Any, how: Options, told: Told) ->
             path.stopped = "learning rate"
             break
         told(taken)
+        objective = objectives()
+        spaces = objective.spaces
         value, chosen = objective.value(matrix)
         slope = objective.gradient(chosen) * spaces.unit
         matrix = (1 - rate * how.reg) * matrix - rate * slope
         path.objectives.append(value * spaces.unit)
-        if path.objectives[-1] > lowest:
+        if path.objectives[-1] > lowest and how.batch_size is None:
             rate /= 2
         else:
             lowest = path.objectives[-1]
             matrix = _clipped(spaces, matrix) if how.spectral else matrix
+        if each is not None:
+            each(taken, path.objectives[-1], matrix)
     path.matrix, path.step, path.steps = matrix, rate, len(path.objectives)
     return path
 

@@ -24,6 +24,7 @@ from isomorph.cli import (
     convert,
     demo,
     evaluate,
+    fasttext,
     info,
     learn,
     run,
@@ -32,6 +33,7 @@ from isomorph.cli import (
     transport,
     trim,
     untrim,
+    vecmap,
 )
 from isomorph.cli._spelling import as_options
 from isomorph.cli._terminal import Terminal, prepare_streams
@@ -74,6 +76,8 @@ _COMMANDS = (
     run,
     info,
     bench,
+    vecmap,
+    fasttext,
 )
 
 _DESCRIPTION = """\

@@ -142,21 +142,24 @@ class Journal:
             if self._stream is not None:
                 self._stream.close()
 
-    def after(self, state: Stage) -> None:
-        """Tell of the iteration that is done, and write the state if it is time."""
+    def after(self, state: Stage, fitted_on: Any = None) -> None:
+        """Tell of the iteration that is done, and write the state if it is time.
+
+        A callable hears, too, what pairs the map of the iteration was `fitted_on`.
+        """
         now = time.perf_counter()
         seconds, self._since = round(now - self._since, 4), now
         state.seconds.append(seconds)
-        self._tell({**asdict(state.history[-1]), "seconds": seconds})
+        self._tell({**asdict(state.history[-1]), "seconds": seconds}, fitted_on)
         if state.number % self._every == 0:
             self._write(state)
 
-    def _tell(self, entry: dict[str, Any]) -> None:
+    def _tell(self, entry: dict[str, Any], fitted_on: Any = None) -> None:
         if self._stream is not None:
             self._stream.write(json.dumps(entry) + "\n")
             self._stream.flush()
         elif callable(self._log):
-            self._log(entry)
+            self._log(entry if fitted_on is None else {**entry, "fitted_on": fitted_on})
 
     def _write(self, state: Stage) -> None:
         if self._checkpoint is None or (self._written == state.number and state.ended == RUNNING):

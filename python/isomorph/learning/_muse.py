@@ -173,8 +173,8 @@ def refine(
         tell = check.reporter(report, judge=bool(judge))
         while state.number <= rounds:
             tell(state.number, rounds + 1)
-            _step(spaces, state, options)
-            journal.after(state)
+            used = _step(spaces, state, options)
+            journal.after(state, used)
         state.ended = _checkpoint.CONVERGED
         assert state.best_pairs is not None
         best = spaces.fit(state.best_pairs)
@@ -205,7 +205,7 @@ def refine(
     )
 
 
-def _step(spaces: Spaces, state: State, options: dict[str, Any]) -> None:
+def _step(spaces: Spaces, state: State, options: dict[str, Any]) -> tuple[Any, Any]:
     """Induce pairs with the map of the pairs that there are, but for the seed, and judge theirs."""
     used = state.pairs
     if state.number:
@@ -223,6 +223,7 @@ def _step(spaces: Spaces, state: State, options: dict[str, Any]) -> None:
     best = {"best": value, "best_pairs": used} if better else {}
     entry = Iteration(state.number + 1, value, len(used[0]), 1.0, better)
     state.advance(entry, pairs=used, ended=_checkpoint.RUNNING, **best)
+    return used
 
 
 def _mean_cosine(spaces: Spaces, mapped: Any, options: dict[str, Any]) -> float:

@@ -131,7 +131,8 @@ def self_learn(
         was never interrupted. A finished checkpoint costs the last fit only.
     log : path or callable, optional
         Told each iteration as it ends: a file gets a line of JSON (``number``, ``objective``,
-        ``pairs``, ``keep``, ``improved``, ``seconds``); a callable gets a dict.
+        ``pairs``, ``keep``, ``improved``, ``seconds``); a callable gets a dict, in which
+        ``fitted_on`` has the pairs that the map of the iteration was fitted on, too.
     check_finite : bool, default True
         Refuse NaN and infinities.
     threads : int, optional
@@ -335,8 +336,9 @@ def _iterate(
                 break
             keep, improved = min(1.0, rule["keep_multiplier"] * keep), number
         tell(state.number, _expected(number, improved, keep, rule))
+        used = state.pairs
         induced, largest = induce_with_largest(
-            spaces.mapped(spaces.turn(state.pairs)),
+            spaces.mapped(spaces.turn(used)),
             spaces.first_z,
             keep=keep,
             seed=seed,
@@ -355,7 +357,7 @@ def _iterate(
             improved=number if better else improved,
             best=value if better else state.best,
         )
-        journal.after(state)
+        journal.after(state, used)
 
 
 def _expected(number: int, improved: int, keep: float, rule: dict[str, Any]) -> int:
