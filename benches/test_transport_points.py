@@ -24,16 +24,16 @@ D = 300
 #: So small that no pass of those measured is the last.
 REG = 0.005
 _MEMORY = """
-import resource, sys, warnings
+import sys, warnings
 import numpy as np, isomorph as iso
 warnings.simplefilter("ignore")
 rng = np.random.default_rng(0)
 x, y = (rng.standard_normal((int(sys.argv[1]), 300), dtype="float32") for _ in range(2))
 iso.sinkhorn_points(x[:50], y[:50], 1.0, threads=1)
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-before = peak()
+from isomorph.pipeline import peak_memory
+before = peak_memory()
 iso.sinkhorn_points(x, y, 0.05, max_iter=2, acceleration="none", epsilon_scaling=False, threads=1)
-print((peak() - before) / 1024)
+print((peak_memory() - before) / 1e6)
 """
 
 

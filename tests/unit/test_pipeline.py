@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -140,3 +143,12 @@ def test_any_method_that_there_is(sample: data.Sample, method: str) -> None:
 def test_an_unknown_method_is_refused_before_anything_is_read() -> None:
     with pytest.raises(ValueError, match="method: expected one of procrustes"):
         pipeline.align_vocabularies("no.vec", "no.vec", "no.txt", method="magic")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_peak_memory_is_the_process_own() -> None:
+    """Not that of the process that started it."""
+    held = np.ones(50_000_000)
+    command = [sys.executable, "-c", "from isomorph import pipeline; print(pipeline.peak_memory())"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert int(told) < held.nbytes < pipeline.peak_memory()
