@@ -68,6 +68,17 @@ def _of(module: str, drop_ins: str, *names: str) -> tuple[Covered, ...]:
 COVERED = (
     *_of("scipy.linalg", "scipy", "orthogonal_procrustes"),
     *_of("scipy.spatial", "scipy", "procrustes"),
+    *_of(
+        "ot.bregman",
+        "pot.bregman",
+        "sinkhorn",
+        "sinkhorn2",
+        "sinkhorn_knopp",
+        "sinkhorn_log",
+        "sinkhorn_stabilized",
+    ),
+    *_of("ot.solvers", "pot.solvers", "solve"),
+    *_of("ot.batch", "pot.batch", "solve_batch"),
     *_of("faiss", "faiss", "knn"),
     Covered("faiss", "IndexFlat.search", "isomorph.compat.faiss:search"),
     Covered("faiss", "IndexFlatIP.search", "isomorph.compat.faiss:search"),
