@@ -74,19 +74,19 @@ def test_the_grid(method, reg):
     for seed, ((n, m), most, threshold, log, verbose, warm) in enumerate(options):
         a, b, cost = problem(n, m, seed)
         rng = np.random.default_rng(seed)
+        start = (rng.normal(size=n), rng.normal(size=m)) if warm else None
         keywords = {
             "method": method, "numItermax": most, "stopThr": threshold, "log": log,
-            "verbose": verbose, "warmstart": (rng.normal(size=n), rng.normal(size=m)) if warm else None,
+            "verbose": verbose, "warmstart": start,
         }  # fmt: skip
+        quietly = keywords | {"log": False, "verbose": False, "warn": False}
         for name in ("sinkhorn", "sinkhorn2"):
             try:
                 found = observed(getattr(pot, name).serve, a, b, cost, reg, **keywords)
             except NotCoveredError:
                 continue
             expected = observed(getattr(ot, name), a, b, cost, reg, **keywords)
-            plan = ot.sinkhorn(
-                a, b, cost, reg, **(keywords | {"log": False, "verbose": False, "warn": False})
-            )
+            plan = ot.sinkhorn(a, b, cost, reg, **quietly)
             if wrong_by_absorption(method, plan):
                 continue
             served += 1
