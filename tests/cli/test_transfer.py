@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("tokenizers")
 
+from isomorph import vocab
 from support import small_models as small
 from support.small_transfers import SPECIAL, finite_weights, retrained
 
@@ -31,6 +32,18 @@ def test_auto_prints_its_scores_and_where_rows_are_from(run, tmp_path, model):
     assert "config.json: vocab_size: " in done.out
     assert f"wrote {out}" in done.err
     assert (out / "isomorph" / "mixing.safetensors").is_file()
+
+
+def test_a_mixing_is_taken_from_a_file(run, tmp_path, model):
+    old, new = (vocab.Tokenizer.load(path) for path in (model, tmp_path / "new"))
+    vocab.subword_mean(old, new).save(tmp_path / "made.safetensors")
+    options = ("--tokenizer", tmp_path / "new", "--mixing", tmp_path / "made.safetensors")
+    done = run("transfer", model, *options, "-o", tmp_path / "out", "--json")
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["method"] == "subword mean"
+    done = run("transfer", model, *options, "-o", tmp_path / "twice", "--method", "mean")
+    assert done.status != 0
+    assert "method, mixing: expected one of them" in done.err
 
 
 def test_json_has_everything(run, tmp_path, model):

@@ -67,6 +67,48 @@ def test_rows_are_those_of_the_mixing(tmp_path, bert, method):
         assert found[copied].tobytes() == rows[sources].tobytes()
 
 
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_mixing_made_elsewhere_decides_its_rows(tmp_path, bert, as_file):
+    """What it has nothing for is copied where it is shared, and the mean otherwise."""
+    model, new, family = bert
+    old, now = vocab.Tokenizer.load(model), vocab.Tokenizer.load(new)
+    shared = vocab.overlap(old, now)
+    first, copied = np.flatnonzero(shared.counts)[[0, -1]]
+    counts = {((3,), (int(first),)): 30.0, ((4,), (int(first),)): 10.0}
+    given = vocab.transtokenization(counts, old, now, same_tokens=False, smooth=False)
+    assert given.counts.sum() == 2
+    path = tmp_path / "made.safetensors"
+    given.save(path)
+    moved = vocab.transfer(model, new, tmp_path / "out", mixing=path if as_file else given)
+    assert moved.mixing == given.fill(shared)
+    assert moved.method == given.method == "trans-tokenization"
+    name = next(name for name in family.tables if "word_embeddings" in name)
+    table = values(small.read_weights(model)[name])[: old.size].astype(np.float64)
+    made = values(small.read_weights(tmp_path / "out")[name]).astype(np.float64)
+    np.testing.assert_allclose(made[first], 0.75 * table[3] + 0.25 * table[4], rtol=1e-6)
+    source = shared.row(int(copied))[0][0]
+    np.testing.assert_array_equal(made[copied], table[source])
+    rest = np.flatnonzero(moved.mixing.counts == 0)
+    np.testing.assert_allclose(made[rest], np.tile(table.mean(0), (len(rest), 1)), rtol=1e-5)
+
+
+def test_a_mixing_of_other_tokens_is_refused(tmp_path, bert):
+    model, new, _ = bert
+    old, now = vocab.Tokenizer.load(model), vocab.Tokenizer.load(new)
+    mixing = vocab.overlap(old, now)
+    with pytest.raises(ValueError, match="method, mixing: expected one of them"):
+        vocab.transfer(model, new, tmp_path / "out", method="mean", mixing=mixing)
+    with pytest.raises(ShapeError, match=f"mixing: expected {now.size} target tokens by"):
+        vocab.transfer(model, new, tmp_path / "out", mixing=mixing.take(range(5)))
+    order = np.arange(now.size)
+    order[[7, 8]] = 8, 7
+    with pytest.raises(ValueError, match="mixing: its target token 7 is"):
+        vocab.transfer(model, new, tmp_path / "out", mixing=mixing.take(order))
+    with pytest.raises(TypeError, match="mixing: expected a TokenMixing or its file, got int"):
+        vocab.transfer(model, new, tmp_path / "out", mixing=3)
+    assert not (tmp_path / "out").exists()
+
+
 def test_ids_in_configurations_follow_the_tokens(tmp_path, bert):
     model, new, _ = bert
     moved = vocab.transfer(model, new, tmp_path / "out", method="mean", multiple_of=64)

@@ -25,7 +25,7 @@ EPILOG = """\
 methods: mean, gaussian, subword_mean; with --vectors also focus, omp, clp; with --source-vectors
 too, wechsel. Settings follow the name: --method 'omp k=16', 'wechsel k=5 temperature=0.05'.
 Vectors are those of tokens or of words, in any format that isomorph reads; tokenizers need
-pip install 'isomorph[vocab]'.
+pip install 'isomorph[vocab]'. Other methods are made in Python, and their file is taken: --mixing.
 
 examples:
   isomorph transfer model --tokenizer new -o moved
@@ -66,6 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--vectors", metavar="FILE", help="vectors of the new tokens, or of words")
     group.add_argument(
         "--source-vectors", metavar="FILE", help="vectors of the old tokens, or of words"
+    )
+    group.add_argument(
+        "--mixing",
+        metavar="FILE",
+        help="instead of --method: a mixing that TokenMixing.save wrote, of any method of "
+        "isomorph.vocab (transtokenization, ofa, ...)",
     )
     group.add_argument(
         "--match-norm",
@@ -117,6 +123,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             aliases=dict(options.alias or ()),
             vectors=near,
             source_vectors=source_near,
+            mixing=options.mixing,
             match_norm=options.match_norm,
             multiple_of=options.multiple_of,
             tables=roles,

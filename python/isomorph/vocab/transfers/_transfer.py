@@ -14,7 +14,7 @@ import numpy as np
 from isomorph import _checks, _text
 from isomorph._folders import appearing_folder, require_free
 from isomorph._progress import Progress
-from isomorph.errors import FormatError
+from isomorph.errors import FormatError, ShapeError
 from isomorph.vocab._changes import Change
 from isomorph.vocab.checkpoints import _card, _checkpoint, _folder
 from isomorph.vocab.checkpoints._checkpoint import Checkpoint
@@ -117,6 +117,7 @@ def transfer(
     aliases: Mapping[str, str] | None = None,
     vectors: Any = None,
     source_vectors: Any = None,
+    mixing: TokenMixing | str | os.PathLike[str] | None = None,
     match_norm: str | None = None,
     multiple_of: int = 1,
     tables: Mapping[str, str | None] | None = None,
@@ -156,6 +157,11 @@ def transfer(
     vectors, source_vectors : array, Embeddings or path, optional
         Vectors of the new and of the old tokens: an array with a row a token, or
         :class:`isomorph.io.Embeddings` (or the file of them) of tokens or of words.
+    mixing : TokenMixing or path, optional
+        Instead of `method`: a mixing of the new tokens by the old ones that any method made, as
+        :func:`~isomorph.vocab.transtokenization` or :func:`~isomorph.vocab.ofa`, or the file of
+        one. All its rows are taken, those of shared tokens, too; tokens that it has nothing for are
+        copied where they are shared, and the mean of all rows otherwise.
     match_norm : {"all", "kind"}, optional
         Scale the rows that are no copies, of embeddings and of heads, to the mean norm of the old
         rows: of all, or of those of the token's kind (see :func:`leave_out`; a kind with fewer than
@@ -192,9 +198,10 @@ def transfer(
         A model, tokenizer or file of vectors that is damaged, or of a kind that is not moved; a
         model that counts positions from the id of padding, when that id is another.
     ShapeError
-        Vectors that are not one a token; a tokenizer that shares nothing with the old one.
+        Vectors that are not one a token; a mixing of another number of tokens.
     ValueError
-        An unknown method, or one without its vectors; `out` inside `model`.
+        An unknown method, one without its vectors, or one beside `mixing`; a mixing of other
+        tokens; `out` inside `model`.
     FileExistsError
         `out` has something in it; with `overwrite`, a file that no transfer wrote.
 
@@ -211,6 +218,11 @@ def transfer(
     """
     multiple_of = _checks.integer("multiple_of", multiple_of, 1)
     recipe = None if method == "auto" else _recipes.Recipe.parse(method, "auto")
+    if mixing is not None and recipe is not None:
+        raise ValueError(f"method, mixing: expected one of them, got {method!r} and a mixing")
+    given = TokenMixing.load(mixing) if isinstance(mixing, str | os.PathLike) else mixing
+    if given is not None and not isinstance(given, TokenMixing):
+        raise TypeError(f"mixing: expected a TokenMixing or its file, got {type(given).__name__}")
     if match_norm is not None:
         _checks.one_of("match_norm", match_norm, _norms.CHOICES)
     replaceable = is_transfer_alone if overwrite else None
@@ -246,7 +258,10 @@ def transfer(
         threads=threads,
     )
     scores = None
-    if recipe is None:
+    if given is not None:
+        _require_same_tokens(given, old, new)
+        recipe = _recipes.Recipe("mean")  # of what nothing is known of
+    elif recipe is None:
         scores = leave_out(
             np.asarray(table_rows(checkpoint, main, old.size)),
             old,
@@ -259,11 +274,11 @@ def transfer(
             progress=progress,
         )
         recipe = _recipes.Recipe.parse(scores.best)
-    mixing = recipe.mixing(materials, base)
+    made = recipe.mixing(materials, base) if given is None else given.fill(base)
     norms = None
     if match_norm is not None:
-        norms = _norms.MatchedNorms.by(match_norm, materials.source, materials.target, mixing)
-    tensors = made_tensors(checkpoint, mixing, recipe, rows, threads, norms)
+        norms = _norms.MatchedNorms.by(match_norm, materials.source, materials.target, made)
+    tensors = made_tensors(checkpoint, made, recipe, rows, threads, norms)
     skip = {checkpoint.folder.relative(name) for name in _tokens.FILES}
     written = {checkpoint.folder.relative(name) for name in (*moved.files, CONFIG)}
     stale = sorted(name for name in skip - written if name in checkpoint.folder.others)
@@ -287,12 +302,12 @@ def transfer(
         )
         moved.write(draft / checkpoint.folder.module, old_config)
         (draft / _folder.OWN).mkdir()
-        mixing.save(draft / MIXING)
+        made.save(draft / MIXING)
         found = Transferred(
             Path(out),
-            recipe.label,
-            mixing,
-            _origins(mixing, new, recipe),
+            recipe.label if given is None else given.method or "mixing",
+            made,
+            _origins(made, new, recipe),
             scores,
             changes,
             tuple(notes),
@@ -318,6 +333,24 @@ def _given(name: str, vectors: Any, tokenizer: Tokenizer) -> Any:
     if hasattr(vectors, "words"):
         return _vectors.of_tokens(vectors, tokenizer, name)
     return _recipes.require_vectors(name, vectors, tokenizer.size)
+
+
+def _require_same_tokens(mixing: TokenMixing, old: Tokenizer, new: Tokenizer) -> None:
+    """Require a mixing of these tokens, as far as it says of which it is."""
+    if mixing.shape != (new.size, old.size):
+        raise ShapeError(
+            f"mixing: expected {new.size} target tokens by {old.size} source tokens, as the "
+            f"tokenizers have, got {mixing.shape[0]} by {mixing.shape[1]}"
+        )
+    for name, told, tokens in (
+        ("target", mixing.target_tokens, new.tokens),
+        ("source", mixing.source_tokens, old.tokens),
+    ):
+        for row, (one, other) in enumerate(zip(told or (), tokens, strict=False)):
+            if one != other:
+                raise ValueError(
+                    f"mixing: its {name} token {row} is {one!r}, that of the tokenizer {other!r}"
+                )
 
 
 def _require_padding(checkpoint: Checkpoint, edited: Mapping[str, Edited]) -> None:
