@@ -269,14 +269,21 @@ def check_finite(name: str, words: Sequence[str], values: NDArray[Any], threads:
         )
 
 
-def read_pairs(name: str, errors: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line number, left and right word of each line of a dictionary."""
+def read_pairs(
+    name: str, errors: str, *, skip_short: bool = False
+) -> Iterator[tuple[int, str, str]]:
+    """Yield line number, left and right word of each line of a dictionary.
+
+    With `skip_short` lines of one word are passed over.
+    """
     for number, line in enumerate(_core.read_words(name, errors), start=1):
         text = line.strip(" \t")
         if not text:
             continue
         separator = "\t" if "\t" in text else " "
         fields = [field for part in text.split(separator) if (field := part.strip(" "))]
+        if len(fields) < 2 and skip_short:
+            continue
         if len(fields) != 2:
             kind = "tabs" if separator == "\t" else "spaces"
             advice = "; put a tab between entries of several words" if separator == " " else ""

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from isomorph import _checks, _core, _files, _matrices, runtime
+from isomorph import _checks, _core, _files, _matrices, _torch_files, runtime
 from isomorph._embeddings import Embeddings
 from isomorph._files import Format, PathLike
 from isomorph._progress import Progress, reporting
@@ -318,13 +318,15 @@ def load_matrix(path: PathLike) -> Any:
     Parameters
     ----------
     path : path
-        By its suffix ``.npy``, else text.
+        By its suffix ``.npy``, ``.pth`` or ``.pt`` (PyTorch's: a tensor, or an array of NumPy, as
+        in MUSE's ``best_mapping.pth``; read as data, nothing in it is run), else text.
 
     Returns
     -------
     ndarray of shape (n, d)
         float64; of an ``.npy`` file in its type, float16 widened. Which way it is to be multiplied
-        the file does not say: fastText's is R of :math:`R x`, Babylon's M of :math:`x M`.
+        the file does not say: fastText's and MUSE's are W of :math:`W x`, Babylon's M of
+        :math:`x M`.
 
     Raises
     ------
@@ -347,10 +349,14 @@ def load_matrix(path: PathLike) -> Any:
     [[0.0, 1.0], [-1.0, 0.0]]
     """
     name = os.fspath(path)
-    if not name.endswith(".npy"):
+    if name.endswith((".pth", ".pt")):
+        matrix = _torch_files.as_array(name, _torch_files.load(name))
+    elif name.endswith(".npy"):
+        matrix = _core.read_npy(name, limit=None, progress=None)
+    else:
         return _matrices.read_text(name)[0]
-    _core.npy_header(name)
-    matrix = _core.read_npy(name, limit=None, progress=None)
+    if matrix.dtype.kind != "f":
+        matrix = matrix.astype(np.float64)
     if not np.isfinite(matrix).all():
         raise FormatError(f"{name}: expected finite numbers")
     return matrix

@@ -93,7 +93,7 @@ def test_vecmap(command, language, options):
     options = options.replace("TRAIN", f"{language}.train").replace("SEED", f"{language}.seed")
     if learns:
         options += " --vocabulary_cutoff 4000 --no_verdict"
-    assert command(f"vecmap map {options} en.vec {language}.vec x.vec z.vec") == ""
+    assert command(f"vecmap map en.vec {language}.vec x.vec z.vec {options}") == ""
     key = next(key for key in VECMAP if key[0] == language and key[1].split()[0] in options)
     for retrieval, printed in zip(RETRIEVALS, VECMAP[key], strict=True):
         out = command(f"vecmap evaluate x.vec z.vec -d {language}.test --retrieval {retrieval}")

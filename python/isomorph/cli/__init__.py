@@ -27,6 +27,7 @@ from isomorph.cli import (
     fasttext,
     info,
     learn,
+    muse,
     run,
     transfer,
     translate,
@@ -77,6 +78,7 @@ _COMMANDS = (
     info,
     bench,
     vecmap,
+    muse,
     fasttext,
 )
 

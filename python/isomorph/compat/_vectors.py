@@ -74,14 +74,30 @@ class Lexicon:
         Pairs of the file.
     sources : int
         Distinct source words of the file.
+    not_lower : str or None
+        The first word that is not in lower case, where `lowercase` makes them so.
     """
 
-    def __init__(self, path: str, source: dict[str, int], target: dict[str, int]) -> None:
+    def __init__(
+        self,
+        path: str,
+        source: dict[str, int],
+        target: dict[str, int],
+        *,
+        lowercase: bool = False,
+        skip_short: bool = False,
+    ) -> None:
+        self.not_lower: str | None = None
         found: list[tuple[int, int]] = []
         self.missing: list[tuple[str, str]] = []
         self.total = 0
         words = set()
-        for _, left, right in _files.read_pairs(path, "replace"):
+        for _, left, right in _files.read_pairs(path, "replace", skip_short=skip_short):
+            if lowercase:
+                for word in (left, right):
+                    if self.not_lower is None and word != word.lower():
+                        self.not_lower = word
+                left, right = left.lower(), right.lower()
             self.total += 1
             words.add(left)
             rows = source.get(left), target.get(right)

@@ -45,6 +45,7 @@ def refine(
     threshold: float | None = None,
     min_size: int = 0,
     max_size: int | None = None,
+    unique: bool = False,
     judge: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -77,9 +78,10 @@ def refine(
         more.
     vocabulary : int or None, default None
         Rows of each side that are searched; None for all.
-    direction, method, neighborhood, max_rank, threshold, min_size, max_size
+    direction, method, neighborhood, max_rank, threshold, min_size, max_size, unique
         As :func:`isomorph.induce_dictionary`: MUSE's ``dico_`` options, with its defaults for a
-        given dictionary. ``direction="union"`` counts twice what both directions found.
+        given dictionary. ``direction="union"`` counts twice what both directions found, unless
+        `unique`, as MUSE's ``S2T|T2S``.
     judge, checkpoint, resume, log, check_finite, threads, progress
         As for :func:`isomorph.self_learn`; the checkpoint is written after every iteration.
 
@@ -135,6 +137,7 @@ def refine(
         "threshold": None if threshold is None else _checks.number("threshold", threshold),
         "min_size": check.whole("min_size", min_size, 0),
         "max_size": check.whole_or_none("max_size", max_size, 1),
+        "unique": bool(unique),
     }
     rounds = check.whole("iterations", iterations, 0)
     first = check.whole_or_none("vocabulary", vocabulary, 1)
