@@ -156,6 +156,7 @@ def map_embeddings(
             seed_pairs=settings.start,
             chain=chain,
             vocabulary=limit,
+            init="spectra",
             initial_vocabulary=settings.unsupervised_vocab or min(len(source), len(target)),
             direction=settings.direction,
             method="csls" if settings.csls else "nn",
