@@ -22,12 +22,14 @@ from isomorph._backends.sides import AtMost, Exact, Within
 ANNEALED_FROM, ANNEALED_BY = 0.2, 2.0
 #: It is done below this part where all steps are Newton's, and below the other where extrapolation
 #: is tried before.
-ANNEALED_BELOW, ANNEALED_BELOW_TRIED = 0.1, 0.015
+ANNEALED_BELOW, ANNEALED_BELOW_TRIED = 0.1, 0.008
 #: The error, as a part of the mass, down to which the problems of larger reg are solved.
 ANNEALED_TO = 0.03
 #: Newton's method takes over from extrapolation where, going by so many passes, it would take
 #: more than that many others.
 TRIED, PATIENCE = 3, 30
+#: Where a pass has no more entries than that, its steps cost little: fewer passes are worth more.
+SMALL, PATIENCE_SMALL = 1 << 17, 10
 #: How many passes may go without that the dual is seen to rise.
 HELD_OUT = 20
 #: How many rows and columns tell the costs' spread.
@@ -260,6 +262,8 @@ def solve(stage: Stage, g: Any, how: str) -> None:
 def extrapolated(stage: Stage, point: Point, mixing: Mixing | None, *, patient: bool) -> Point:
     """Repeat steps that are extrapolated, as long as that is quick unless `patient`."""
     errors = [point.error]
+    small = int(stage.rows.mass.shape[0]) * int(stage.columns.mass.shape[0]) <= SMALL
+    patience = PATIENCE_SMALL if small else PATIENCE
     before, plain = point, None
     while not stage.over(point):
         if plain is not None and not stage.helped(before, point):
@@ -274,19 +278,19 @@ def extrapolated(stage: Stage, point: Point, mixing: Mixing | None, *, patient: 
                 ahead, more = mixing.next(point.g, point.residual, point.error)
             point, plain = stage.at(ahead), plain if more else None
         errors.append(point.error)
-        if not patient and slow(errors, stage.tol):
+        if not patient and slow(errors, stage.tol, patience):
             return point
     return point
 
 
-def slow(errors: list[float], tol: float) -> bool:
+def slow(errors: list[float], tol: float, patience: int) -> bool:
     """Whether going on as before would take many passes more."""
     if len(errors) <= TRIED:
         return False
     now, before = errors[-1], errors[-1 - TRIED]
     if not 0 < now < before:
         return now > 0
-    return math.log(now / tol) * TRIED > PATIENCE * math.log(before / now)
+    return math.log(now / tol) * TRIED > patience * math.log(before / now)
 
 
 def newton(stage: Stage, point: Point) -> Point:

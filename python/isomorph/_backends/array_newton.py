@@ -22,6 +22,8 @@ KEPT, LEAST_KEPT = 1e-2, 1e-11
 DAMPING, DAMPED_MORE, LEAST_DAMPED = 1e-2, 4.0, 1e-2
 #: How small the residual of the linear system has to become, and in how many steps at most.
 SOLVED, LINEAR_STEPS = 0.1, 1000
+#: It need not be smaller than this part of the error at which to stop.
+ENOUGH = 0.2
 #: Steps are shortened by this until the dual rises by this part of what its slope says.
 SHORTENED, RISEN, SHORTEST = 0.25, 0.1, 1e-3
 #: What of the dual is rounding.
@@ -95,7 +97,9 @@ class Newton:
         diagonal = xp.where(held & (diagonal > 0), diagonal, 1.0)
         found, left = xp.zeros_like(gradient), gradient
         ahead = left / diagonal
-        product, enough = float(xp.sum(left * ahead)), min(SOLVED, error) * _l1(xp, gradient)
+        product = float(xp.sum(left * ahead))
+        needed = ENOUGH * stage.tol * float(xp.sum(self.columns.mass))
+        enough = max(min(SOLVED, error) * _l1(xp, gradient), needed)
         for _ in range(LINEAR_STEPS):
             image = damped * ahead - across @ (inverse * (plan @ ahead))
             bent = float(xp.sum(ahead * image))

@@ -131,7 +131,7 @@ def sinkhorn(
     epsilon_scaling : {"auto", True, False}, default "auto"
         Solve for larger values of `reg` first, roughly, each half of the one before. ``"auto"``:
         where there is no `initial`, and `reg` is below a tenth (``acceleration="newton"``) or
-        0.015 (``"auto"``) of the standard deviation of the costs, what is a row's or a
+        0.008 (``"auto"``) of the standard deviation of the costs, what is a row's or a
         column's own taken off.
     check_finite : bool, default True
         Look for NaN and -inf in `cost`.

@@ -25,6 +25,7 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod above;
 mod assignment;
 mod balance;
 mod dots;
@@ -50,6 +51,7 @@ mod tridiagonal;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub use above::{Above, SLACK};
 pub use assignment::Assignment;
 pub use balance::{BALANCE_PASSES, Balance, Group, Single};
 pub use dots::{DOTS, dots};

@@ -12,7 +12,7 @@ pub(super) const FROM: f64 = 0.2;
 /// It is done below this part where all steps are Newton's, and below the other where extrapolation is
 /// tried before.
 pub(super) const BELOW: f64 = 0.1;
-pub(super) const BELOW_TRIED: f64 = 0.015;
+pub(super) const BELOW_TRIED: f64 = 0.008;
 /// From one value of reg to the next.
 const BY: f64 = 2.0;
 /// How many rows and columns tell the costs' spread.

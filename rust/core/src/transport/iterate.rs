@@ -17,6 +17,9 @@ use crate::runtime::Control;
 /// than that many others.
 const TRIED: usize = 3;
 const PATIENCE: f64 = 30.0;
+/// Where a pass has no more entries than that, its steps cost little: fewer passes are worth more.
+const SMALL: usize = 1 << 17;
+const PATIENCE_SMALL: f64 = 10.0;
 
 /// Makes the next point of a fixed-point iteration from those before.
 pub(super) trait Mixing {
@@ -171,6 +174,9 @@ fn extrapolate(
     patient: bool,
 ) -> Result<()> {
     let (ahead, plain, errors) = (&mut work.ahead, &mut work.plain, &mut work.errors);
+    let (n, m) = stage.pass.shape();
+    let small = n.saturating_mul(m) <= SMALL;
+    let patience = if small { PATIENCE_SMALL } else { PATIENCE };
     errors.clear();
     errors.push(point.error);
     let (mut dual, mut extrapolated) = (point.dual, false);
@@ -196,7 +202,7 @@ fn extrapolate(
         stage.at(point)?;
         if !patient {
             errors.push(point.error);
-            if slow(errors, stage.tol) {
+            if slow(errors, stage.tol, patience) {
                 return Ok(());
             }
         }
@@ -205,7 +211,7 @@ fn extrapolate(
 }
 
 /// Whether going on as before would take many passes more.
-fn slow(errors: &[f64], tol: f64) -> bool {
+fn slow(errors: &[f64], tol: f64, patience: f64) -> bool {
     let count = errors.len();
     if count <= TRIED {
         return false;
@@ -214,5 +220,5 @@ fn slow(errors: &[f64], tol: f64) -> bool {
     if !(now > 0.0 && now < before) {
         return now > 0.0;
     }
-    (now / tol).ln() * TRIED as f64 > PATIENCE * (before / now).ln()
+    (now / tol).ln() * TRIED as f64 > patience * (before / now).ln()
 }

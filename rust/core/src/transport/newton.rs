@@ -26,6 +26,8 @@ const LEAST_DAMPED: f64 = 1e-2;
 /// How small the residual of the linear system has to become, and in how many steps at most.
 const SOLVED: f64 = 0.1;
 const LINEAR_STEPS: usize = 1000;
+/// It need not be smaller than this part of the error at which to stop.
+const ENOUGH: f64 = 0.2;
 /// Steps are shortened by this until the dual rises by this part of what its slope says.
 const SHORTENED: f64 = 0.25;
 const RISEN: f64 = 0.1;
@@ -143,7 +145,8 @@ impl Newton {
             self.ahead[j] = self.left[j] / self.diagonal[j];
         }
         self.direction.fill(0.0);
-        let enough = SOLVED.min(error) * l1(&self.left);
+        let needed = ENOUGH * stage.tol * columns.iter().sum::<f64>();
+        let enough = (SOLVED.min(error) * l1(&self.left)).max(needed);
         let mut product = dot(&self.left, &self.ahead);
         for step in 0..LINEAR_STEPS {
             if step % 32 == 31 {

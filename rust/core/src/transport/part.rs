@@ -68,8 +68,17 @@ impl Part {
                 control.check()?;
                 let rows = start..end.min(start + TOGETHER);
                 let held = block.values.len();
-                pass.costs(rows.clone(), &mut block.costs[..rows.len() * m]);
+                let mut made = false;
                 for i in rows.clone() {
+                    let (columns, values) = (&mut block.columns, &mut block.values);
+                    if pass.above(i, point.f[i], least * mass[i], columns, values) {
+                        block.ends.push(block.values.len());
+                        continue;
+                    }
+                    if !made {
+                        pass.costs(rows.clone(), &mut block.costs[..rows.len() * m]);
+                        made = true;
+                    }
                     block.take((i - start) * m, point.f[i], &point.g, least.ln() + mass[i].ln());
                 }
                 start = rows.end;
@@ -103,10 +112,7 @@ impl Part {
             for (row, columns, values) in Self::rows(block) {
                 let scale = scale[index * height + row];
                 if let Some(x) = x {
-                    let mut sum = 0.0;
-                    for (column, value) in columns.iter().zip(values) {
-                        sum += value * x[*column as usize];
-                    }
+                    let sum = dot(columns, values, x);
                     for (column, value) in columns.iter().zip(values) {
                         sums[*column as usize] += value * (scale * sum);
                     }
@@ -124,6 +130,21 @@ impl Part {
             }
         }
     }
+}
+
+/// The product of a sparse row with `x`: in four sums, for additions wait for one another.
+fn dot(columns: &[u32], values: &[f64], x: &[f64]) -> f64 {
+    let mut sums = [0.0; 4];
+    let ((columns, last), (values, rest)) = (columns.as_chunks::<4>(), values.as_chunks::<4>());
+    for (columns, values) in columns.iter().zip(values) {
+        for k in 0..4 {
+            sums[k] += values[k] * x[columns[k] as usize];
+        }
+    }
+    for (column, value) in last.iter().zip(rest) {
+        sums[0] += value * x[*column as usize];
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 impl Block {

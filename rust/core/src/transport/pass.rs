@@ -106,6 +106,20 @@ pub trait Pass: Sync {
     /// Called by several threads, for some rows at a time.
     fn costs(&self, rows: Range<usize>, out: &mut [f64]);
 
+    /// Append the entries of row `i` of the plan that are above `level`, where that is quicker than by
+    /// their costs: those of the potentials of the last run, of which `f` is the row's. Whether it was
+    /// done.
+    fn above(
+        &self,
+        _i: usize,
+        _f: f64,
+        _level: f64,
+        _columns: &mut Vec<u32>,
+        _values: &mut Vec<f64>,
+    ) -> bool {
+        false
+    }
+
     /// Work with another reg from here on.
     fn set_reg(&mut self, reg: f64);
 }

@@ -1,5 +1,6 @@
 //! x86-64 instruction sets.
 
+pub mod above;
 pub mod assignment;
 pub mod avx2;
 pub mod avx2_codes;

@@ -15,12 +15,12 @@ pub use scaling::Kernel;
 
 use std::ops::Range;
 
-use isomorph_kernels::{Late, Transport};
+use isomorph_kernels::{Above, Late, Transport};
 
 use crate::matrix::MatRef;
 
 /// The types of a cost.
-pub trait Cost: Transport + Late {}
+pub trait Cost: Transport + Late + Above {}
 
 impl Cost for f32 {}
 impl Cost for f64 {}

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use isomorph_kernels::{Exponential, GROUP, Isa, Transport};
+use isomorph_kernels::{Exponential, GROUP, Isa, SLACK, Transport};
 use rayon::prelude::*;
 
 use super::Cost;
@@ -20,6 +20,9 @@ use crate::Result;
 use crate::memory::{filled, in_large_pages};
 use crate::runtime::Control;
 use crate::transport::{Marginal, Pass, Problem, Rule};
+
+/// Entries of a row that are looked at together.
+const TOGETHER: usize = 512;
 
 /// The scaling form.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct Kernel<'a, T> {
     moved: Vec<f64>,
     v: Vec<T>,
     made: bool,
+    /// Whether K and v are those of the last run.
+    current: bool,
     anew: bool,
 }
 
@@ -52,6 +57,7 @@ impl<'a, T: Cost> Kernel<'a, T> {
             moved: filled(0.0, m)?,
             v: filled(T::default(), m)?,
             made: false,
+            current: false,
             anew,
         })
     }
@@ -75,7 +81,8 @@ impl<'a, T: Cost> Kernel<'a, T> {
         self.made = false;
         self.logs.keep(g, f, logs, &mut self.kernel, &mut self.shifts, control)?;
         self.g.copy_from_slice(g);
-        self.made = true;
+        self.v.fill(T::from_f64(1.0));
+        (self.made, self.current) = (true, true);
         Ok(())
     }
 
@@ -175,12 +182,14 @@ impl<T: Cost> Pass for Kernel<'_, T> {
     }
 
     fn run(&mut self, g: &[f64], f: &mut [f64], logs: &mut [f64], control: &Control) -> Result<()> {
+        self.current = false;
         if !self.made {
             return self.absorb(g, f, logs, control);
         }
         let moved = g.iter().zip(&self.g).map(|(g, before)| g - before);
         let far = moved.filter(|moved| moved.is_finite()).any(|moved| moved.abs() > Self::FAR);
         if !(self.anew && far) && self.multiply(g, f, logs, control)? {
+            self.current = true;
             return Ok(());
         }
         if self.anew {
@@ -194,8 +203,33 @@ impl<T: Cost> Pass for Kernel<'_, T> {
         self.logs.costs(rows, out);
     }
 
+    fn above(
+        &self,
+        i: usize,
+        f: f64,
+        level: f64,
+        columns: &mut Vec<u32>,
+        values: &mut Vec<f64>,
+    ) -> bool {
+        let m = self.v.len();
+        let weight = (f - self.shifts[i]).exp();
+        if !(self.current && weight.is_normal()) {
+            return false;
+        }
+        let row = &self.kernel[i * m..(i + 1) * m];
+        let (isa, level) = (self.logs.isa(), T::from_f64(level / weight));
+        let (mut places, mut kept) = ([0; TOGETHER + SLACK], [T::default(); TOGETHER + SLACK]);
+        for (number, (row, v)) in row.chunks(TOGETHER).zip(self.v.chunks(TOGETHER)).enumerate() {
+            let count = T::above(isa, row, v, level, &mut places, &mut kept);
+            let first = (number * TOGETHER) as u32;
+            columns.extend(places[..count].iter().map(|place| first + place));
+            values.extend(kept[..count].iter().map(|value| value.to_f64() * weight));
+        }
+        true
+    }
+
     fn set_reg(&mut self, reg: f64) {
         self.logs.set_reg(reg);
-        self.made = false;
+        (self.made, self.current) = (false, false);
     }
 }

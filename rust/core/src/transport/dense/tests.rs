@@ -121,6 +121,55 @@ fn every_form_is_the_naive_one() {
     }
 }
 
+fn entries_above_a_level_are_those_of_the_plan<T: Cost>() {
+    let (n, m, reg) = (9, 1100, 0.03);
+    let mut draws = Draws(5);
+    let cost: Vec<T> = draws.many(n * m).into_iter().map(T::from_f64).collect();
+    let (a, b, mut g) = (draws.many(n), draws.many(m), draws.many(m));
+    g[m - 1] = f64::NEG_INFINITY;
+    let problem = Problem {
+        cost: MatRef::new(&cost, n, m).unwrap(),
+        rows: Marginal { mass: &a, rule: Rule::Exact },
+        columns: Marginal { mass: &b, rule: Rule::Exact },
+        reg,
+    };
+    let (mut f, mut logs) = (vec![0.0; n], vec![0.0; m]);
+    let mut pass = Kernel::new(&problem, true).unwrap();
+    let (mut columns, mut values) = (Vec::new(), Vec::new());
+    assert!(!pass.above(0, 0.0, 0.0, &mut columns, &mut values), "there is no last run");
+    // K is made, used, and made anew.
+    for moved in [0.0, 0.5, 100.0] {
+        for g in &mut g {
+            *g += moved * draws.uniform();
+        }
+        pass.run(&g, &mut f, &mut logs, &Control::default()).unwrap();
+        for i in 0..n {
+            let entry = |j: usize| (f[i] + g[j] - cost[i * m + j].to_f64() / reg).exp();
+            // Between two entries, so that rounding decides nothing.
+            let mut sorted: Vec<f64> = (0..m).map(entry).collect();
+            sorted.sort_by(f64::total_cmp);
+            let level = 0.5 * (sorted[m - 300] + sorted[m - 301]);
+            columns.clear();
+            values.clear();
+            assert!(pass.above(i, f[i], level, &mut columns, &mut values));
+            let expected: Vec<u32> = (0..m as u32).filter(|j| entry(*j as usize) > level).collect();
+            assert_eq!(columns, expected);
+            for (j, value) in columns.iter().zip(&values) {
+                let bound = T::UNIT_ROUNDOFF * 100.0 + 1e-12;
+                assert!((value / entry(*j as usize) - 1.0).abs() < bound, "{i} {j}");
+            }
+        }
+    }
+    pass.set_reg(1.0);
+    assert!(!pass.above(0, 0.0, 0.0, &mut columns, &mut values), "there is no last run");
+}
+
+#[test]
+fn entries_above_a_level() {
+    entries_above_a_level_are_those_of_the_plan::<f32>();
+    entries_above_a_level_are_those_of_the_plan::<f64>();
+}
+
 #[test]
 fn bytes_do_not_depend_on_the_threads() {
     let (n, m) = (301, 77);
