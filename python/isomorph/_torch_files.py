@@ -44,7 +44,9 @@ def load(path: str) -> Any:
         not agree. Nothing large is allocated before sizes are compared with the file's.
     """
     try:
-        if zipfile.is_zipfile(path):
+        with Path(path).open("rb") as stream:
+            zipped = stream.read(4) == b"PK\x03\x04"
+        if zipped:
             return _Archive(path).load()
         data = Path(path).read_bytes()
         if not data.startswith(b"\x80"):
