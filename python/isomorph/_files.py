@@ -30,8 +30,6 @@ _FLOATS = ("float16", "float32", "float64")
 
 def format_of(name: str) -> Format:
     """Return the format that is read from a file of this name."""
-    if name.endswith(".npz"):
-        raise FormatError(f"{name}: expected text, .npy or .safetensors; open it with numpy.load")
     if name.endswith(".npy"):
         return "npy"
     return "safetensors" if name.endswith(".safetensors") else "text"

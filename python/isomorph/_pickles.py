@@ -305,6 +305,10 @@ _STEPS: dict[bytes, Callable[[Reader], None]] = {
     # Strings of Python 2 are bytes.
     b"U": _push(lambda r: r._take(r._integer("<B")).decode("latin1")),
     b"T": _push(lambda r: r._take(r._integer("<I")).decode("latin1")),
+    # Sets are lists here: what is in them is not hashed.
+    b"\x8f": _push(lambda _r: []),
+    b"\x90": lambda r: r._append(r._pop_mark()),
+    b"\x91": lambda r: r.stack.append(r._pop_mark()),
     b"]": _push(lambda _r: []),
     b"}": _push(lambda _r: {}),
     b")": _push(lambda _r: ()),

@@ -76,12 +76,13 @@ def as_words(path: str, value: Any) -> tuple[list[str], NDArray[Any]]:
     listed: list[Any] = (
         words if isinstance(words, list) else [words.get(row) for row in range(len(words))]
     )
-    if vectors.ndim != 2 or len(listed) != len(vectors) or not all(type(w) is str for w in listed):
+    named = len(listed) == len(vectors) and all(type(word) is str for word in listed)
+    if vectors.ndim != 2 or vectors.dtype.kind != "f" or not named:
         raise FormatError(
             f"{path}: expected a word for each row of 'vectors', of shape {vectors.shape}, got "
             f"{len(listed):,}"
         )
-    return listed, vectors
+    return listed, vectors.astype(np.float32) if vectors.itemsize == 2 else vectors
 
 
 def _named(value: Any) -> str:

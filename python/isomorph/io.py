@@ -1,13 +1,24 @@
 """Files of word vectors and of word pairs.
 
-Three formats, told apart by their suffix:
+Three formats are read and written, told apart by their suffix:
 
-* **text** (``.vec``, ``.txt``, ``.vec.gz`` and whatever is not one of the next two): word2vec's and
+* **text** (``.vec``, ``.txt``, ``.vec.gz`` and whatever is not one of the next): word2vec's and
   fastText's text, with or without a header line of two integers.
 * **npy** (``.npy``): a matrix, with its words in a text file beside it, one a line. The words of
   ``en.npy`` and of ``en.float16.npy`` are in ``en.words.txt``.
 * **safetensors** (``.safetensors``): a tensor ``vectors`` and a tensor ``words`` (UTF-8 bytes, each
   word followed by a line feed), and the metadata ``format`` and ``format_version``.
+
+Files of other programs are read:
+
+* ``.bin``: a model of fastText (each word's vector is the mean of its row and its n-grams', as
+  fastText gives it; not quantised), or word2vec's binary format;
+* ``.pth``, ``.pt``: what MUSE exports, ``{"dico": ..., "vectors": ...}``, by any PyTorch;
+* ``.npz``: the arrays ``words`` and ``vectors``;
+* ``.kv``, ``.wordvectors``, ``.keyedvectors``: ``KeyedVectors.save`` of gensim, with the ``.npy``
+  file beside it, if there is one;
+* ``.faiss``, ``.index``: a flat index of faiss, with its words in a list beside it
+  (``en.faiss.words.txt``), or given.
 
 Nothing in a file is executed. What a header claims is checked against the size of the file before
 memory is allocated for it. Files are written beside their destination and renamed: they appear
@@ -24,7 +35,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from isomorph import _checks, _core, _files, _matrices, _torch_files, runtime
+from isomorph import _checks, _core, _files, _foreign, _matrices, _torch_files, runtime
 from isomorph._embeddings import Embeddings
 from isomorph._files import Format, PathLike
 from isomorph._progress import Progress, reporting
@@ -73,7 +84,7 @@ def load(
         Which row of a repeated word stays, in its own place. MUSE and fastText keep the first,
         VecMap uses the last. ``"keep"``: every row stays, as in the files of these programs.
     words : path or sequence of str, optional
-        The words of an ``.npy`` file, if they are not in the file beside it.
+        The words of an ``.npy`` file or a flat index, if they are not in the file beside it.
     header : bool, optional
         Whether the first line of text is a header. By default it is if it has two fields and both
         are made of ASCII digits. (So only vectors of dimension 1 can be in doubt.)
@@ -116,8 +127,8 @@ def load(
     limit = _limit(limit)
     _checks.one_of("duplicates", duplicates, ("first", "last", "keep", "error"))
     _checks.one_of("errors", errors, ("strict", "replace"))
-    kind = _files.format_of(name)
-    if words is not None and kind != "npy":
+    kind = _foreign.kind_of(name) or _files.format_of(name)
+    if words is not None and kind not in ("npy", *_foreign.WITHOUT_WORDS):
         raise ValueError(f"words: a {kind} file has its words inside; expected None")
     workers = runtime.resolve_threads(threads)
     with reporting(progress, f"read {Path(name).name}") as report:
@@ -134,10 +145,12 @@ def load(
                 name, duplicates=duplicates, progress=report, **options
             )
             return Embeddings(found, vectors)
+        origin = name
         if kind == "npy":
             found, origin, vectors = _files.read_npy(name, words, limit, errors, report)
+        elif kind != "safetensors":
+            found, vectors = _foreign.read(name, kind, limit, words, errors)
         else:
-            origin = name
             found, vectors = _files.read_safetensors(name, ["vectors", "words"], report)
             if limit is not None:
                 found, vectors = found[:limit], vectors[:limit].copy()
@@ -416,7 +429,7 @@ def inspect(
         As :func:`load`.
     """
     name = os.fspath(path)
-    kind = _files.format_of(name)
+    kind = _foreign.kind_of(name) or _files.format_of(name)
     answer: dict[str, Any] = {"path": name, "format": kind, "compressed": False, "metadata": {}}
     shown = 10
     found: Sequence[str]
@@ -437,6 +450,9 @@ def inspect(
         if full:
             rows, repeated = count, count - len(found)
         dtype = "text"
+    elif kind not in ("npy", "safetensors"):
+        found, vectors = _foreign.read(name, kind, None, words, "replace")
+        (rows, dimension), dtype = vectors.shape, str(vectors.dtype)
     elif kind == "npy":
         rows, dimension, dtype = _core.npy_header(name)
         found, _ = _files.words_of(name, words, "replace")

@@ -12,11 +12,16 @@ HELP = "write vectors in another format: .vec, .vec.gz, .npy, .safetensors"
 DESCRIPTION = """\
 Read vectors in one format and write them in another; the endings of the names decide. A .npy file
 has its words in a list beside it (OUT.words.txt). OUT appears whole or not at all.
+
+Read, too, are models of fastText and word2vec's binary format (.bin), MUSE's exports (.pth),
+gensim's KeyedVectors (.kv), .npz with 'words' and 'vectors', and flat indexes of faiss (.faiss, with
+their words in IN.words.txt). Nothing in a file is run.
 """
 EPILOG = """\
 examples:
   isomorph convert cc.fr.300.vec.gz fr.safetensors --limit 200000
   isomorph convert fr.safetensors fr.vec
+  isomorph convert cc.fr.300.bin fr.vec --limit 50000
   isomorph convert sample:fi fi.npy
 """
 
