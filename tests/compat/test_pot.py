@@ -164,6 +164,7 @@ NOT_SERVED = {
     "no mass": lambda a, b, cost: (a, np.where(b == b[0], 0.0, b), cost, 0.5),
     "histograms": lambda a, b, cost: (a, np.stack([b, b[::-1]], axis=1), cost, 0.5),
     "types": lambda a, b, cost: (a.astype(np.float32), b, cost, 0.5),
+    "types of masses": lambda a, b, cost: (a.astype(np.float32), b, cost.astype(np.float32), 0.5),
     "integers": lambda a, b, cost: (a, b, (10 * cost).astype(np.int64), 5.0),
     "range": lambda a, b, cost: (a, b, 400 * cost, 0.5),
 }
@@ -200,6 +201,19 @@ def test_float32_stops_at_what_it_can_tell():
         assert log["niter"] < 100
         # The masses themselves are rounded, to a sum that is not the same on both sides.
         assert np.abs(plan - exact).sum() < 20 * np.finfo(np.float32).eps
+
+
+def test_float32_costs_and_float64_masses():
+    a, b, cost = problem(50, 60)
+    cost = cost.astype(np.float32)
+    for method in ("sinkhorn", "sinkhorn_log"):
+        plan, log = pot.sinkhorn.serve(a, b, cost, 0.1, method=method, log=True)
+        expected, other = ot.sinkhorn(a, b, cost, 0.1, method=method, log=True)
+        assert (plan.dtype, plan.shape) == (expected.dtype, expected.shape)
+        assert list(log) == list(other)
+        assert log["niter"] == other["niter"]
+        # Exponents up to 10, rounded, and an exponential, rounded.
+        np.testing.assert_allclose(plan, expected, rtol=20 * np.finfo(np.float32).eps)
 
 
 def test_the_stabilised_plan_has_its_mass_where_pots_has_not():

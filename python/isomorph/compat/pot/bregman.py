@@ -61,7 +61,8 @@ def sinkhorn(
     a, b : array_like of shape (n,), (m,)
         Positive masses; empty: equal ones, 1 in all.
     M : array_like of shape (n, m)
-        Costs. All arrays float64, or all float32.
+        Costs. All arrays float64, or all float32, or costs of float32 and masses of float64: then
+        everything is computed in float64, in POT all but the exponential of the costs.
     reg : float
         Weight of the entropy.
     method : {"sinkhorn", "sinkhorn_log", "sinkhorn_stabilized"}
@@ -186,9 +187,9 @@ def sinkhorn_knopp(
     log : dict
         ``err`` (the errors, each tenth iteration), ``niter`` (the last, from 0), ``u``, ``v``.
     """
-    a, b, M = _ready(a, b, M)
+    a, b, M, most = _ready(a, b, M)
     reg = _regularisation(reg)
-    if not float(np.abs(M).max()) <= _RANGE[str(M.dtype)] * reg:
+    if not float(np.abs(M).max()) <= most * reg:
         raise NotCoveredError("exp(-M / reg) may leave the range of its type")
     begin = -math.log(len(a)) if warmstart is None else _start(warmstart, a, b)[0]
     run = Iterations(M, a, b, reg)
@@ -229,7 +230,7 @@ def sinkhorn_log(
     log : dict
         ``err``, ``niter``, ``log_u``, ``log_v``, ``u``, ``v``.
     """
-    a, b, M = _ready(a, b, M)
+    a, b, M, _ = _ready(a, b, M)
     run = Iterations(M, a, b, _regularisation(reg))
     run.begin(0.0 if warmstart is None else _start(warmstart, a, b)[0])
     printed = _Printed(numItermax, stopThr, verbose, log, prints_last=True)
@@ -282,14 +283,14 @@ def sinkhorn_stabilized(
     del tau
     if log or verbose:
         raise NotCoveredError("log or verbose of the stabilised method")
-    a, b, M = _ready(a, b, M)
+    a, b, M, most = _ready(a, b, M)
     reg = _regularisation(reg)
     if type(print_period) is not int or print_period < 1:
         raise NotCoveredError("print_period")
     alpha, beta = (np.zeros(1), np.zeros(1)) if warmstart is None else _start(warmstart, a, b)
     largest = sum(float(np.abs(part).max()) for part in (M, alpha, beta))
     # What is large goes into the kernel before two of its factors meet.
-    if not largest <= 2.0 * _RANGE[str(M.dtype)] * reg:
+    if not largest <= 2.0 * most * reg:
         raise NotCoveredError("exp(-M / reg) may leave the range of its type")
     run = Iterations(M, a, b, reg)
     run.begin(alpha / reg - math.log(len(a)))
@@ -352,8 +353,8 @@ def _answer(run: Iterations, options: dict[str, Any]) -> Any:
     return run.cost.dtype.type(run.value) if options.get("_cost_only") else run.plan()
 
 
-def _ready(a: Any, b: Any, M: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Give the masses and the cost as POT takes them, or say why it is asked."""
+def _ready(a: Any, b: Any, M: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
+    """Give masses and cost as POT takes them, and their range; or say why POT is asked."""
     given = [one for one in (a, b, M) if not isinstance(one, list)]
     for one in given:
         if type(one) is not np.ndarray:
@@ -373,14 +374,17 @@ def _ready(a: Any, b: Any, M: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[
             continue
         if mass.shape != (length,):
             raise NotCoveredError(f"{name} of shape {mass.shape}")
-        if mass.dtype != M.dtype:
+        if mass.dtype not in (M.dtype, np.float64):
             raise NotCoveredError(f"{name} of {mass.dtype}, costs of {M.dtype}")
         if not (np.isfinite(mass).all() and mass.min() > 0):
             raise NotCoveredError(f"{name} has masses that are not positive")
         masses.append(mass)
     if not np.isfinite(M).all():
         raise NotCoveredError("costs that are not finite")
-    return masses[0], masses[1], M
+    if masses[0].dtype != masses[1].dtype:
+        raise NotCoveredError("masses of two types")
+    # With masses of float64 all but the exponential of a float32 cost is of float64 in POT, too.
+    return masses[0], masses[1], M.astype(masses[0].dtype, copy=False), _RANGE[str(M.dtype)]
 
 
 def _regularisation(reg: Any) -> float:
