@@ -116,6 +116,30 @@ pub fn code_tile<const N: usize, const BOTH: bool>(
     }
 }
 
+/// [`code_tile`] of the same rows with two panels of columns, and which of the two had something that
+/// passed: what is read of the rows serves both.
+///
+/// Panics as [`code_tile`] does.
+pub fn code_tiles<const N: usize, const BOTH: bool>(
+    isa: Isa,
+    rows: &CodeRows<'_, N>,
+    columns: &[CodeColumns<'_, N>; 2],
+    hits: &mut [Hits<f32>; 2],
+) -> [bool; 2] {
+    #[cfg(target_arch = "x86_64")]
+    if isa.level() == Level::Avx512 {
+        check(isa, rows, &columns[0]);
+        check(isa, rows, &columns[1]);
+        // SAFETY: the Isa value proves that the CPU has AVX-512 F, BW and VNNI.
+        return unsafe { crate::x86_64::avx512::tiles::<N, BOTH>(rows, columns, hits) };
+    }
+    let [first, second] = hits;
+    [
+        code_tile::<N, BOTH>(isa, rows, &columns[0], first),
+        code_tile::<N, BOTH>(isa, rows, &columns[1], second),
+    ]
+}
+
 /// Panics unless the slices of both sides fit one tile: the SIMD kernels rely on it.
 fn check<const N: usize>(isa: Isa, rows: &CodeRows<'_, N>, columns: &CodeColumns<'_, N>) {
     let fits = |criterion: &Criterion<'_>, count| {

@@ -16,7 +16,7 @@
 //! decomposes many small matrices at a time; [`Balance`] solves many small transport problems, and
 //! [`Evaluate`] tells what their potentials make of them; [`Reduction`] makes a symmetric matrix
 //! tridiagonal, and [`inverse_iteration`] finds many eigenvectors of that; [`add_outer_products`]
-//! sums up second moments, and [`add_weighted`] weighted rows; [`Exponential`] has exponentials,
+//! sums up second moments, and [`add_weighted`] weighted rows, which [`subtract_four`] takes off; [`Exponential`] has exponentials,
 //! [`Assignment`] those that powers of two keep in range, and [`Transport`] what passes over one large
 //! transport problem do, [`Points`] what they do where costs are made of points.
 //! [`gather_rows`] moves rows of bytes, for whoever has threads or files, and
@@ -44,6 +44,7 @@ mod peak;
 mod points;
 mod portable;
 mod reduction;
+mod residual;
 mod rows;
 mod tile;
 mod transport;
@@ -60,7 +61,7 @@ pub use evaluate::{Evaluate, Place, Potentials};
 pub use exp::Exponential;
 pub use integer::{
     CODE_COLUMNS, CODE_DEPTH, CODE_GROUP, CODE_MAX_DEPTH, CODE_ROWS, CodeColumns, CodeRows,
-    CodeWidth, Criterion, code_tile,
+    CodeWidth, Criterion, code_tile, code_tiles,
 };
 pub use isa::{ISA_VARIABLE, Isa};
 pub use jacobi::{Jacobi, MAX_COLUMNS, Shape};
@@ -71,6 +72,7 @@ pub use outer::{MAX_SLIVERS, SLIVER, add_outer_products};
 pub use peak::fma_chains;
 pub use points::{Points, Terms};
 pub use reduction::{ROWS_MULTIPLE, Reduction};
+pub use residual::{dot_wide, subtract_four};
 pub use rows::{Table, gather_rows};
 pub use tile::{Hits, MAX_TILE, Side};
 pub use transport::{Exponents, GROUP, Transport};

@@ -3,7 +3,7 @@
 use crate::portable::sum_of_lanes;
 use crate::{
     CodeColumns, CodeRows, CodeWidth, Criterion, Element, Hits, Isa, MAX_SLIVERS, SLIVER, Side,
-    add_outer_products, code_tile,
+    add_outer_products, code_tile, code_tiles,
 };
 
 /// Deterministic values in (-1, 1), of many magnitudes and both signs.
@@ -200,6 +200,46 @@ fn integer_tiles_are_the_same_bits() {
             code_tile_matches::<1, false>(isa, bits);
             code_tile_matches::<1, true>(isa, bits);
             code_tile_matches::<2, true>(isa, bits);
+        }
+    }
+}
+
+/// Two panels at once, the second of which has other codes, scales and thresholds.
+#[test]
+fn integer_tiles_of_two_panels_are_two_tiles() {
+    for isa in Isa::available() {
+        let width = isa.code_width();
+        for depth in [0, 8, 24, 304] {
+            let bytes = |n: usize, seed| -> Vec<u8> {
+                codes(n, width, seed, false).into_iter().map(|q| q as u8).collect()
+            };
+            let panels = [1, 2].map(|seed| -> Vec<u8> {
+                let signed = bytes(16 * depth, seed);
+                signed.into_iter().map(|q| q.wrapping_add(width.offset())).collect()
+            });
+            let (x, bias, own) = (bytes(8 * depth, 3), values::<f32>(16, 4), values::<f32>(16, 5));
+            let bars = [values::<f32>(16, 6), vec![f32::INFINITY; 16]];
+            let rows = CodeRows {
+                codes: &x,
+                width,
+                correction: &[-7; 8],
+                scale: &own[..8],
+                criteria: [Criterion { bias: &bias[..8], threshold: &own[8..] }],
+            };
+            let columns: [CodeColumns<'_, 1>; 2] = std::array::from_fn(|p| CodeColumns {
+                codes: &panels[p],
+                scale: if p == 0 { &bias } else { &own },
+                criteria: [Criterion { bias: &own, threshold: &bars[p] }],
+            });
+            let mut found = [Hits::default(), Hits::default()];
+            let any = code_tiles::<1, true>(isa, &rows, &columns, &mut found);
+            for ((any, found), columns) in any.into_iter().zip(&found).zip(&columns) {
+                let mut expected = Hits::default();
+                assert_eq!(any, code_tile::<1, true>(isa, &rows, columns, &mut expected));
+                assert_eq!(found.scores.map(f32::to_bits), expected.scores.map(f32::to_bits));
+                assert_eq!(found.for_rows, expected.for_rows);
+                assert_eq!(found.for_columns, expected.for_columns);
+            }
         }
     }
 }

@@ -125,22 +125,28 @@ impl Correlations {
         wanted: &[Wanted<'_>],
         found: &mut [Found],
     ) {
-        let mut hits = Hits::default();
+        let mut hits = [Hits::default(), Hits::default()];
         for (chunk, found) in found.chunks_mut(CHUNK * CODE_ROWS).enumerate() {
-            for panel in panels.clone() {
-                let [bias] = Filter::<f32, 1>::column_bias(filter, &0, panel);
-                let Some(bias) = bias.first_chunk() else { continue };
+            for panel in panels.clone().step_by(2) {
                 for (at, found) in found.chunks_mut(CODE_ROWS).enumerate() {
                     let row = chunk * CHUNK + at;
                     let rows = (&0, row, [&OPEN[..]]);
-                    let any = Filter::<f32, 1>::tile(filter, rows, (&0, panel, None), &mut hits);
-                    if !any {
-                        continue;
-                    }
-                    let scores = hits.scores.as_chunks::<CODE_COLUMNS>().0;
-                    for (r, (found, scores)) in found.iter_mut().zip(scores).enumerate() {
-                        let without = wanted[row * CODE_ROWS + r].without;
-                        found.offer(scores, bias, panel * CODE_COLUMNS, without);
+                    let any = if panel + 1 < panels.end {
+                        Filter::<f32, 1>::tiles(filter, rows, (&0, panel, [None; 2]), &mut hits)
+                    } else {
+                        let column = (&0, panel, None);
+                        [Filter::<f32, 1>::tile(filter, rows, column, &mut hits[0]), false]
+                    };
+                    for (panel, hits) in
+                        (panel..).zip(&hits).zip(any).filter_map(|(x, any)| any.then_some(x))
+                    {
+                        let [bias] = Filter::<f32, 1>::column_bias(filter, &0, panel);
+                        let Some(bias) = bias.first_chunk() else { continue };
+                        let scores = hits.scores.as_chunks::<CODE_COLUMNS>().0;
+                        for (r, (found, scores)) in found.iter_mut().zip(scores).enumerate() {
+                            let without = wanted[row * CODE_ROWS + r].without;
+                            found.offer(scores, bias, panel * CODE_COLUMNS, without);
+                        }
                     }
                 }
             }

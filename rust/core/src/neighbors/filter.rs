@@ -6,7 +6,7 @@
 
 use isomorph_kernels::{
     CODE_COLUMNS, CODE_MAX_DEPTH, CODE_ROWS, CodeColumns, CodeRows, Criterion, Element, Hits, Isa,
-    Side, code_tile,
+    Side, code_tile, code_tiles,
 };
 
 use super::codes::{Codes, depth, up};
@@ -17,6 +17,9 @@ use crate::memory::filled;
 
 /// Slices of one panel, one a criterion.
 pub(super) type PerCriterion<'p, L, const N: usize> = [&'p [L]; N];
+
+/// Of each of two panels of columns, where columns select.
+pub(super) type OfTwo<'p, L, const N: usize> = [Option<PerCriterion<'p, L, N>>; 2];
 
 /// Both sides of a search, ready for tiles, with `N` criteria.
 pub(super) trait Filter<T: Element, const N: usize>: Sync {
@@ -54,6 +57,18 @@ pub(super) trait Filter<T: Element, const N: usize>: Sync {
         columns: (&Self::Columns, usize, Option<PerCriterion<'_, Self::Lane, N>>),
         hits: &mut Hits<Self::Lane>,
     ) -> bool;
+    /// [`Filter::tile`] with a panel of columns and the one behind it; whether each has something.
+    fn tiles(
+        &self,
+        rows: (&Self::Rows, usize, PerCriterion<'_, Self::Lane, N>),
+        (columns, panel, [first, second]): (&Self::Columns, usize, OfTwo<'_, Self::Lane, N>),
+        hits: &mut [Hits<Self::Lane>; 2],
+    ) -> [bool; 2] {
+        [
+            self.tile(rows, (columns, panel, first), &mut hits[0]),
+            self.tile(rows, (columns, panel + 1, second), &mut hits[1]),
+        ]
+    }
 }
 
 /// The largest packed block of one side.
@@ -229,6 +244,31 @@ impl<'s, const N: usize> CodeFilter<'s, N> {
     fn side<const WIDTH: usize>(biases: &[Vec<f32>; N], panel: usize) -> [&[f32]; N] {
         std::array::from_fn(|c| &biases[c][panel * WIDTH..][..WIDTH])
     }
+
+    #[inline]
+    fn row_side<'b>(&'b self, at: usize, thresholds: PerCriterion<'b, f32, N>) -> CodeRows<'b, N> {
+        CodeRows {
+            codes: self.left.panel(at),
+            width: self.left.bits(),
+            correction: &self.left.correction[at * CODE_ROWS..][..CODE_ROWS],
+            scale: &self.left_scale[at * CODE_ROWS..][..CODE_ROWS],
+            criteria: criteria(Self::side::<CODE_ROWS>(&self.left_bias, at), thresholds),
+        }
+    }
+
+    #[inline]
+    fn column_side<'b>(
+        &'b self,
+        at: usize,
+        thresholds: Option<PerCriterion<'b, f32, N>>,
+    ) -> CodeColumns<'b, N> {
+        let bias = Self::side::<CODE_COLUMNS>(&self.right_bias, at);
+        CodeColumns {
+            codes: self.right.panel(at),
+            scale: &self.right.scale[at * CODE_COLUMNS..][..CODE_COLUMNS],
+            criteria: criteria(bias, thresholds.unwrap_or([&f32::INFINITIES[..]; N])),
+        }
+    }
 }
 
 fn criteria<'b, const N: usize>(
@@ -296,33 +336,31 @@ impl<T: Element, const N: usize> Filter<T, N> for CodeFilter<'_, N> {
     fn tile(
         &self,
         (rows, row_panel, row_thresholds): (&FirstPanel, usize, [&[f32]; N]),
-        (columns, column_panel, column_thresholds): (
-            &FirstPanel,
-            usize,
-            Option<PerCriterion<'_, f32, N>>,
-        ),
+        (columns, column_panel, thresholds): (&FirstPanel, usize, Option<PerCriterion<'_, f32, N>>),
         hits: &mut Hits<f32>,
     ) -> bool {
-        let (row_at, column_at) = (rows + row_panel, columns + column_panel);
-        let row_bias = Self::side::<CODE_ROWS>(&self.left_bias, row_at);
-        let column_bias = Self::side::<CODE_COLUMNS>(&self.right_bias, column_at);
-        let closed = [&f32::INFINITIES[..]; N];
-        let row_side = CodeRows {
-            codes: self.left.panel(row_at),
-            width: self.left.bits(),
-            correction: &self.left.correction[row_at * CODE_ROWS..][..CODE_ROWS],
-            scale: &self.left_scale[row_at * CODE_ROWS..][..CODE_ROWS],
-            criteria: criteria(row_bias, row_thresholds),
-        };
-        let column_side = CodeColumns {
-            codes: self.right.panel(column_at),
-            scale: &self.right.scale[column_at * CODE_COLUMNS..][..CODE_COLUMNS],
-            criteria: criteria(column_bias, column_thresholds.unwrap_or(closed)),
-        };
-        if column_thresholds.is_some() {
+        let row_side = self.row_side(rows + row_panel, row_thresholds);
+        let column_side = self.column_side(columns + column_panel, thresholds);
+        if thresholds.is_some() {
             code_tile::<N, true>(self.isa, &row_side, &column_side, hits)
         } else {
             code_tile::<N, false>(self.isa, &row_side, &column_side, hits)
+        }
+    }
+
+    fn tiles(
+        &self,
+        (rows, row_panel, row_thresholds): (&FirstPanel, usize, [&[f32]; N]),
+        (columns, column_panel, [first, second]): (&FirstPanel, usize, OfTwo<'_, f32, N>),
+        hits: &mut [Hits<f32>; 2],
+    ) -> [bool; 2] {
+        let at = columns + column_panel;
+        let row_side = self.row_side(rows + row_panel, row_thresholds);
+        let column_sides = [self.column_side(at, first), self.column_side(at + 1, second)];
+        if first.is_some() || second.is_some() {
+            code_tiles::<N, true>(self.isa, &row_side, &column_sides, hits)
+        } else {
+            code_tiles::<N, false>(self.isa, &row_side, &column_sides, hits)
         }
     }
 }

@@ -155,7 +155,7 @@ where
     ) -> Result<()> {
         let (height, width) = (F::HEIGHT, F::WIDTH);
         let (start, count) = columns.extent::<T, F::Lane, N>();
-        let mut hits = Hits::default();
+        let mut hits = [Hits::default(), Hits::default()];
         let mut passed = 0u64;
         let panels = count.div_ceil(width);
         let row_panels = rows.rows().div_ceil(height);
@@ -163,29 +163,35 @@ where
             let chunk_end = (chunk + F::CHUNK_COLUMNS / width).min(panels);
             for row_chunk in (0..row_panels).step_by(F::CHUNK_ROWS / height) {
                 let row_end = (row_chunk + F::CHUNK_ROWS / height).min(row_panels);
-                for panel in chunk..chunk_end {
+                for panel in (chunk..chunk_end).step_by(2) {
                     // Here, not once a chunk: 100,000 columns make a chunk a second.
                     self.control.check()?;
                     let column_at = start / width + panel;
                     for row_panel in row_chunk..row_end {
                         let row_at = rows.start() / height + row_panel;
-                        let found = self.filter.tile(
-                            (&row_block.packed, row_at, rows.thresholds(row_panel)),
-                            (&column_block.packed, column_at, columns.thresholds(panel)),
-                            &mut hits,
-                        );
-                        if found {
+                        let row_side = (&row_block.packed, row_at, rows.thresholds(row_panel));
+                        let found = if panel + 1 < chunk_end {
+                            let thresholds =
+                                [columns.thresholds(panel), columns.thresholds(panel + 1)];
+                            let columns = (&column_block.packed, column_at, thresholds);
+                            self.filter.tiles(row_side, columns, &mut hits)
+                        } else {
+                            let thresholds = columns.thresholds(panel);
+                            let columns = (&column_block.packed, column_at, thresholds);
+                            [self.filter.tile(row_side, columns, &mut hits[0]), false]
+                        };
+                        for (at, hits) in hits.iter().enumerate().filter(|(at, _)| found[*at]) {
                             let corner = Corner {
                                 row: row_panel * height,
-                                column: panel * width,
+                                column: (panel + at) * width,
                                 first_row: row_block.start + rows.start(),
                                 first_column: column_block.start + start,
                                 row_bias: self.filter.row_bias(&row_block.packed, row_at),
                                 column_bias: self
                                     .filter
-                                    .column_bias(&column_block.packed, column_at),
+                                    .column_bias(&column_block.packed, column_at + at),
                             };
-                            passed += self.keep(&hits, &corner, rows, &mut columns);
+                            passed += self.keep(hits, &corner, rows, &mut columns);
                         }
                     }
                 }

@@ -15,5 +15,6 @@ pub mod mixing;
 pub mod outer;
 pub mod points;
 pub mod reduction;
+pub mod residual;
 pub mod transport;
 pub mod tridiagonal;

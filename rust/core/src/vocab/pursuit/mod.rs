@@ -10,7 +10,7 @@
 mod filter;
 mod scaled;
 
-use isomorph_kernels::{DOTS, Element, Isa, dots};
+use isomorph_kernels::{DOTS, Element, Isa, dot_wide, dots, subtract_four};
 use rayon::prelude::*;
 
 use self::filter::Filter;
@@ -99,11 +99,11 @@ impl<'a, T: Element + Scalar> Path<'a, T> {
             return;
         }
         self.solve();
-        self.subtract(atoms);
+        self.subtract(isa, atoms);
         let enough = self.residual_norm <= goal.tolerance * self.norm;
         self.done = enough || self.support.len() >= goal.most;
         let runners = candidates.iter().filter(|(_, j)| *j != chosen).take(RUNNERS);
-        let largest = runners.map(|&(_, j)| self.correlation(atoms, j)).fold(0.0, f64::max);
+        let largest = runners.map(|&(_, j)| self.correlation(isa, atoms, j)).fold(0.0, f64::max);
         self.floor = if self.residual_norm > 0.0 { largest / self.residual_norm } else { 0.0 };
     }
 
@@ -131,13 +131,13 @@ impl<'a, T: Element + Scalar> Path<'a, T> {
             }
         }
         near.retain(|entry| entry.0 >= largest - 2.0 * rounding);
-        let exact = near.into_iter().map(|(_, j)| (j, self.correlation(atoms, j)));
+        let exact = near.into_iter().map(|(_, j)| (j, self.correlation(isa, atoms, j)));
         exact.reduce(|a, b| if b.1 > a.1 || (b.1 == a.1 && b.0 < a.0) { b } else { a })
     }
 
     /// What decides: the product of an atom with the residual.
-    fn correlation(&self, atoms: &MatRef<'_, T>, j: u32) -> f64 {
-        mixed_dot(atoms.row(j as usize), &self.residual).abs()
+    fn correlation(&self, isa: Isa, atoms: &MatRef<'_, T>, j: u32) -> f64 {
+        dot_wide(isa, atoms.row(j as usize), &self.residual).abs()
     }
 
     /// One more row of the factor; false when the atom depends on the support.
@@ -181,7 +181,7 @@ impl<'a, T: Element + Scalar> Path<'a, T> {
     }
 
     /// The residual from scratch: rounding does not pile up.
-    fn subtract(&mut self, atoms: &MatRef<'_, T>) {
+    fn subtract(&mut self, isa: Isa, atoms: &MatRef<'_, T>) {
         for (r, x) in self.residual.iter_mut().zip(self.target) {
             *r = x.widen();
         }
@@ -190,13 +190,9 @@ impl<'a, T: Element + Scalar> Path<'a, T> {
             let rows: [&[T]; 4] =
                 std::array::from_fn(|n| atoms.row(group[n.min(group.len() - 1)] as usize));
             let c: [f64; 4] = std::array::from_fn(|n| c.get(n).copied().unwrap_or(0.0));
-            let pairs = rows[0].iter().zip(rows[1]).zip(rows[2].iter().zip(rows[3]));
-            for (r, ((x0, x1), (x2, x3))) in self.residual.iter_mut().zip(pairs) {
-                *r -= (c[0] * x0.widen() + c[1] * x1.widen())
-                    + (c[2] * x2.widen() + c[3] * x3.widen());
-            }
+            subtract_four(isa, c, rows, &mut self.residual);
         }
-        self.residual_norm = mixed_dot(&self.residual, &self.residual).sqrt();
+        self.residual_norm = dot_wide(isa, &self.residual, &self.residual).sqrt();
     }
 }
 
@@ -206,20 +202,6 @@ struct Goal {
     most: usize,
     tolerance: f64,
     rounding: f64,
-}
-
-/// `Σ x y` in `f64`, in eight lanes.
-fn mixed_dot<T: Scalar>(x: &[T], y: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let (xs, x_rest) = x.as_chunks::<8>();
-    let (ys, y_rest) = y.as_chunks::<8>();
-    for (x, y) in xs.iter().zip(ys) {
-        for lane in 0..8 {
-            sums[lane] += x[lane].widen() * y[lane];
-        }
-    }
-    let rest: f64 = x_rest.iter().zip(y_rest).map(|(x, y)| x.widen() * y).sum();
-    sums.iter().sum::<f64>() + rest
 }
 
 /// The rows of `targets` as combinations of at most `most` rows of `atoms`, until what is left of a

@@ -43,7 +43,8 @@ impl Scaled {
         }
         let safe = |exponent: Option<i32>, most: i32| exponent.is_none_or(|e| e.abs() <= most);
         let narrow = T::UNIT_ROUNDOFF > 1e-12;
-        let of_atoms = largest_exponent(atoms.data());
+        let rows = atoms.data().par_chunks(depth).map(largest_exponent);
+        let of_atoms = rows.reduce(|| None, Option::max);
         let of_targets: Vec<Option<i32>> =
             targets.data().par_chunks(depth).map(largest_exponent).collect();
         if safe(of_atoms, if narrow { NARROW } else { WIDE })
@@ -97,8 +98,20 @@ fn scale<T: Scalar>(out: &mut [f64], row: &[T], exponent: i32) {
 
 /// The exponent of the largest finite value; none of zeros.
 fn largest_exponent<T: Scalar>(values: &[T]) -> Option<i32> {
-    let finite = values.iter().map(|x| x.widen().abs()).filter(|x| x.is_finite());
-    let largest = finite.fold(0.0, f64::max);
+    // In lanes, and without branches: every value is looked at.
+    let mut largest = [0.0f64; 8];
+    let (chunks, rest) = values.as_chunks::<8>();
+    let larger = |a: f64, x: &T| {
+        let x = x.widen().abs();
+        if x > a && x <= f64::MAX { x } else { a }
+    };
+    for chunk in chunks {
+        for (largest, x) in largest.iter_mut().zip(chunk) {
+            *largest = larger(*largest, x);
+        }
+    }
+    largest[0] = rest.iter().fold(largest[0], larger);
+    let largest = largest.into_iter().fold(0.0, f64::max);
     (largest > 0.0).then(|| exponent_of(largest))
 }
 
