@@ -208,9 +208,68 @@ def test_singular_values_are_not_divided(files) -> None:
     np.testing.assert_allclose(np.abs(mapped.target), np.abs(z @ vt.T), rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["map", "evaluate", "normalize"])
+@pytest.mark.parametrize("name", ["map", "evaluate", "normalize", "similarity", "analogy"])
 def test_help_teaches(run, name) -> None:
     done = run("vecmap", name, "--help")
     assert done.status == 0
     assert "--faithful" in done.out
     assert "VecMap's" in done.out
+
+
+def test_similarity(run, files, tmp_path) -> None:
+    rows = io.load(files.source).vectors
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = [float(units[i] @ units[i + 1]) for i in range(20)]
+    (tmp_path / "right.txt").write_text(
+        "".join(f"S{i}\tS{i + 1}\t{cosine:.9f}\n" for i, cosine in enumerate(cosines))
+    )
+    (tmp_path / "turned.txt").write_text(
+        "".join(f"s{i}\ts{i + 1}\t{-cosine:.9f}\n" for i, cosine in enumerate(cosines))
+        + "unknown\ts1\t9\n" * 5
+    )
+    given = [tmp_path / "right.txt", tmp_path / "turned.txt"]
+    done = run("vecmap", "similarity", files.source, "-i", *given, "-l", "--all", "--sim", "right")
+    assert done.out.splitlines() == [
+        "right\tCoverage: 100.00%\tPearson: 100.00%\tSpearman: 100.00%",
+        "turned\tCoverage: 80.00%\tPearson: -100.00%\tSpearman: -100.00%",
+        "SIM\tCoverage: 100.00%\tPearson: 100.00%\tSpearman: 100.00%",
+        "ALL\tCoverage: 90.00%\tPearson: 0.00%\tSpearman: 0.00%",
+    ]
+    # Unknown pairs that count, with the right answer, and the second word in another file.
+    (tmp_path / "cross.txt").write_text("s1\ttä1\t1\ns2\ttä3\t0.5\nno\tno\t9\n", "utf-8")
+    done = run(
+        "vecmap", "similarity", files.source, files.target, "-i", tmp_path / "cross.txt",
+        "--backoff", 99,
+    )  # fmt: skip
+    assert done.out.startswith("cross\tCoverage: 66.67%\tPearson: ")
+    assert run("vecmap", "similarity", files.source, "-i", files.train).status == 1
+
+
+def test_correlations_are_those_of_the_textbook() -> None:
+    from isomorph.compat._intrinsic import correlations
+
+    x, y = [1.0, 2.0, 2.0, 5.0], [1.0, 3.0, 2.0, 2.0]
+    # Ranks with ties: 1, 2.5, 2.5, 4 and 1, 4, 2.5, 2.5.
+    assert correlations(x, y) == pytest.approx(
+        (np.corrcoef(x, y)[0, 1], np.corrcoef([1, 2.5, 2.5, 4], [1, 4, 2.5, 2.5])[0, 1])
+    )
+    assert correlations([1, 1], [1, 2]) == (0.0, 0.0)
+
+
+def test_analogy(run, rng, tmp_path) -> None:
+    base, step = rng.standard_normal((6, 20)), rng.standard_normal(20)
+    words = [f"{kind}{i}" for i in range(6) for kind in ("man", "woman")]
+    rows = np.stack([row for one in base for row in (one, one + step)])
+    io.save(io.Embeddings(words, rows.astype(np.float32)), tmp_path / "x.vec")
+    (tmp_path / "q.txt").write_text(
+        ": family\nMAN0 woman0 man1 woman1\nman2 woman2 man3 woman3\n"
+        ": wrong\nman0 woman0 man1 woman2\nman0 woman0 man1 nobody\n"
+    )
+    done = run("vecmap", "analogy", tmp_path / "x.vec", "-i", tmp_path / "q.txt", "-l", "-v")
+    assert done.out.splitlines() == [
+        "Coverage: 100.00%  Accuracy: 100.00%  family",
+        "Coverage: 50.00%  Accuracy: 0.00%  wrong",
+        "Coverage: 75.00%  Accuracy: 66.67%",
+    ]
+    done = run("vecmap", "analogy", tmp_path / "x.vec", "-i", tmp_path / "q.txt", "-t", 4, "-l")
+    assert done.out == "Coverage: 25.00%  Accuracy: 100.00%\n"

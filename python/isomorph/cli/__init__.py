@@ -96,7 +96,8 @@ examples:
   isomorph translate en-fr en.vec fr.vec cat dog
   isomorph COMMAND --help
 
-Commands read .vec text (also .gz), .npy with a word list beside it, and safetensors; 'bridge' and
+Commands read .vec text (also .gz), .npy with a word list beside it, safetensors, and the files of
+fastText (.bin), word2vec (.bin), gensim (.kv), MUSE (.pth) and faiss (.faiss); 'bridge' and
 'apply' read Parquet and Arrow, too. Where a command takes words, 'sample:en', 'sample:fr' and
 'sample:fi' name the vectors of the embedded sample, and 'sample:en-fr.train' and the like its
 dictionaries, so that it can be tried at once.

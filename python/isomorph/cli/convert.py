@@ -14,8 +14,8 @@ Read vectors in one format and write them in another; the endings of the names d
 has its words in a list beside it (OUT.words.txt). OUT appears whole or not at all.
 
 Read, too, are models of fastText and word2vec's binary format (.bin), MUSE's exports (.pth),
-gensim's KeyedVectors (.kv), .npz with 'words' and 'vectors', and flat indexes of faiss (.faiss, with
-their words in IN.words.txt). Nothing in a file is run.
+gensim's KeyedVectors (.kv), .npz with 'words' and 'vectors', and flat indexes of faiss (.faiss,
+with their words in IN.words.txt). Nothing in a file is run.
 """
 EPILOG = """\
 examples:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from isomorph.cli import _vecmap_map, _vecmap_tools
+from isomorph.cli import _vecmap_map, _vecmap_tests, _vecmap_tools
 from isomorph.cli._drop_in import add_scripts, run
 
 __all__ = ["DESCRIPTION", "EPILOG", "HELP", "NAME", "add_arguments", "run"]
@@ -27,4 +27,4 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the programs."""
-    add_scripts(parser, (_vecmap_map.SCRIPT, *_vecmap_tools.SCRIPTS))
+    add_scripts(parser, (_vecmap_map.SCRIPT, *_vecmap_tools.SCRIPTS, *_vecmap_tests.SCRIPTS))
