@@ -72,6 +72,17 @@ def test_at_most_a_quarter_of_the_plain_passes(kind, reg):
     assert not plain.converged or plain.iterations <= 50
 
 
+@pytest.mark.parametrize("n", [150, 200, 240])
+def test_at_most_a_quarter_where_the_plain_iteration_takes_dozens(n):
+    """Where it takes 42 to 71 passes extrapolation alone takes more than a quarter of them."""
+    cost = np.random.default_rng(0).random((n, n))
+    reg = 0.01 * float(np.median(cost))
+    found = iso.sinkhorn(None, None, cost, reg)
+    plain = solve(None, None, cost, reg, acceleration="none")
+    assert found.converged
+    assert 4 * found.iterations <= plain.iterations
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("part", [1e-3, 1e-4])
 def test_a_small_reg_takes_dozens_of_passes(kind, part):

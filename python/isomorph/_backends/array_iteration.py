@@ -27,9 +27,9 @@ ANNEALED_BELOW, ANNEALED_BELOW_TRIED = 0.1, 0.008
 ANNEALED_TO = 0.03
 #: Newton's method takes over from extrapolation where, going by so many passes, it would take
 #: more than that many others.
-TRIED, PATIENCE = 3, 30
+TRIED, PATIENCE = 3, 20
 #: Where a pass has no more entries than that, its steps cost little: fewer passes are worth more.
-SMALL, PATIENCE_SMALL = 1 << 17, 10
+SMALL, PATIENCE_SMALL = 1 << 18, 10
 #: How many passes may go without that the dual is seen to rise.
 HELD_OUT = 20
 #: How many rows and columns tell the costs' spread.

@@ -5,28 +5,19 @@ use crate::isa::Isa;
 use crate::isa::Level;
 use crate::lanes::{Array, Lanes};
 
-/// By how much results may be written past what is found.
-pub const SLACK: usize = 16;
-
 /// The selection of products, for `f32` and `f64`.
 pub trait Above: Copy {
-    /// Write the products `row[k] * v[k]` that are above `level` to `values`, and their `k` to `places`, in
-    /// the order of `k`; gives how many there are. What is behind these has no meaning.
-    ///
-    /// Panics when the lengths differ, or the results have not [`SLACK`] more.
-    fn above(
-        isa: Isa,
-        row: &[Self],
-        v: &[Self],
-        level: Self,
-        places: &mut [u32],
-        values: &mut [Self],
-    ) -> usize;
+    /// Write to `places` the `k`, in order, for which the product `row[k] * v[k]` is above `level`; gives how
+    /// many there are. Panics when the lengths differ, `places`'s included.
+    fn above(isa: Isa, row: &[Self], v: &[Self], level: Self, places: &mut [u32]) -> usize;
 }
 
 /// In any lanes.
 pub mod plain {
     use super::Lanes;
+
+    /// Products that are looked at together: a bit each says whether it is above.
+    const TOGETHER: usize = 64;
 
     /// See [`super::Above::above`].
     #[inline(always)]
@@ -35,40 +26,47 @@ pub mod plain {
         v: &[T],
         level: T,
         places: &mut [u32],
-        values: &mut [T],
     ) -> usize {
-        let bar = V::splat(level);
-        let mut count = 0;
-        let ((rows, rest), (vs, last)) = (row.as_chunks::<L>(), v.as_chunks::<L>());
-        for (number, (row, v)) in rows.iter().zip(vs).enumerate() {
-            let product = V::load(row).times(V::load(v));
-            let mut bits = V::bits(bar.below(product));
-            if bits == 0 {
-                continue;
-            }
-            let mut products = [T::default(); L];
-            product.store(&mut products);
-            while bits != 0 {
-                let lane = bits.trailing_zeros() as usize % L;
-                (places[count], values[count]) = ((number * L + lane) as u32, products[lane]);
-                count += 1;
-                bits &= bits - 1;
-            }
+        let (mut count, mut start) = (0, 0);
+        let ((rows, rest), (vs, last)) = (row.as_chunks::<TOGETHER>(), v.as_chunks::<TOGETHER>());
+        for (row, v) in rows.iter().zip(vs) {
+            count = listed(start, passed::<T, V, L>(row, v, level), places, count);
+            start += TOGETHER as u32;
         }
         if !rest.is_empty() {
-            let (mut padded, mut by) = ([T::default(); L], [T::default(); L]);
-            padded[..rest.len()].copy_from_slice(rest);
-            by[..rest.len()].copy_from_slice(last);
-            let product = V::load(&padded).times(V::load(&by));
-            let bits = V::bits(bar.below(product));
-            let mut products = [T::default(); L];
-            product.store(&mut products);
-            for (lane, product) in products[..rest.len()].iter().enumerate() {
-                if bits >> lane & 1 == 1 {
-                    (places[count], values[count]) = ((rows.len() * L + lane) as u32, *product);
-                    count += 1;
-                }
-            }
+            let (mut row, mut v) = ([T::default(); TOGETHER], [T::default(); TOGETHER]);
+            row[..rest.len()].copy_from_slice(rest);
+            v[..rest.len()].copy_from_slice(last);
+            let known = (1 << rest.len()) - 1;
+            count = listed(start, passed::<T, V, L>(&row, &v, level) & known, places, count);
+        }
+        count
+    }
+
+    /// Product `k` as bit `k`.
+    #[inline(always)]
+    fn passed<T: Copy, V: Lanes<T, L>, const L: usize>(
+        row: &[T; TOGETHER],
+        v: &[T; TOGETHER],
+        level: T,
+    ) -> u64 {
+        let bar = V::splat(level);
+        let (row, v) = (row.as_chunks::<L>().0, v.as_chunks::<L>().0);
+        let mut bits = 0;
+        for (k, (row, v)) in row.iter().zip(v).enumerate() {
+            let product = V::load(row).times(V::load(v));
+            bits |= u64::from(V::bits(bar.below(product))) << (k * L);
+        }
+        bits
+    }
+
+    /// Write down the places of bits, from `count` on; gives how many there are then.
+    #[inline(always)]
+    fn listed(start: u32, mut bits: u64, places: &mut [u32], mut count: usize) -> usize {
+        while bits != 0 {
+            places[count] = start + bits.trailing_zeros();
+            count += 1;
+            bits &= bits - 1;
         }
         count
     }
@@ -77,28 +75,21 @@ pub mod plain {
 macro_rules! above {
     ($type:ident, $avx2:ident, $avx512:ident) => {
         impl Above for $type {
-            fn above(
-                isa: Isa,
-                row: &[Self],
-                v: &[Self],
-                level: Self,
-                places: &mut [u32],
-                values: &mut [Self],
-            ) -> usize {
+            fn above(isa: Isa, row: &[Self], v: &[Self], level: Self, places: &mut [u32]) -> usize {
                 assert_eq!(row.len(), v.len(), "lengths do not fit");
-                assert!(places.len().min(values.len()) >= row.len() + SLACK, "no room");
+                assert_eq!(row.len(), places.len(), "lengths do not fit");
                 match isa.level() {
-                    // SAFETY: the CPU has what the level says, and there is room.
+                    // SAFETY: the CPU has what the level says.
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512 => unsafe {
-                        crate::x86_64::above::$avx512::above(row, v, level, places, values)
+                        crate::x86_64::above::$avx512::above(row, v, level, places)
                     },
                     // SAFETY: as above.
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx2 => unsafe {
-                        crate::x86_64::above::$avx2::above(row, v, level, places, values)
+                        crate::x86_64::above::$avx2::above(row, v, level, places)
                     },
-                    _ => plain::above::<Self, Array<Self, 4>, 4>(row, v, level, places, values),
+                    _ => plain::above::<Self, Array<Self, 4>, 4>(row, v, level, places),
                 }
             }
         }
@@ -119,16 +110,13 @@ mod tests {
             let row: Vec<T> = (0..length).map(|k| T::from(entry(k))).collect();
             let v: Vec<T> = (0..length).map(|k| T::from(factor(k))).collect();
             for level in [-10.0, -1.0, 0.0, 50.0, 240.0, 1e9, f32::NAN] {
-                let expected: Vec<(u32, T)> = (0..length)
-                    .filter(|k| entry(*k) * factor(*k) > level)
-                    .map(|k| (k as u32, T::from(entry(k) * factor(k))))
+                let expected: Vec<u32> = (0..length as u32)
+                    .filter(|k| entry(*k as usize) * factor(*k as usize) > level)
                     .collect();
                 for isa in Isa::available() {
-                    let mut places = vec![0; length + SLACK];
-                    let mut values = vec![T::from(0.0); length + SLACK];
-                    let level = T::from(level);
-                    let count = T::above(isa, &row, &v, level, &mut places, &mut values);
-                    let found: Vec<_> = places.into_iter().zip(values).take(count).collect();
+                    let mut places = vec![0; length];
+                    let count = T::above(isa, &row, &v, T::from(level), &mut places);
+                    let found = &places[..count];
                     assert_eq!(found, expected, "{length} {level:?} {}", isa.name());
                 }
             }

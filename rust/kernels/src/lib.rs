@@ -52,7 +52,7 @@ mod tridiagonal;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-pub use above::{Above, SLACK};
+pub use above::Above;
 pub use assignment::Assignment;
 pub use balance::{BALANCE_PASSES, Balance, Group, Single};
 pub use dots::{DOTS, dots};

@@ -16,9 +16,9 @@ use crate::runtime::Control;
 /// Newton's method takes over from extrapolation where, going by so many passes, it would take more
 /// than that many others.
 const TRIED: usize = 3;
-const PATIENCE: f64 = 30.0;
+const PATIENCE: f64 = 20.0;
 /// Where a pass has no more entries than that, its steps cost little: fewer passes are worth more.
-const SMALL: usize = 1 << 17;
+const SMALL: usize = 1 << 18;
 const PATIENCE_SMALL: f64 = 10.0;
 
 /// Makes the next point of a fixed-point iteration from those before.

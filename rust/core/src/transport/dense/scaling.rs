@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use isomorph_kernels::{Exponential, GROUP, Isa, SLACK, Transport};
+use isomorph_kernels::{Exponential, GROUP, Isa, Transport};
 use rayon::prelude::*;
 
 use super::Cost;
@@ -218,12 +218,13 @@ impl<T: Cost> Pass for Kernel<'_, T> {
         }
         let row = &self.kernel[i * m..(i + 1) * m];
         let (isa, level) = (self.logs.isa(), T::from_f64(level / weight));
-        let (mut places, mut kept) = ([0; TOGETHER + SLACK], [T::default(); TOGETHER + SLACK]);
+        let mut places = [0; TOGETHER];
         for (number, (row, v)) in row.chunks(TOGETHER).zip(self.v.chunks(TOGETHER)).enumerate() {
-            let count = T::above(isa, row, v, level, &mut places, &mut kept);
-            let first = (number * TOGETHER) as u32;
-            columns.extend(places[..count].iter().map(|place| first + place));
-            values.extend(kept[..count].iter().map(|value| value.to_f64() * weight));
+            let count = T::above(isa, row, v, level, &mut places[..row.len()]);
+            let (places, first) = (&places[..count], (number * TOGETHER) as u32);
+            columns.extend(places.iter().map(|place| first + place));
+            let value = |k: usize| row[k].to_f64() * v[k].to_f64() * weight;
+            values.extend(places.iter().map(|place| value(*place as usize)));
         }
         true
     }
