@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isomorph import _core, runtime
 from isomorph.compat._covered import NotCoveredError, drop_in
 from isomorph.compat.pot._iterations import Iterations, iterate
 
@@ -187,9 +188,9 @@ def sinkhorn_knopp(
     log : dict
         ``err`` (the errors, each tenth iteration), ``niter`` (the last, from 0), ``u``, ``v``.
     """
-    a, b, M, most = _ready(a, b, M)
+    a, b, M, span = _ready(a, b, M)
     reg = _regularisation(reg)
-    if not float(np.abs(M).max()) <= most * reg:
+    if not span <= reg:
         raise NotCoveredError("exp(-M / reg) may leave the range of its type")
     begin = -math.log(len(a)) if warmstart is None else _start(warmstart, a, b)[0]
     run = Iterations(M, a, b, reg)
@@ -283,14 +284,14 @@ def sinkhorn_stabilized(
     del tau
     if log or verbose:
         raise NotCoveredError("log or verbose of the stabilised method")
-    a, b, M, most = _ready(a, b, M)
+    a, b, M, span = _ready(a, b, M)
     reg = _regularisation(reg)
     if type(print_period) is not int or print_period < 1:
         raise NotCoveredError("print_period")
     alpha, beta = (np.zeros(1), np.zeros(1)) if warmstart is None else _start(warmstart, a, b)
-    largest = sum(float(np.abs(part).max()) for part in (M, alpha, beta))
+    moved = float(np.abs(alpha).max()) + float(np.abs(beta).max())
     # What is large goes into the kernel before two of its factors meet.
-    if not largest <= 2.0 * most * reg:
+    if not span + moved / _RANGE[str(M.dtype)] <= 2.0 * reg:
         raise NotCoveredError("exp(-M / reg) may leave the range of its type")
     run = Iterations(M, a, b, reg)
     run.begin(alpha / reg - math.log(len(a)))
@@ -354,7 +355,10 @@ def _answer(run: Iterations, options: dict[str, Any]) -> Any:
 
 
 def _ready(a: Any, b: Any, M: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float]:
-    """Give masses and cost as POT takes them, and their range; or say why POT is asked."""
+    """Give masses and cost as POT takes them, or say why POT is asked.
+
+    Last comes the smallest reg for which exp(-M / reg) stays in the range of its type.
+    """
     given = [one for one in (a, b, M) if not isinstance(one, list)]
     for one in given:
         if type(one) is not np.ndarray:
@@ -379,12 +383,15 @@ def _ready(a: Any, b: Any, M: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[
         if not (np.isfinite(mass).all() and mass.min() > 0):
             raise NotCoveredError(f"{name} has masses that are not positive")
         masses.append(mass)
-    if not np.isfinite(M).all():
-        raise NotCoveredError("costs that are not finite")
     if masses[0].dtype != masses[1].dtype:
         raise NotCoveredError("masses of two types")
+    M = np.ascontiguousarray(M)
+    least, most, finite = _core.scan_costs([M], runtime.resolve_threads())
+    if not finite[0]:
+        raise NotCoveredError("costs that are not finite")
+    span = max(-float(least[0]), float(most[0])) / _RANGE[str(M.dtype)]
     # With masses of float64 all but the exponential of a float32 cost is of float64 in POT, too.
-    return masses[0], masses[1], M.astype(masses[0].dtype, copy=False), _RANGE[str(M.dtype)]
+    return masses[0], masses[1], M.astype(masses[0].dtype, copy=False), span
 
 
 def _regularisation(reg: Any) -> float:
