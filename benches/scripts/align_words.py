@@ -34,6 +34,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--words", type=int, default=20_000)
     parser.add_argument("--matched", type=int, help="words to match by transport (all)")
+    parser.add_argument("--method", default="sinkhorn_log", help="of ot.sinkhorn")
     options = parser.parse_args()
     x, y = (normalise(side) for side in made(options.words))
 
@@ -54,7 +55,7 @@ def main():
     n = options.matched or len(x)
     cost = 1 - mapped[:n] @ y[:n].T
     masses = np.full(n, 1 / n)
-    plan = ot.sinkhorn(masses, masses, cost, 0.1)
+    plan = ot.sinkhorn(masses, masses, cost, 0.1, method=options.method)
     paid = np.vdot(plan, cost)
     print(f"transport {paid:.9g}, to itself {np.trace(plan):.9g}")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import isomorph as iso
 from isomorph.compat import faiss as ours
 
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "vectors"
 METRICS = (ours.METRIC_L2, ours.METRIC_INNER_PRODUCT)
 
 
@@ -52,6 +55,16 @@ def test_knn_finds_what_faiss_finds(faiss, metric, n, m, k):
     x, y = rows(n, seed=1), rows(m, seed=2)
     found, expected = ours.knn(x, y, k, metric), faiss.knn(x, y, k, metric=metric)
     assert_same_neighbours(found, expected, x, y, metric)
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("metric", METRICS)
+def test_real_vectors(faiss, metric):
+    if not DATA.exists():
+        pytest.skip("development data not there")
+    x, y = (np.load(DATA / f"{side}.float16.npy").astype(np.float32) for side in ("en", "fr"))
+    found, expected = ours.knn(x[:1000], y, 10, metric), faiss.knn(x[:1000], y, 10, metric=metric)
+    assert_same_neighbours(found, expected, x[:1000], y, metric)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int32])
