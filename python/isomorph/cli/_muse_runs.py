@@ -181,8 +181,9 @@ class Run:
 
     def evaluate(self) -> None:
         """Measure vectors that are in one space."""
-        chain = transforms.Chain.parse(self.chain)
-        x, z = (chain.fit_apply(side.vectors)[1] for side in (self.source, self.target))
+        x, z = self.source.vectors, self.target.vectors
+        if (chain := transforms.Chain.parse(self.chain)).steps:
+            x, z = (chain.fit_apply(side)[1] for side in (x, z))
         muse.evaluate(x, z, self.test, self.say)
         for method in ("nn", "csls_knn_10"):
             muse.mean_cosine(x, z, method, self.say)
