@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from support.process import environment
 COMMANDS = (
     "demo", "align", "learn", "translate", "evaluate",
     "bridge", "apply", "trim", "untrim", "transfer", "transport", "convert", "run", "info", "bench",
+    "vecmap", "muse", "fasttext",
 )  # fmt: skip
 
 
@@ -44,7 +46,7 @@ def test_examples_in_the_help_are_command_lines_that_parse() -> None:
     lines = [
         line.strip().split("   ")[0].split(" < ")[0]
         for text in texts
-        for line in text.splitlines()
+        for line in re.sub(r"\\\n\s*", " ", text).splitlines()
         if line.startswith("  isomorph") and "COMMAND" not in line
     ]
     import shlex

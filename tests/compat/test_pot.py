@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     ot = pytest.importorskip("ot")
 
-SHAPES = ((1, 1), (5, 7), (60, 40), (30, 200))
+SHAPES = ((1, 1), (5, 7), (60, 40), (20, 50))
 REGS = (1.0, 0.1, 0.01, 0.003)
 METHODS = ("sinkhorn", "sinkhorn_log", "sinkhorn_stabilized")
 
@@ -69,7 +69,7 @@ def wrong_by_absorption(method, plan):
 def test_the_grid(method, reg):
     served = 0
     options = itertools.product(
-        SHAPES, (1, 2, 17, 300), (1e-9, 1e-3), (False, True), (False, True), (False, True)
+        SHAPES, (1, 2, 17, 150), (1e-9, 1e-3), (False, True), (False, True), (False, True)
     )
     for seed, ((n, m), most, threshold, log, verbose, warm) in enumerate(options):
         a, b, cost = problem(n, m, seed)
