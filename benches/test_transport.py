@@ -55,7 +55,8 @@ def costs(n: int, dtype: str) -> np.ndarray:
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((2, n, 20))
     squares = (x**2).sum(1)[:, None] + (y**2).sum(1)
-    return np.ascontiguousarray(squares - 2 * x @ y.T, dtype=dtype) / np.median(squares)
+    scaled = (squares - 2 * x @ y.T) / np.median(squares)
+    return np.ascontiguousarray(scaled, dtype=dtype)
 
 
 def plain(cost: np.ndarray, method: str) -> Callable[[int], iso.transport.Transport]:

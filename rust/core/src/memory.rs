@@ -26,17 +26,6 @@ pub fn filled<T: Clone>(value: T, len: usize) -> Result<Vec<T>> {
     Ok(values)
 }
 
-/// `len` copies of `value`, in large pages where the system has them: for what is read many times.
-///
-/// # Errors
-/// As [`reserved`].
-pub fn in_large_pages<T: Clone>(value: T, len: usize) -> Result<Vec<T>> {
-    let mut values = reserved(len)?;
-    isomorph_kernels::ask_for_large_pages(values.spare_capacity_mut());
-    values.resize(len, value);
-    Ok(values)
-}
-
 /// Values at the start of a cache line, so that no register straddles two.
 #[derive(Debug, Default)]
 pub struct Aligned<T> {
@@ -51,9 +40,24 @@ impl<T: Copy + Default> Aligned<T> {
     /// # Errors
     /// As [`reserved`].
     pub fn new(len: usize) -> Result<Self> {
-        let slack = 64 / size_of::<T>();
-        let values = filled(T::default(), len + slack)?;
-        let start = values.as_ptr().align_offset(64).min(slack);
+        Self::within(reserved(len + Self::SLACK)?, len)
+    }
+
+    /// The same in large pages, where the system has them: for what is read many times.
+    ///
+    /// # Errors
+    /// As [`reserved`].
+    pub fn in_large_pages(len: usize) -> Result<Self> {
+        let mut values = reserved(len + Self::SLACK)?;
+        isomorph_kernels::ask_for_large_pages(values.spare_capacity_mut());
+        Self::within(values, len)
+    }
+
+    const SLACK: usize = 64 / size_of::<T>();
+
+    fn within(mut values: Vec<T>, len: usize) -> Result<Self> {
+        values.resize(len + Self::SLACK, T::default());
+        let start = values.as_ptr().align_offset(64).min(Self::SLACK);
         Ok(Self { values, start, len })
     }
 

@@ -79,23 +79,28 @@ macro_rules! element {
             const INFINITY: Self = $type::INFINITY;
             const INFINITIES: &'static [Self; 16] = &[$type::INFINITY; 16];
 
+            #[inline]
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }
 
+            #[inline]
             #[allow(clippy::cast_possible_truncation)]
             fn from_f64(value: f64) -> Self {
                 value as Self
             }
 
+            #[inline]
             fn next_down(self) -> Self {
                 $type::next_down(self)
             }
 
+            #[inline]
             fn plus(self, other: Self) -> Self {
                 self + other
             }
 
+            #[inline]
             fn finite(self) -> bool {
                 self.is_finite()
             }

@@ -85,6 +85,7 @@ pub fn least_sum<T: Transport>(count: usize, largest: f64) -> f64 {
 }
 
 /// The smallest normal number.
+#[inline]
 fn smallest<T: Transport>() -> f64 {
     T::RANGE_2.0.to_f64().exp2()
 }
@@ -95,6 +96,7 @@ pub fn exponential<T: Transport>(nats: f64) -> T {
 }
 
 /// A number of 0 or more, 0 if it is subnormal in the type.
+#[inline]
 pub fn narrowed<T: Transport>(value: f64) -> T {
     if value < smallest::<T>() { T::default() } else { T::from_f64(value) }
 }

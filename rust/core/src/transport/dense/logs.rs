@@ -11,11 +11,11 @@ use rayon::prelude::*;
 
 use super::columns::log_sums;
 use super::exponents::{Potentials, WINDOW, joined, largest, scale, split};
-use super::rows::{Block, Rows, chosen, height, weigh};
+use super::rows::{Block, Rows, chosen, height, padded, weigh};
 use super::{Cost, scaled};
 use crate::Result;
 use crate::matrix::MatRef;
-use crate::memory::filled;
+use crate::memory::{Aligned, filled};
 use crate::runtime::Control;
 use crate::transport::{Marginal, Pass, Problem};
 
@@ -28,6 +28,8 @@ pub struct Logs<'a, T> {
     isa: Isa,
     pub(super) cost: MatRef<'a, T>,
     pub(super) rows: Rows<'a, T>,
+    /// Columns of what is made of the cost, padded with zeros.
+    pub(super) width: usize,
     reg: f64,
     /// Minus the logarithms of the row sums without f, as last seen; NaN: not yet.
     shifts: Vec<f64>,
@@ -39,6 +41,7 @@ pub struct Logs<'a, T> {
 struct Shared<'p, 'a, T> {
     isa: Isa,
     cost: MatRef<'a, T>,
+    width: usize,
     g: &'p Potentials<T>,
     scale: [T; 2],
     quantum: f64,
@@ -51,11 +54,13 @@ impl<'a, T: Cost> Logs<'a, T> {
     /// [`crate::Error::Memory`], [`crate::Error::Isa`].
     pub fn new(problem: &Problem<'a, T>) -> Result<Self> {
         let isa = chosen()?;
+        let width = padded(problem.cost.cols());
         Ok(Self {
             isa,
             largest: largest_cost(isa, problem.cost),
             cost: problem.cost,
-            rows: Rows::new(problem.rows, problem.cost.cols(), height(problem.cost.rows()))?,
+            rows: Rows::new(problem.rows, width, height(problem.cost.rows()))?,
+            width,
             reg: problem.reg,
             shifts: filled(f64::NAN, problem.cost.rows())?,
         })
@@ -65,8 +70,8 @@ impl<'a, T: Cost> Logs<'a, T> {
         self.isa
     }
 
-    /// See [`Pass::run`]; `kernel` and `shifts`, unless they are empty, become exp(shift + g - C / reg)
-    /// and the shifts of its rows.
+    /// See [`Pass::run`]; `kernel` and `shifts`, unless they are empty, become exp(shift + g - C / reg),
+    /// in rows of `width`, and the shifts of its rows.
     pub fn keep(
         &mut self,
         g: &[f64],
@@ -76,13 +81,14 @@ impl<'a, T: Cost> Logs<'a, T> {
         shifts: &mut [f64],
         control: &Control,
     ) -> Result<()> {
-        let (n, m) = (self.cost.rows(), self.cost.cols());
+        let (n, width) = (self.cost.rows(), self.width);
         // No sum of a row can be further away.
         let most = largest(&self.shifts).max(largest(g) + self.largest / self.reg);
         let (potentials, quantum) = Potentials::new(g, most)?;
         let shared = Shared {
             isa: self.isa,
             cost: self.cost,
+            width,
             g: &potentials,
             scale: scale(self.reg),
             quantum,
@@ -100,16 +106,16 @@ impl<'a, T: Cost> Logs<'a, T> {
         };
         if kernel.is_empty() {
             let extra = self.shifts.par_chunks_mut(high);
-            let space = || filled(T::default(), GROUP * m);
+            let space = || Aligned::new(GROUP * width);
             self.rows.in_blocks(f, extra, control, space, |space, block, before, rows, unit| {
                 let space = space.as_mut().map_err(|error| error.clone())?;
-                of_block(before, &mut [], &mut [], space, block, rows, unit)
+                of_block(before, &mut [], &mut [], space.values(), block, rows, unit)
             })?;
         } else {
             let extra = self
                 .shifts
                 .par_chunks_mut(high)
-                .zip(kernel.par_chunks_mut(high * m).zip(shifts.par_chunks_mut(high)));
+                .zip(kernel.par_chunks_mut(high * width).zip(shifts.par_chunks_mut(high)));
             self.rows.in_blocks(
                 f,
                 extra,
@@ -140,13 +146,13 @@ impl<T: Transport> Shared<'_, '_, T> {
         side: &Marginal<'_>,
         unit: f64,
     ) {
-        let m = self.cost.cols();
+        let (m, width) = (self.cost.cols(), self.width);
         for first in (0..block.f.len()).step_by(GROUP) {
             let count = GROUP.min(block.f.len() - first);
             let rows: &mut [T] = if kept.is_empty() {
-                &mut space[..count * m]
+                &mut space[..count * width]
             } else {
-                &mut kept[first * m..(first + count) * m]
+                &mut kept[first * width..(first + count) * width]
             };
             let mut shift = [[T::default(); 2]; GROUP];
             for r in 0..count {
@@ -163,7 +169,7 @@ impl<T: Transport> Shared<'_, '_, T> {
                 let i = block.start + first + r;
                 let fits = sums[r] > 1.0 / WINDOW && sums[r] < WINDOW;
                 if !fits {
-                    (shift[r], sums[r]) = self.by_maximum(i, &mut rows[r * m..(r + 1) * m]);
+                    (shift[r], sums[r]) = self.by_maximum(i, &mut rows[r * width..][..m]);
                 }
                 let exact = joined(shift[r]);
                 let log_sum = sums[r].ln() - exact;
@@ -208,7 +214,7 @@ impl<T: Transport> Shared<'_, '_, T> {
                     g: self.g.of(start, end),
                     f: shift[r],
                 };
-                let out = &mut out[r * m + start..r * m + end];
+                let out = &mut out[r * self.width..][start..end];
                 sums[r] += T::exponentials(self.isa, &exponents, ahead, out);
             }
         }

@@ -7,19 +7,26 @@ use rayon::prelude::*;
 
 use super::exponents::{exponential, least_sum};
 use crate::Result;
-use crate::memory::{filled, reserved};
+use crate::memory::{Aligned, filled, reserved};
 use crate::runtime::Control;
 use crate::transport::Marginal;
 
 /// Rows whose terms are added in the type of the cost, before those of blocks are in float64: an
 /// eighth of them, one group after the other, make for a rounding error of some units.
 const BLOCK: usize = 128;
+/// Rows of what is made of the cost are a multiple of it, 64 bytes or more: each begins a cache line.
+const PADDED: usize = 16;
 /// Blocks that many cores share, where there are few rows.
 const SHARES: usize = 32;
 
 /// The rows of a block; of the shape alone, so that no bytes depend on the number of threads.
 pub fn height(rows: usize) -> usize {
     rows.div_ceil(SHARES).next_multiple_of(GROUP).min(BLOCK)
+}
+
+/// The columns of what is made of the cost, those of zeros included.
+pub fn padded(columns: usize) -> usize {
+    columns.next_multiple_of(PADDED)
 }
 
 /// Rows that are in hand together.
@@ -44,7 +51,7 @@ pub struct Rows<'a, T, S = T> {
     side: Marginal<'a>,
     /// ln of the largest mass: weights are relative to it.
     unit: f64,
-    partial: Vec<S>,
+    partial: Aligned<S>,
     heaviest: Vec<f64>,
     lost: Vec<bool>,
     columns: usize,
@@ -76,7 +83,7 @@ impl<'a, T: Transport, S: Transport> Rows<'a, T, S> {
         Ok(Self {
             side,
             unit: side.mass.iter().copied().fold(f64::MIN_POSITIVE, f64::max).ln(),
-            partial: filled(S::default(), blocks * columns)?,
+            partial: Aligned::new(blocks * columns)?,
             heaviest: filled(0.0, blocks)?,
             lost: filled(false, blocks)?,
             columns,
@@ -97,7 +104,7 @@ impl<'a, T: Transport, S: Transport> Rows<'a, T, S> {
     ) -> Result<bool> {
         let (side, unit, columns, height) = (&self.side, self.unit, self.columns, self.height);
         f.par_chunks_mut(height)
-            .zip(self.partial.par_chunks_mut(columns.max(1)))
+            .zip(self.partial.values().par_chunks_mut(columns.max(1)))
             .zip(self.heaviest.par_iter_mut().zip(self.lost.par_iter_mut()))
             .zip(extra)
             .enumerate()
@@ -117,7 +124,7 @@ impl<'a, T: Transport, S: Transport> Rows<'a, T, S> {
     /// The sums by column, of all blocks.
     pub fn totals(&self, totals: &mut [f64]) {
         totals.fill(0.0);
-        for sums in self.partial.chunks_exact(self.columns.max(1)) {
+        for sums in self.partial.get().chunks_exact(self.columns.max(1)) {
             for (total, sum) in totals.iter_mut().zip(sums) {
                 *total += sum.to_f64();
             }

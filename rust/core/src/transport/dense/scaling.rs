@@ -17,7 +17,7 @@ use super::exponents::{least_sum, narrowed};
 use super::logs::Logs;
 use super::rows::{Block, height, weigh};
 use crate::Result;
-use crate::memory::{filled, in_large_pages};
+use crate::memory::{Aligned, filled};
 use crate::runtime::Control;
 use crate::transport::{Marginal, Pass, Problem, Rule};
 
@@ -28,14 +28,14 @@ const TOGETHER: usize = 512;
 #[derive(Debug)]
 pub struct Kernel<'a, T> {
     logs: Logs<'a, T>,
-    kernel: Vec<T>,
+    kernel: Aligned<T>,
     /// The row potentials in K.
     shifts: Vec<f64>,
     /// The column potentials in K.
     g: Vec<f64>,
     /// exp(g - g0), 0 where there is no mass; in the type of the cost.
     moved: Vec<f64>,
-    v: Vec<T>,
+    v: Aligned<T>,
     made: bool,
     /// Whether K and v are those of the last run.
     current: bool,
@@ -49,13 +49,15 @@ impl<'a, T: Cost> Kernel<'a, T> {
     /// [`crate::Error::Memory`], [`crate::Error::Isa`].
     pub fn new(problem: &Problem<'a, T>, anew: bool) -> Result<Self> {
         let (n, m) = (problem.cost.rows(), problem.cost.cols());
+        let logs = Logs::new(problem)?;
+        let width = logs.width;
         Ok(Self {
-            logs: Logs::new(problem)?,
-            kernel: in_large_pages(T::default(), n * m)?,
+            logs,
+            kernel: Aligned::in_large_pages(n * width)?,
             shifts: filled(0.0, n)?,
             g: filled(0.0, m)?,
             moved: filled(0.0, m)?,
-            v: filled(T::default(), m)?,
+            v: Aligned::new(width)?,
             made: false,
             current: false,
             anew,
@@ -79,9 +81,9 @@ impl<'a, T: Cost> Kernel<'a, T> {
         control: &Control,
     ) -> Result<()> {
         self.made = false;
-        self.logs.keep(g, f, logs, &mut self.kernel, &mut self.shifts, control)?;
+        self.logs.keep(g, f, logs, self.kernel.values(), &mut self.shifts, control)?;
         self.g.copy_from_slice(g);
-        self.v.fill(T::from_f64(1.0));
+        self.v.values()[..g.len()].fill(T::from_f64(1.0));
         (self.made, self.current) = (true, true);
         Ok(())
     }
@@ -101,14 +103,14 @@ impl<'a, T: Cost> Kernel<'a, T> {
             *moved = if known { g - before } else { f64::NEG_INFINITY };
         }
         f64::exp_in_place(self.logs.isa(), &mut self.moved);
-        for (v, moved) in self.v.iter_mut().zip(&self.moved) {
+        for (v, moved) in self.v.values().iter_mut().zip(&self.moved) {
             *v = narrowed(*moved);
             most = most.max(v.to_f64());
         }
         let shared = Shared {
             isa: self.logs.isa(),
-            kernel: &self.kernel,
-            v: &self.v,
+            kernel: self.kernel.get(),
+            v: self.v.get(),
             least: least_sum::<T>(m, most),
         };
         let high = height(f.len());
@@ -211,15 +213,15 @@ impl<T: Cost> Pass for Kernel<'_, T> {
         columns: &mut Vec<u32>,
         values: &mut Vec<f64>,
     ) -> bool {
-        let m = self.v.len();
+        let (m, width) = (self.g.len(), self.v.len());
         let weight = (f - self.shifts[i]).exp();
         if !(self.current && weight.is_normal()) {
             return false;
         }
-        let row = &self.kernel[i * m..(i + 1) * m];
+        let (row, v) = (&self.kernel.get()[i * width..][..m], &self.v.get()[..m]);
         let (isa, level) = (self.logs.isa(), T::from_f64(level / weight));
         let mut places = [0; TOGETHER];
-        for (number, (row, v)) in row.chunks(TOGETHER).zip(self.v.chunks(TOGETHER)).enumerate() {
+        for (number, (row, v)) in row.chunks(TOGETHER).zip(v.chunks(TOGETHER)).enumerate() {
             let count = T::above(isa, row, v, level, &mut places[..row.len()]);
             let (places, first) = (&places[..count], (number * TOGETHER) as u32);
             columns.extend(places.iter().map(|place| first + place));
