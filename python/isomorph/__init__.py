@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from isomorph.transport import (
         sinkhorn,
         sinkhorn_assign,
+        sinkhorn_divergence,
         sinkhorn_partial,
         sinkhorn_points,
         sinkhorn_unbalanced,
@@ -60,6 +61,7 @@ _ELSEWHERE = {
     "self_learn": "learning",
     "sinkhorn": "transport",
     "sinkhorn_assign": "transport",
+    "sinkhorn_divergence": "transport",
     "sinkhorn_partial": "transport",
     "sinkhorn_points": "transport",
     "sinkhorn_unbalanced": "transport",
@@ -114,6 +116,7 @@ __all__ = [
     "self_learn",
     "sinkhorn",
     "sinkhorn_assign",
+    "sinkhorn_divergence",
     "sinkhorn_partial",
     "sinkhorn_points",
     "sinkhorn_unbalanced",

@@ -59,6 +59,14 @@ def _plan_between(x: Any, y: Any, reg: float = 0.5, **options: Any) -> dict[str,
     return {"plan": found.plan(), "value": found.value, "converged": found.converged}
 
 
+def _divergence(x: Any, y: Any, reg: float = 8.0, **options: Any) -> dict[str, Any]:
+    """Solve closely for what is unique."""
+    tol = 3e-13 if _is_wide(x) or _is_wide(y) else None
+    found = iso.sinkhorn_divergence(x, y, reg, **{"tol": tol, **options})
+    gradients = found.gradient_points()
+    return {"of_x": gradients[0], "of_y": gradients[1], "value": found.value}
+
+
 def _solve_closely(cost: Any, **options: Any) -> Any:
     """Solve as nearly as the type allows, for sums that are to be compared."""
     # What rounding leaves is near 1e-13 here.
@@ -185,6 +193,19 @@ TRANSPORT = (
     ),
     *(
         Contract(
+            "sinkhorn_divergence",
+            {"x": Argument((ROWS, WIDTH)), "y": Argument((COLUMNS, WIDTH))},
+            functools.partial(_divergence, cost=cost),
+            variant=cost,
+            takes_progress=True,
+            same_columns=("y",),
+            typed=("['of_x']", "['of_y']"),
+            refused=_REFUSED_POINTS if cost == "cosine" else (),
+        )
+        for cost in ("cosine", "dot", "sqeuclidean")
+    ),
+    *(
+        Contract(
             "sinkhorn",
             {"cost": _COSTS},
             functools.partial(_solve_closely, method=method),
@@ -225,6 +246,9 @@ TRANSPORT = (
 )
 
 TRANSPORT_WITHOUT_ARRAYS = {
+    "SinkhornDivergence.gradient_points": (
+        "a result tells about itself; tests/unit/test_sinkhorn_divergence.py"
+    ),
     "Transports.plan": "a result tells about itself; tests/unit/test_sinkhorn_batch.py",
     "Transport.plan": "a result tells about itself; tests/unit/test_sinkhorn.py",
     "Transport.top": "a result tells about itself; tests/unit/test_sinkhorn.py",

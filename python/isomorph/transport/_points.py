@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from isomorph import _arrays, _checks, runtime
-from isomorph._backends import Run
+from isomorph._backends import Backend, Run
 from isomorph._backends.sides import rounding
 from isomorph._progress import Progress
 from isomorph.transport import _clouds
@@ -127,6 +127,38 @@ def _problem(
     x: Any, y: Any, a: Any, b: Any, cost: str, reg: float, *, check_finite: bool
 ) -> Problem:
     """Check the arguments of one problem, and make them ready."""
+    return clouds(x, y, a, b, cost, reg, check_finite=check_finite).between(0, 1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Clouds:
+    """Two sets of points and their masses, checked and prepared once for several problems."""
+
+    backend: Backend
+    xp: Any
+    cost: str
+    reg: float
+    dtype: str
+    width: int
+    #: In the one type that both promote to.
+    points: tuple[Any, Any]
+    sides: list[_clouds.Side]
+    masses: tuple[Any, Any]
+
+    def between(self, left: int, right: int) -> Problem:
+        """Give the problem from one of the sets, 0 or 1, to one."""
+        xp, reg = self.xp, self.reg
+        made = _clouds.cloud(xp, self.cost, self.sides[left], self.sides[right])
+        require_digits(reg, made.largest, self.dtype, 2 + math.sqrt(self.width))
+        for part in (made.of_rows, made.of_columns):
+            require_digits(reg, float(xp.max(xp.abs(part))), "float64")
+        a, b = self.masses[left], self.masses[right]
+        taken = made.common, made.of_rows, made.of_columns
+        return Problem(self.backend, xp, made.products, a, b, reg, *taken)
+
+
+def clouds(x: Any, y: Any, a: Any, b: Any, cost: str, reg: float, *, check_finite: bool) -> Clouds:
+    """Check two sets of points and what goes with them, and make them ready."""
     _checks.one_of("cost", cost, _clouds.COSTS)
     reg = _checks.number("reg", reg, above=0.0)
     arguments = _arrays.Arguments(x=x, y=y)
@@ -134,14 +166,10 @@ def _problem(
     arguments.require_same_columns("x", "y")
     lengths = arguments.shapes["x"][0], arguments.shapes["y"][0]
     require_lengths(a, b, lengths, ("row of x", "row of y"), x=x)
-    a, b = masses(arguments, a, b, lengths, beside=x)
+    both = masses(arguments, a, b, lengths, beside=x)
     ready = arguments.ready(check_finite=check_finite)
     xp = arguments.array_namespace()
-    left, right = _clouds.prepared(xp, cost, x=ready.arrays[0], y=ready.arrays[1])
-    made = _clouds.cloud(xp, cost, left, right)
-    require_digits(reg, made.largest, ready.dtype, 2 + math.sqrt(arguments.shapes["x"][1]))
-    for part in (made.of_rows, made.of_columns):
-        require_digits(reg, float(xp.max(xp.abs(part))), "float64")
-    return Problem(
-        ready.backend, xp, made.products, a, b, reg, made.common, made.of_rows, made.of_columns
-    )
+    sides = _clouds.prepared(xp, cost, x=ready.arrays[0], y=ready.arrays[1])
+    width = arguments.shapes["x"][1]
+    points = ready.arrays[0], ready.arrays[1]
+    return Clouds(ready.backend, xp, cost, reg, ready.dtype, width, points, sides, both)
