@@ -23,6 +23,11 @@ NAMES = (
         for dtype in ("float32", "float64")
         for stack in ("64 x 300^2", "256 x 64^2", "1024 x 16^2", "100000 x 3^2", "33 x 1024^2")
     ),
+    "sinkhorn to 1e-6",
+    "sinkhorn scaling",
+    "sinkhorn log",
+    "Remap.ids",
+    "Remap.gather",
     "read .vec",
 )
 

@@ -1,4 +1,4 @@
-"""The cases: neighbours, late interaction, stacks of SVDs, reading text, each beside its peers."""
+"""The cases, each beside its peers; late interaction and the reading of text are made here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,13 @@ import numpy as np
 import isomorph as iso
 from isomorph.benchmark.inputs import DIMENSION, fma_limit, installed, random, unit
 from isomorph.benchmark.linalg import SVDS
-from isomorph.benchmark.measure import Call, Case
+from isomorph.benchmark.measure import Builder, Call, Case
 from isomorph.benchmark.neighbors import NEIGHBORS
+from isomorph.benchmark.transport import TRANSPORT
+from isomorph.benchmark.vocabularies import VOCABULARIES
 
 #: "full" is what the project reports; "smoke" only shows that everything runs and is right.
 SIZES = ("full", "smoke")
-
-#: From the size, the number of threads and a folder for files.
-Builder = Callable[[str, int, Path], Case]
 
 
 def all_cases(size: str = "full", *, threads: int | None = None, only: str = "") -> Iterator[Case]:
@@ -44,6 +43,8 @@ def all_cases(size: str = "full", *, threads: int | None = None, only: str = "")
         **NEIGHBORS,
         "maxsim": _maxsim,
         **SVDS,
+        **TRANSPORT,
+        **VOCABULARIES,
         "read .vec": _read_text,
     }
     for name, build in builders.items():

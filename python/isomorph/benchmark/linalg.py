@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ import numpy as np
 
 import isomorph as iso
 from isomorph.benchmark.inputs import installed, random
-from isomorph.benchmark.measure import Call, Case
+from isomorph.benchmark.measure import Builder, Call, Case
 
 #: How many, and of how many rows and columns.
 STACKS = ((64, 300), (256, 64), (1024, 16), (100_000, 3), (33, 1024))
-
-Builder = Callable[[str, int, Path], Case]
 
 
 def svd_peers(a: Any) -> dict[str, Call]:

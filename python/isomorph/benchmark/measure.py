@@ -44,6 +44,10 @@ class Case:
     limit_name: str = ""
 
 
+#: Makes a case from the size, the number of threads and a folder for files.
+Builder = Callable[[str, int, Path], Case]
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What came out: medians over the rounds.

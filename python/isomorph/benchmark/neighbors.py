@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 import isomorph as iso
 from isomorph.benchmark.inputs import DIMENSION, clustered, fma_limit, installed, unit
-from isomorph.benchmark.measure import Call, Case
+from isomorph.benchmark.measure import Builder, Call, Case
 
 
 def _numpy_topk(x: Any, y: Any, k: int, block: int = 1024) -> Call:
@@ -91,7 +90,7 @@ def csls_both_case(name: str, x: Any, y: Any, threads: int) -> Case:
     )
 
 
-def _topk(prepared: bool) -> Callable[[str, int, Path], Case]:
+def _topk(prepared: bool) -> Builder:
     def build(size: str, threads: int, _: Path) -> Case:
         n, m = (10_000, 50_000) if size == "full" else (200, 500)
         x, y = unit(clustered(n, DIMENSION, 1)), unit(clustered(m, DIMENSION, 2))
@@ -107,7 +106,7 @@ def _csls_both(size: str, threads: int, _: Path) -> Case:
 
 
 #: By name, from the size, the number of threads and a folder.
-NEIGHBORS: dict[str, Callable[[str, int, Path], Case]] = {
+NEIGHBORS: dict[str, Builder] = {
     "topk rows": _topk(prepared=False),
     "topk Index": _topk(prepared=True),
     "csls_both": _csls_both,
