@@ -10,22 +10,26 @@ import numpy as np
 
 from isomorph.errors import DTypeError
 
+#: The largest integer that the core takes.
+_LARGEST = 2**63 - 1
+
 
 def integer(
     name: str, value: Any, least: int | None = None, most: int | None = None, *, of: str = ""
 ) -> int:
     """Require an integer, in a range if one is given; `of` says what the largest one counts.
 
-    NumPy's integers are integers; True and False are not.
+    NumPy's integers are integers; True and False are not, nor is what no 64 bits hold.
     """
     try:
         number = operator.index(value)
     except TypeError:
         raise DTypeError(f"{name}: expected an integer, got {value!r}") from None
-    low, high = number if least is None else least, number if most is None else most
+    low, high = -_LARGEST if least is None else least, _LARGEST if most is None else most
     if isinstance(value, bool) or not low <= number <= high:
         wanted = f"{least} to {most}" if most is not None else "an integer"
         wanted += f" of {least} or more" if most is None and least is not None else ""
+        wanted += ", of 64 bits" if abs(number) > _LARGEST else ""
         raise ValueError(f"{name}: expected {wanted}{of and f' ({of})'}, got {value!r}")
     return number
 

@@ -32,6 +32,11 @@ class _Flat:
     def sums(self) -> Any:
         return np.add.reduceat(self.values, self.starts[:-1])
 
+    def mean(self, values: Any) -> Any:
+        """Give the mean of a problem's `values`, weighted by these."""
+        shares = np.where(self.values > 0, values, 0.0) * (self.values / self.repeat(self.sums()))
+        return np.add.reduceat(shares, self.starts[:-1])
+
     def repeat(self, one_each: Any) -> Any:
         """Give a value a problem to each of its values."""
         return np.repeat(one_each, np.diff(self.starts))
@@ -100,9 +105,10 @@ def solve_all(batch: Batch, solver: Solver, check_finite: bool, run: Run) -> Tra
         value[i], error[i], error_l2[i] = one.value, one.error, one.error_l2
         iterations[i] += one.iterations
     solution = _Solutions(batch, rows, columns, commons, regs)
+    shifts = (commons + a.mean(f) - b.mean(g)) / 2
     found = Transports(
-        _Flat(f + a.repeat(commons), a.starts).split(batch),
-        columns.split(batch),
+        _Flat(f + a.repeat(commons - shifts), a.starts).split(batch),
+        _Flat(g + b.repeat(shifts), b.starts).split(batch),
         value,
         error,
         iterations,

@@ -62,6 +62,16 @@ class Problem:
             return f + self.common, g
         return f + self.of_rows + self.common, g + self.of_columns
 
+    def balance(self, f: Any, g: Any) -> tuple[Any, Any]:
+        """Shift the potentials against each other until their means by mass are the same."""
+        xp = self.xp
+        means = [
+            float(xp.sum(xp.where(mass > 0, potential, 0.0) * (mass / xp.sum(mass))))
+            for potential, mass in ((f, self.a), (g, self.b))
+        ]
+        shift = (means[0] - means[1]) / 2
+        return f - shift, g + shift
+
     def forbids(self) -> bool:
         """Whether a pair is forbidden."""
         return not self.finite

@@ -54,7 +54,8 @@ class Transport(Unpackable):
     f, g : array of float64, shape (n,), (m,)
         Potentials of rows and columns, in the units of the cost; -inf where there is no mass.
         They are float64 whatever the cost is, because a rounding of theirs by e changes the plan by
-        the factor exp(e / reg). Only f + g counts: a constant may move from one to the other.
+        the factor exp(e / reg). Only f + g counts: of balanced problems the constant that may move
+        from one to the other is such that their means, weighted by the masses, are the same.
     value : float
         :math:`\langle P, C \rangle`, what the plan costs, without the entropy.
     error : float

@@ -354,7 +354,7 @@ def _solve(
     found = made.backend.transport(cost, sides, made.reg, start, solver, run)
     if swapped:
         found = dataclasses.replace(found, f=found.g, g=found.f)
-    solved = dataclasses.replace(_transport(made, found, solver), _asked=asked)
+    solved = dataclasses.replace(_transport(made, found, solver, balanced=False), _asked=asked)
     if not solved.converged:
         warnings.warn(
             f"{name}: error {solved.error:.2g} after {solved.iterations:,} passes, expected "
