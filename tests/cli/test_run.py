@@ -125,3 +125,23 @@ def test_a_script_that_is_not_there(run) -> None:
     done = run("run", "absent.py")
     assert done.status == 1
     assert "absent.py: no such file or directory" in done.err
+
+
+def test_a_call_that_is_passed_on_in_the_json(run, script) -> None:
+    text = """
+        import numpy as np
+        from scipy.linalg import orthogonal_procrustes
+        orthogonal_procrustes(np.eye(3) + 0j, np.eye(3))
+    """
+    done = run("run", "--json", "--patch", "scipy", script(text))
+    assert done.status == 0
+    calls = json.loads(done.err)["scipy.linalg.orthogonal_procrustes"]
+    assert (calls["served"], calls["passed"]) == (0, {"A is of complex128": 1})
+
+
+def test_a_relative_path_is_made_absolute_as_python_does(script) -> None:
+    path = script("print(__file__, __annotations__, __import__('sys').argv)\n1 / 0")
+    plain = started(path.name, "x", cwd=path.parent)
+    served = started("-m", "isomorph", "run", "--patch", "scipy", path.name, "x", cwd=path.parent)
+    assert served.stdout == plain.stdout
+    assert served.stderr.startswith(plain.stderr)

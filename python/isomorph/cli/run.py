@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import builtins
 import io
+import os
 import sys
 import threading
 import traceback
@@ -71,9 +72,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     # As python reads it: with the encoding that the file declares, and any bytes in strings.
     with io.open_code(str(Path(options.script).resolve())) as file:
         code = file.read()
-    with patched as calls, _as_main(options.script, options.arguments) as main:
+    # As python names it in __file__ and in tracebacks.
+    path = os.path.abspath(options.script)  # noqa: PTH100 - links stay
+    with patched as calls, _as_main(options.script, path, options.arguments) as main:
         before = set(threading.enumerate())
-        status = _execute(code, options.script, main)
+        status = _execute(code, path, main)
         # As python does, which waits for them at its end.
         for thread in threading.enumerate():
             if not thread.daemon and thread not in before:
@@ -117,10 +120,12 @@ def _print_traceback(name: str) -> None:
 
 
 @contextmanager
-def _as_main(script: str, arguments: list[str]) -> Iterator[ModuleType]:
+def _as_main(script: str, path: str, arguments: list[str]) -> Iterator[ModuleType]:
     """Make the interpreter look as it does to a script, and put everything back."""
     main = ModuleType("__main__")
-    main.__dict__.update(__file__=script, __builtins__=builtins, __cached__=None, __spec__=None)
+    main.__dict__.update(
+        __file__=path, __builtins__=builtins, __cached__=None, __spec__=None, __annotations__={}
+    )
     kept = sys.argv, list(sys.path), sys.modules["__main__"]
     sys.argv = [script, *arguments]
     folder = str(Path(script).resolve().parent)
@@ -138,4 +143,10 @@ def _json(calls: dict[str, Any]) -> str:
     import dataclasses
     import json
 
-    return json.dumps({name: dataclasses.asdict(one) for name, one in sorted(calls.items())})
+    # `asdict` makes a Counter of pairs of a Counter before Python 3.12.
+    return json.dumps(
+        {
+            name: {**dataclasses.asdict(dataclasses.replace(one, passed={})), "passed": one.passed}
+            for name, one in sorted(calls.items())
+        }
+    )

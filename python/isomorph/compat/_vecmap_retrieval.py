@@ -52,7 +52,7 @@ def translations(
     if inv_sample is not None:
         # The generator that the original draws from.
         drawn = x[np.random.RandomState(seed).randint(0, len(x), inv_sample)]
-    sums = _log_sums(drawn, z, inv_temperature)
+    sums = log_sums(drawn, z, inv_temperature)
     return _best(asked, z, sums / inv_temperature, threads, dot)
 
 
@@ -70,7 +70,8 @@ def _best(asked: Any, z: Any, penalties: Any, threads: int | None, dot: bool) ->
     return indices
 
 
-def _log_sums(sources: Any, z: Any, beta: float) -> NDArray[np.float64]:
+def log_sums(sources: Any, z: Any, beta: float) -> NDArray[np.float64]:
+    """Give for each target the logarithm of the sum of exp(beta x.z) over the sources."""
     sums = np.empty(len(z))
     for start in range(0, len(z), _BLOCK):
         part = slice(start, start + _BLOCK)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["asnumpy", "get_array_module", "get_cupy", "supports_cuda"]
+__all__ = ["asnumpy", "get_array_module", "get_cupy", "supports_cupy"]
 
 
 def get_cupy() -> ModuleType | None:
@@ -16,7 +16,7 @@ def get_cupy() -> ModuleType | None:
     Examples
     --------
     >>> from isomorph.compat import cupy_utils
-    >>> (cupy_utils.get_cupy() is not None) >= cupy_utils.supports_cuda()
+    >>> (cupy_utils.get_cupy() is not None) >= cupy_utils.supports_cupy()
     True
     """
     try:
@@ -27,7 +27,7 @@ def get_cupy() -> ModuleType | None:
     return found
 
 
-def supports_cuda() -> bool:
+def supports_cupy() -> bool:
     """Say whether CuPy is installed and sees a device."""
     cupy = get_cupy()
     if cupy is None:

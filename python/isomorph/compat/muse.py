@@ -13,11 +13,23 @@ import numpy as np
 
 import isomorph as iso
 from isomorph import metrics, transforms
+from isomorph.compat._muse_helpers import build_dictionary, get_candidates, get_nn_avg_dist
 from isomorph.compat._vectors import Lexicon, readable
 from isomorph.errors import ConvergenceWarning, FormatError, ShapeError
 from isomorph.metrics.files import load_as
 
-__all__ = ["DictionaryOptions", "Trained", "evaluate", "load", "mean_cosine", "train"]
+__all__ = [
+    "DictionaryOptions",
+    "Trained",
+    "build_dictionary",
+    "evaluate",
+    "get_candidates",
+    "get_nn_avg_dist",
+    "get_word_translation_accuracy",
+    "load",
+    "mean_cosine",
+    "train",
+]
 
 Say = Callable[[str], object]
 #: Words of each side from which a run without a dictionary starts.
@@ -153,6 +165,48 @@ def evaluate(
                 f"{100 * found.precision[k]:f}"
             )
     return figures
+
+
+def get_word_translation_accuracy(
+    lang1: str,
+    word2id1: dict[str, int],
+    emb1: Any,
+    lang2: str,
+    word2id2: dict[str, int],
+    emb2: Any,
+    method: str,
+    dico_eval: str,
+) -> list[tuple[str, float]]:
+    """Measure word translation as the function of that name in MUSE's ``word_translation.py``.
+
+    Parameters
+    ----------
+    lang1, lang2 : str
+        Names of the languages, for the dictionary "default".
+    word2id1, word2id2 : dict of str to int
+        The row of each word.
+    emb1, emb2 : array_like of shape (n, d), (m, d)
+        Vectors in one space.
+    method : {"nn", "csls_knn_K"}
+        Retrieval.
+    dico_eval : str
+        A file of pairs, or "default" for
+        ``data/crosslingual/dictionaries/LANG1-LANG2.5000-6500.txt``.
+
+    Returns
+    -------
+    list of (str, float)
+        ``precision_at_1``, ``precision_at_5``, ``precision_at_10``, in per cent of the known source
+        words.
+    """
+    path = dico_eval
+    if path == "default":
+        path = f"data/crosslingual/dictionaries/{lang1}-{lang2}.5000-6500.txt"
+    with readable(path) as name:
+        test = Lexicon(name, word2id1, word2id2, lowercase=True, skip_short=True)
+    x, z = (np.ascontiguousarray(side, dtype=np.float32) for side in (emb1, emb2))
+    figures = evaluate(x, z, test, print, methods=(method,))
+    return [(name.partition("-")[0], value) for name, value in figures.items()]
 
 
 def mean_cosine(

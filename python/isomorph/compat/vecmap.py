@@ -12,10 +12,18 @@ import numpy as np
 import isomorph as iso
 from isomorph import io
 from isomorph.align._vecmap import VecMapMode
+from isomorph.compat._vecmap_helpers import topk_mean, whitening_transformation
 from isomorph.compat._vectors import Lexicon, chained
 from isomorph.errors import ConvergenceWarning
 
-__all__ = ["MODES", "MapSettings", "Mapped", "map_embeddings"]
+__all__ = [
+    "MODES",
+    "MapSettings",
+    "Mapped",
+    "map_embeddings",
+    "topk_mean",
+    "whitening_transformation",
+]
 
 _ADVANCED: Mapping[str, Any] = {
     "normalize": ["unit", "center", "unit"],
