@@ -40,6 +40,7 @@ __all__ = [
     "places",
     "polar",
     "prepare_index",
+    "print_numbers",
     "procrustes",
     "procrustes_from_moments",
     "procrustes_of_rows",
@@ -271,6 +272,7 @@ def polar(a: _Array, threads: int, progress: _Progress = None) -> tuple[_Array, 
 def prepare_index(
     vectors: _Array, metric: str, threads: int, progress: _Progress
 ) -> tuple[_Parts, tuple[float, float]]: ...
+def print_numbers(values: _Array, general: bool, digits: int) -> bytes: ...
 def procrustes(
     source: _Array,
     target: _Array,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Pairs over which a map is judged, and the rows among which they are looked for.
 _JUDGED = 10_000
+#: Of these, how many at once.
+_AT_ONCE = 1024
 
 
 def refine(
@@ -244,10 +246,18 @@ def _mean_cosine(spaces: Spaces, mapped: Any, options: dict[str, Any]) -> float:
     )
     source, target = to_numpy(chosen.source), to_numpy(chosen.target)
     check.require_pairs((source, target), "forward")
+    cosines = [
+        _cosines(mapped, source[part], spaces.first_z, target[part])
+        for part in (slice(i, i + _AT_ONCE) for i in range(0, len(source), _AT_ONCE))
+    ]
+    return float(np.mean(np.concatenate(cosines)))
+
+
+def _cosines(x: Any, source: Any, z: Any, target: Any) -> Any:
+    """Give the cosine of each pair, 0 for a row of zeros."""
     left, right = (
         to_numpy(take_rows(side, rows)).astype(np.float64)
-        for side, rows in ((mapped, source), (spaces.first_z, target))
+        for side, rows in ((x, source), (z, target))
     )
     norms = np.sqrt(np.sum(left**2, axis=1) * np.sum(right**2, axis=1))
-    cosines = np.sum(left * right, axis=1) / np.where(norms == 0, 1.0, norms)
-    return float(np.mean(cosines))
+    return np.sum(left * right, axis=1) / np.where(norms == 0, 1.0, norms)

@@ -9,12 +9,13 @@ use half::f16;
 use isomorph_core::runtime::Control;
 use isomorph_io::npy;
 use isomorph_io::tensor::ValuesRef;
+use isomorph_io::text::print::{MOST_DIGITS, Style, print_rows};
 use isomorph_io::text::{self, InvalidUtf8, Params, ReadOptions, Vectors};
 use isomorph_io::words;
 use isomorph_io::{Duplicates, Error, Watch, Words};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::arrays::Borrowed;
 use crate::doorway;
@@ -90,6 +91,34 @@ pub fn write_text(
     doorway::run(py, threads, progress.as_ref(), |control| {
         text::write(&path, vectors, gzip, Params::default(), &Watcher(control))
     })
+}
+
+/// Rows of a C-contiguous matrix of float32 or float64, printed as C does by `%.Nf`, or by `%.Ng` if
+/// `general`: a space before each number, a line feed after each row.
+#[pyfunction]
+pub fn print_numbers<'py>(
+    py: Python<'py>,
+    values: &Bound<'py, PyAny>,
+    general: bool,
+    digits: usize,
+) -> PyResult<Bound<'py, PyBytes>> {
+    if !(1..=MOST_DIGITS).contains(&digits) {
+        return Err(PyValueError::new_err(format!(
+            "digits: expected 1 to {MOST_DIGITS}, got {digits}"
+        )));
+    }
+    let style = if general { Style::General } else { Style::Fixed };
+    let columns = |shape: &[usize]| shape.last().copied().unwrap_or(0);
+    let mut text = Vec::new();
+    if let Some(array) = Borrowed::<f32>::new(values, "values")? {
+        let (numbers, columns) = (array.values("values")?, columns(array.shape()));
+        py.detach(|| print_rows(numbers, columns, style, digits, &mut text));
+    } else {
+        let array = Borrowed::<f64>::expect(values, "values", "float32 or float64")?;
+        let (numbers, columns) = (array.values("values")?, columns(array.shape()));
+        py.detach(|| print_rows(numbers, columns, style, digits, &mut text));
+    }
+    Ok(PyBytes::new(py, &text))
 }
 
 /// What the first line of a text file says: rows (None without a header), dimension, whether the

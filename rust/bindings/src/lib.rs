@@ -39,8 +39,9 @@ mod _core {
     use super::induction::{dropout_draws, induce};
     #[pymodule_export]
     use super::io::{
-        TensorFile, npy_header, read_npy, read_rows, read_safetensors, read_text, read_words,
-        safetensors_header, text_header, unique_rows, write_npy, write_safetensors, write_text,
+        TensorFile, npy_header, print_numbers, read_npy, read_rows, read_safetensors, read_text,
+        read_words, safetensors_header, text_header, unique_rows, write_npy, write_safetensors,
+        write_text,
     };
     #[pymodule_export]
     use super::linalg::{eigh, polar, svd, svdvals};

@@ -4,6 +4,7 @@ mod feed;
 mod line;
 mod number;
 mod plan;
+pub mod print;
 mod queue;
 mod read;
 mod write;
