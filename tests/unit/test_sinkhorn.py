@@ -254,7 +254,11 @@ def test_top_and_barycentres(uneven, rng, backend):
     [
         ({"a": -np.ones(3)}, ValueError, "a: expected masses of 0 or more, got -1.0 at 0"),
         ({"b": np.zeros(4)}, ValueError, "b: expected masses with a sum above 0 .* got 0"),
-        ({"a": np.ones(3)}, ValueError, "b: expected as much mass as a has, 3, got 1; normalise"),
+        (
+            {"a": np.ones(3)},
+            ValueError,
+            "b: expected as much mass as a has, 3, got 1, which differs by 2; normalise",
+        ),
         ({"a": np.ones(4)}, ShapeError, r"a: expected an array of 1 dimensions, of length 3"),
         ({"a": np.array([1, np.nan, 1])}, NonFiniteError, "a: row 1 has a NaN"),
         ({"cost": np.zeros((0, 4))}, ShapeError, "cost: expected at least one row"),

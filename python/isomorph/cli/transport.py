@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 import warnings
 from pathlib import Path
@@ -315,6 +316,12 @@ def _figures(
     return figures
 
 
+def _certified(gap: float) -> str:
+    if math.isinf(gap):
+        return "no: what is left over meets forbidden pairs; a smaller tol leaves less"
+    return f"the best comes to at most {max(gap, 0.0):.2g} less, with entropy"
+
+
 def _lines(
     options: argparse.Namespace,
     solved: Transport,
@@ -329,7 +336,7 @@ def _lines(
         ["rows", f"{len(solved.f):,} ({sides[0].name}) to {len(solved.g):,} ({sides[1].name})"],
         ["reg", f"{solved.reg:.4g}"],
         ["cost", f"{solved.value:.6g} a unit of mass"],
-        ["certified", f"the best comes to at most {max(solved.gap, 0.0):.2g} less, with entropy"],
+        ["certified", _certified(solved.gap)],
         ["marginals", f"error {solved.error:.2g}: {said} in {solved.iterations:,} passes"],
     ]
     lines: list[Line] = [("", ""), *((line, "") for line in table(rows)), ("", "")]

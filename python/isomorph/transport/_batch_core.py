@@ -64,6 +64,7 @@ def solve_all(batch: Batch, solver: Solver, check_finite: bool, run: Run) -> Tra
     dtype = str(batch.costs.dtype if batch.stacked else costs[0].dtype)
     with np.errstate(invalid="ignore", over="ignore"):
         doubtful |= _uneven(a, b, dtype)
+        b = _evened(a, b)
         most = np.where(finite, most, np.maximum(least, most))
         commons = np.where(
             most - least < _problem._COMMON * np.maximum(np.abs(least), np.abs(most)), least, 0.0
@@ -211,12 +212,20 @@ def _masses(batch: Batch, mass: Any, lengths: Any) -> _Flat:
     return _Flat(np.concatenate([np.asarray(one, np.float64) for one in parts]), starts)
 
 
+def _evened(a: _Flat, b: _Flat) -> _Flat:
+    """Give b with the sums of a, from which they differ by rounding where masses are sound."""
+    one, other = a.sums(), b.sums()
+    # No problem may depend on another: those that are even stay as they are.
+    even = np.abs(one - other) <= _problem._ROUNDING * one
+    return _Flat(b.values * b.repeat(np.where(even, 1.0, one / other)), b.starts)
+
+
 def _uneven(a: _Flat, b: _Flat, dtype: str) -> Any:
     """Where masses are not sound: not finite, negative, none, or more on one side."""
     bad = np.zeros(len(a.starts) - 1, bool)
     for side in (a, b):
         wrong = ~((side.values >= 0) & (side.values < np.inf))
         bad |= np.add.reduceat(wrong, side.starts[:-1], dtype=np.int64) > 0
-        bad |= ~((side.sums() > 0) & (side.sums() < _problem._MOST_MASS))
+        bad |= ~((side.sums() >= _problem._LEAST_MASS) & (side.sums() < _problem._MOST_MASS))
     one, other = a.sums(), b.sums()
     return bad | ~(np.abs(one - other) <= _problem._UNEVEN[dtype] * np.maximum(one, other))

@@ -14,7 +14,11 @@ from isomorph.errors import NonFiniteError, ShapeError
 #: By how much, of the mass, the two sides may differ: what rounding to their type explains.
 _UNEVEN = {"float32": 1e-5, "float64": 1e-10}
 #: Squares of masses are added up, too.
-_MOST_MASS = 1e150
+_LEAST_MASS, _MOST_MASS = 1e-150, 1e150
+#: Types of masses that are narrower than the one that is computed in.
+_NARROW = ("float16", "bfloat16", "float32")
+#: What of the mass is no more than rounding of its sum.
+_ROUNDING = 1e-13
 #: Of exp(t), t is known to eps |t|: beyond this it says nothing.
 _LEAST_DIGITS = 0.01
 #: Costs that differ by less than this part of their size have something taken off.
@@ -71,6 +75,13 @@ class Problem:
         ]
         shift = (means[0] - means[1]) / 2
         return f - shift, g + shift
+
+    def missed(self, rows: Any, columns: Any) -> tuple[float, float]:
+        """Give by how much the sums of a plan miss the masses: in the L1 norm, and in the L2."""
+        xp = self.xp
+        gaps = rows - self.a, columns - self.b
+        total = sum(float(xp.sum(xp.abs(gap))) for gap in gaps)
+        return total, sum(float(xp.sqrt(xp.sum(gap * gap))) for gap in gaps)
 
     def forbids(self) -> bool:
         """Whether a pair is forbidden."""
@@ -143,8 +154,16 @@ def masses(
         _mass(xp, name, mass, length, device)
         for name, mass, length in zip(("a", "b"), (a, b), lengths, strict=True)
     ]
+    for name, mass in zip(("a", "b"), made, strict=True):
+        if not float(xp.sum(mass)) >= _LEAST_MASS:
+            raise ValueError(
+                f"{name}: expected masses with a sum of {_LEAST_MASS:g} or more, got "
+                f"{float(xp.sum(mass)):g}; scale the masses of both sides up"
+            )
     if even:
-        _require_even(xp, made[0], made[1], arguments.dtype())
+        given = [str(xp.asarray(mass).dtype) for mass in (a, b) if mass is not None]
+        narrow = any(name.rpartition(".")[2] in _NARROW for name in given)
+        made[1] = _evened(xp, made[0], made[1], "float32" if narrow else arguments.dtype())
     return made[0], made[1]
 
 
@@ -168,13 +187,15 @@ def _mass(xp: Any, name: str, mass: Any, length: int, beside: dict[str, Any]) ->
     return mass
 
 
-def _require_even(xp: Any, a: Any, b: Any, dtype: str) -> None:
+def _evened(xp: Any, a: Any, b: Any, dtype: str) -> Any:
+    """Give b with just the sum of a, from which it may differ by rounding to its type."""
     one, other = float(xp.sum(a)), float(xp.sum(b))
     if abs(one - other) > _UNEVEN[dtype] * max(one, other):
         raise ValueError(
-            f"b: expected as much mass as a has, {one:.9g}, got {other:.9g}; normalise them, as in "
-            "a / a.sum(), or transport a part of it"
+            f"b: expected as much mass as a has, {one:.9g}, got {other:.9g}, which differs by "
+            f"{abs(one - other):.2g}; normalise them, as in a / a.sum(), or transport a part of it"
         )
+    return b if abs(one - other) <= _ROUNDING * one else b * (one / other)
 
 
 def _require_costs(xp: Any, cost: Any) -> None:

@@ -314,16 +314,21 @@ def _transport(made: Problem, found: Any, solver: Solver, *, balanced: bool = Tr
     f, g = made.restore(found.f, found.g)
     if balanced:
         f, g = made.balance(f, g)
+    error, error_l2, converged = found.error, found.error_l2, found.converged
     sums = found.sums or made.backend.plan_sums(made.cost, found.f, found.g, made.reg)
     rows, columns, value = sums
+    if balanced and found.sums is None:
+        # An iteration knows the sums of the plan before its last step only.
+        error, error_l2 = made.missed(rows, columns)
+        converged = error <= solver.tol * float(made.xp.sum(made.a))
     return Transport(
         f,
         g,
         value + made.taken(rows, columns),
-        found.error,
+        error,
         found.iterations,
-        found.converged,
-        found.error_l2,
+        converged,
+        error_l2,
         made.reg,
         solver.tol,
         solver.method,
