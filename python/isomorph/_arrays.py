@@ -1,4 +1,4 @@
-"""The only file that knows array frameworks: what came, what serves it, how it reaches the core.
+"""What came, what serves it, how it reaches the core; torch and jax: :mod:`isomorph._dlpack`.
 
 Checks run in an order that touches no value before shapes, types and devices are known to fit:
 bad input fails at once, before anything is copied.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isomorph import runtime
+from isomorph import _dlpack, runtime
 from isomorph.errors import DTypeError, NonFiniteError, ShapeError
 
 if TYPE_CHECKING:
@@ -213,7 +213,9 @@ def _common_namespace(arrays: dict[str, Any]) -> Any:
                 f"{name}: expected an array, got {type(array).__name__}; make it one with "
                 "numpy.asarray(values, dtype=numpy.float32)"
             )
+        _dlpack.require_readable(name, array)
         kinds[name] = (array_api_compat.array_namespace(array), array_api_compat.device(array))
+    _dlpack.refuse_mixtures(arrays)
     (first, (namespace, device)), *others = kinds.items()
     for name, (other_namespace, other_device) in others:
         if other_namespace is not namespace or other_device != device:
@@ -225,6 +227,8 @@ def _common_namespace(arrays: dict[str, Any]) -> Any:
 
 
 def _kind(array: Any) -> str:
+    if (given := _dlpack.kind_of(array)) is not None:
+        return given
     device = getattr(array, "device", "cpu")
     return f"{type(array).__module__.split('.')[0]} on {device}"
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph import _arrays, _checks, _core, _formats, runtime
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
 from isomorph.errors import DTypeError, FormatError
 
@@ -52,7 +53,7 @@ class Index:
     Attributes
     ----------
     vectors : ndarray
-        The rows.
+        The rows; of torch and jax, a view of their memory.
     metric : str
         As given.
     prepared_bytes : int
@@ -65,7 +66,8 @@ class Index:
     Raises
     ------
     DTypeError
-        For arrays of other libraries than NumPy: their functions take the arrays as they are.
+        For arrays of other libraries than NumPy, torch and jax, or on a GPU: functions take them
+        as they are.
 
     Notes
     -----
@@ -91,6 +93,7 @@ class Index:
     _parts: dict[str, NDArray[Any]]
     _largest: tuple[float, float]
 
+    @served
     def __init__(
         self,
         vectors: Any,
@@ -105,8 +108,8 @@ class Index:
         arguments.require_not_empty()
         if arguments.namespace is not None:
             raise DTypeError(
-                "vectors: expected a NumPy array; an Index holds codes for the CPU, and functions "
-                "take arrays of other libraries as they are"
+                "vectors: expected an array of NumPy, torch or jax on the CPU, of which an Index "
+                "holds codes; functions take other arrays as they are"
             )
         start = time.perf_counter()
         (self.vectors,) = arguments.ready(check_finite=check_finite).arrays

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph._certified import Rows, Task, Values, distances
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._results import Neighbors
 from isomorph.metrics._host import take_rows, to_numpy
@@ -19,6 +20,7 @@ __all__ = ["mutual_proximity"]
 _GRID = np.linspace(0.0, 2.0, 1025)
 
 
+@served
 def mutual_proximity(
     source: Any,
     target: Any,

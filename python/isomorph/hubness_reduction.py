@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from isomorph import _checks
 from isomorph._certified import Rows, Task, Values, distances, unit_rows
+from isomorph._dlpack import served
 from isomorph._mutual_proximity import mutual_proximity
 from isomorph._progress import Progress
 from isomorph._results import Neighbors
@@ -29,6 +30,7 @@ __all__ = ["dissim_local", "inverted_softmax", "local_scaling", "mutual_proximit
 _ROWS = 1024
 
 
+@served
 def inverted_softmax(
     source: Any,
     target: Any,
@@ -111,6 +113,7 @@ def inverted_softmax(
     return task.best(task.by_bias(known), score, bound, name="inverted_softmax")
 
 
+@served
 def local_scaling(
     source: Any,
     target: Any,
@@ -190,6 +193,7 @@ def local_scaling(
     return task.best(task.by_weight(1 / tau), score, bound, name="local_scaling")
 
 
+@served
 def nicdm(
     source: Any,
     target: Any,
@@ -263,6 +267,7 @@ def nicdm(
     return task.best(task.by_weight(1 / nu), score, bound, name="nicdm")
 
 
+@served
 def dissim_local(
     source: Any,
     target: Any,

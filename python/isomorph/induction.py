@@ -9,6 +9,7 @@ from typing import Any
 
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Choice, Dropout, Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._results import Pairs
 
@@ -22,6 +23,7 @@ _DIRECTIONS = {
 }
 
 
+@served
 def induce_dictionary(
     source: Any,
     target: Any,

@@ -9,6 +9,7 @@ import numpy as np
 
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._results import Neighbors
 from isomorph.errors import DTypeError, NonFiniteError, ShapeError
@@ -16,6 +17,7 @@ from isomorph.errors import DTypeError, NonFiniteError, ShapeError
 __all__ = ["maxsim", "maxsim_topk"]
 
 
+@served
 def maxsim(
     queries: Any,
     documents: Any,
@@ -106,6 +108,7 @@ def maxsim(
     return backend.maxsim(*arguments, None, check_finite, run)
 
 
+@served
 def maxsim_topk(
     queries: Any,
     documents: Any,

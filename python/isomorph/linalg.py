@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from isomorph import _arrays, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._moments import Moments
 from isomorph._progress import Progress
 from isomorph._results import Unpackable
@@ -76,6 +77,7 @@ class Eigh(Unpackable):
     _unpacks: ClassVar[tuple[str, ...]] = ("values", "vectors")
 
 
+@served
 def svd(
     a: Any,
     *,
@@ -164,6 +166,7 @@ def svd(
     )
 
 
+@served
 def svdvals(
     a: Any,
     *,
@@ -228,6 +231,7 @@ def svdvals(
     return reshape(ready, s, (*shape[:-2], min(shape[-2:])))
 
 
+@served
 def eigh(
     a: Any,
     *,
@@ -300,6 +304,7 @@ def eigh(
     return Eigh(reshape(ready, values, shape[:-1]), reshape(ready, vectors, shape))
 
 
+@served
 def polar(
     a: Any,
     *,

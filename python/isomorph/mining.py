@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._results import Pairs
 from isomorph.metrics._host import mean_of_best, to_numpy
@@ -20,6 +21,7 @@ _MARGINS = ("ratio", "distance", "absolute")
 _RETRIEVALS = ("max", "intersection", "forward", "backward")
 
 
+@served
 def mine_bitext(
     source: Any,
     target: Any,

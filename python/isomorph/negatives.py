@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph import _arrays, _checks, neighbors
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph.errors import DTypeError, ShapeError
 from isomorph.metrics._host import take_rows, to_numpy
@@ -69,6 +70,7 @@ class HardNegatives:
         return best
 
 
+@served
 def hard_negatives(
     queries: Any,
     corpus: Any,

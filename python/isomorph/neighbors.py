@@ -12,6 +12,7 @@ from typing import Any
 
 from isomorph import _arrays, _checks, _memory, _planning, _streaming, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._memory import Memory
 from isomorph._progress import Progress
 from isomorph._results import CSLS, Neighbors, Pairs
@@ -22,6 +23,7 @@ __all__ = ["csls", "csls_both", "csls_radii", "mutual_nearest", "topk"]
 _METRICS = ("cosine", "dot", "l2")
 
 
+@served
 def topk(
     queries: Any,
     corpus: Any,
@@ -156,6 +158,7 @@ def topk(
     return Neighbors(scores, indices, metric)
 
 
+@served
 def csls_radii(
     source: Any,
     target: Any,
@@ -217,6 +220,7 @@ def csls_radii(
     return ready.backend.csls_radii(x, y, neighborhood, run)
 
 
+@served
 def csls(
     source: Any,
     target: Any,
@@ -300,6 +304,7 @@ def csls(
     return Neighbors(*ready.backend.csls(x, y, k, *radii, run), "csls")
 
 
+@served
 def csls_both(
     source: Any,
     target: Any,
@@ -365,6 +370,7 @@ def csls_both(
     return CSLS(there, back, *radii, proved)
 
 
+@served
 def mutual_nearest(
     source: Any,
     target: Any,

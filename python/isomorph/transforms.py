@@ -20,6 +20,7 @@ from typing import Any
 
 from isomorph import _arrays, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph.errors import FormatError, ShapeError
 
 __all__ = [
@@ -46,6 +47,7 @@ _FITTED = ("centre", "unitdim", "iternorm")
 _ITERATIONS = 5
 
 
+@served
 def unit(x: Any, *, check_finite: bool = True, threads: int | None = None) -> Any:
     """Divide each row by its Euclidean norm; zero rows stay zero.
 
@@ -72,6 +74,7 @@ def unit(x: Any, *, check_finite: bool = True, threads: int | None = None) -> An
     return Chain(("unit",)).fit_apply(x, check_finite=check_finite, threads=threads)[1]
 
 
+@served
 def centre(x: Any, *, check_finite: bool = True, threads: int | None = None) -> Any:
     """Subtract the mean row.
 
@@ -81,6 +84,7 @@ def centre(x: Any, *, check_finite: bool = True, threads: int | None = None) -> 
     return Chain(("centre",)).fit_apply(x, check_finite=check_finite, threads=threads)[1]
 
 
+@served
 def unitdim(x: Any, *, check_finite: bool = True, threads: int | None = None) -> Any:
     """Divide each column by its Euclidean norm; zero columns stay zero (VecMap's "unitdim").
 
@@ -89,6 +93,7 @@ def unitdim(x: Any, *, check_finite: bool = True, threads: int | None = None) ->
     return Chain(("unitdim",)).fit_apply(x, check_finite=check_finite, threads=threads)[1]
 
 
+@served
 def centeremb(x: Any, *, check_finite: bool = True, threads: int | None = None) -> Any:
     """Subtract from each row the mean of its own values (VecMap's "centeremb").
 
@@ -97,6 +102,7 @@ def centeremb(x: Any, *, check_finite: bool = True, threads: int | None = None) 
     return Chain(("centeremb",)).fit_apply(x, check_finite=check_finite, threads=threads)[1]
 
 
+@served
 def iterative_normalize(
     x: Any,
     *,
@@ -164,6 +170,7 @@ class Chain:
         words = [word for word in re.split(r"[\s,]+", text or "") if word]
         return cls(() if words == ["none"] else tuple(words))
 
+    @served
     def fit(self, x: Any, *, check_finite: bool = True, threads: int | None = None) -> FittedChain:
         """Fit means and norms on the rows of `x`, each step on what the one before it leaves.
 
@@ -176,6 +183,7 @@ class Chain:
         """
         return self.fit_apply(x, check_finite=check_finite, threads=threads)[0]
 
+    @served
     def fit_apply(
         self, x: Any, *, check_finite: bool = True, threads: int | None = None
     ) -> tuple[FittedChain, Any]:
@@ -216,6 +224,7 @@ class FittedChain:
     parameters: tuple[Any, ...] = field(repr=False)
     dimension: int
 
+    @served
     def apply(self, x: Any, *, check_finite: bool = True, threads: int | None = None) -> Any:
         """Change the rows of `x` (m, d) as the fitted set's were; a new array.
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 import isomorph as iso
 from isomorph.errors import DTypeError, MemoryBudgetError
 from support.bridge_contracts import BRIDGES, BRIDGES_WITHOUT_ARRAYS
-from support.contracts import Argument, Contract
+from support.contracts import Argument, Contract, like
 from support.contrast_contracts import CONTRAST
 from support.evidence_contracts import EVIDENCE, EVIDENCE_WITHOUT_ARRAYS
 from support.learning_contracts import LEARNING
@@ -389,15 +388,8 @@ LINALG = tuple(
 )
 
 
-def _like(x: Any, values: np.ndarray) -> Any:
-    """Give `values` as an array of the library of `x`, where that is one."""
-    if isinstance(x, np.ndarray) or not array_api_compat.is_array_api_obj(x):
-        return values
-    return array_api_compat.array_namespace(x).asarray(values)
-
-
 def _weighted(source, target, **options):
-    weights = _like(source, np.linspace(0.0, 2.0, 31))
+    weights = like(source, np.linspace(0.0, 2.0, 31))
     return iso.procrustes(source, target, weights=weights, **options)
 
 
@@ -423,16 +415,16 @@ _CHAIN = iso.transforms.Chain.parse("unit centre unitdim centeremb iternorm:2 un
 
 
 def _fitted(x):
-    return _CHAIN.fit(_like(x, _FITTED_ON))
+    return _CHAIN.fit(like(x, _FITTED_ON))
 
 
 def _alignment(x):
-    turned = iso.procrustes(*(_like(x, rows) for rows in (_FITTED_ON, _FITTED_ON[:, ::-1])))
+    turned = iso.procrustes(*(like(x, rows) for rows in (_FITTED_ON, _FITTED_ON[:, ::-1])))
     return iso.Alignment(_fitted(x), turned, _fitted(x))
 
 
 def _mapped(x, matrix, **options):
-    mean = _like(matrix, np.linspace(-1.0, 1.0, COLUMNS))
+    mean = like(matrix, np.linspace(-1.0, 1.0, COLUMNS))
     return iso.LinearMap(matrix, mean, scale=1.5).apply(x, **options)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import array_api_compat
 import numpy as np
 
 import isomorph as iso
@@ -96,6 +97,13 @@ class Contract:
             name: argument.draw(rng, argument.shape).astype(dtype)
             for name, argument in self.arguments.items()
         }
+
+
+def like(x: Any, values: np.ndarray) -> Any:
+    """Give `values` as an array of the library of `x`, where that is one."""
+    if isinstance(x, np.ndarray) or not array_api_compat.is_array_api_obj(x):
+        return values
+    return array_api_compat.array_namespace(x).asarray(np.ascontiguousarray(values))
 
 
 def parts(result: Any, path: str = "result") -> Iterator[tuple[str, Any]]:

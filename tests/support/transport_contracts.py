@@ -9,7 +9,7 @@ import numpy as np
 
 import isomorph as iso
 from isomorph.transport import Transport
-from support.contracts import Argument, Contract
+from support.contracts import Argument, Contract, like
 
 ROWS, COLUMNS, WIDTH = 23, 31, 5
 
@@ -79,19 +79,13 @@ def _solve_with_plans(cost: Any, **options: Any) -> dict[str, Any]:
     return {"found": found, "plans": found.plan()}
 
 
-@functools.cache
-def _solved(library: str) -> Transport:
+def _solved(x: Any) -> Transport:
     cost = np.random.default_rng(0).random((ROWS, COLUMNS))
-    if library == "numpy":
-        return iso.sinkhorn(None, None, cost, 0.1)
-    import array_api_strict
-
-    return iso.sinkhorn(None, None, array_api_strict.asarray(cost), 0.1)
+    return iso.sinkhorn(None, None, like(x, cost), 0.1)
 
 
 def _apply(targets: Any, **options: Any) -> Any:
-    library = "numpy" if isinstance(targets, np.ndarray) else "strict"
-    return _solved(library).apply(targets, **options)
+    return _solved(targets).apply(targets, **options)
 
 
 _REFUSED: tuple[tuple[dict[str, Any], type[Exception], str], ...] = (

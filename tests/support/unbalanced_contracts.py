@@ -9,7 +9,7 @@ import numpy as np
 
 import isomorph as iso
 from isomorph.transport import Transport
-from support.contracts import Argument, Contract
+from support.contracts import Argument, Contract, like
 
 ROWS, COLUMNS, WIDTH = 23, 31, 5
 
@@ -51,19 +51,13 @@ _REFUSED: tuple[tuple[dict[str, Any], type[Exception], str], ...] = (
 )
 
 
-@functools.cache
-def _solved(library: str) -> Transport:
+def _solved(x: Any) -> Transport:
     cost = np.random.default_rng(0).random((ROWS, ROWS))
-    if library == "numpy":
-        return iso.sinkhorn(None, None, cost, 0.1)
-    import array_api_strict
-
-    return iso.sinkhorn(None, None, array_api_strict.asarray(cost), 0.1)
+    return iso.sinkhorn(None, None, like(x, cost), 0.1)
 
 
 def _gradient(x: Any, y: Any, cost: str = "cosine", **options: Any) -> Any:
-    library = "numpy" if isinstance(x, np.ndarray) else "strict"
-    return _solved(library).gradient_points(x, y, cost=cost, **options)
+    return _solved(x).gradient_points(x, y, cost=cost, **options)
 
 
 GRADIENTS = tuple(

@@ -7,9 +7,11 @@ from typing import Any
 from isomorph._bridge import _request
 from isomorph._bridge._result import Bridge
 from isomorph._bridge._work import Work
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
 
 
+@served
 def bridge(
     old: Any,
     new: Any,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph import transforms
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._results import Unpackable
 from isomorph.align import LinearMap
@@ -100,6 +101,7 @@ class Bridge(Unpackable):
     normalize: bool = False
     _unpacks: ClassVar[tuple[str, ...]] = ("map", "retention", "interval", "verdict")
 
+    @served
     def apply(
         self,
         x: Any,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 from isomorph._bridge import _pairing, _surface
 from isomorph._bridge._result import Bridge
 from isomorph._bridge._retention import Measurement, Point, Task, folds_of
+from isomorph._warning import warn
 from isomorph.align import LinearMap, fit_map
 from isomorph.align._methods import renamed
 from isomorph.errors import PairingError, PairingWarning, RetentionError
@@ -101,7 +101,7 @@ class Work:
             task.normalize,
         )
         if pairing.interval.low > _pairing.WARNED:
-            warnings.warn(_doubt(pairing), PairingWarning, stacklevel=3)
+            warn(_doubt(pairing), PairingWarning)
         if result.verdict == "loses":
             raise RetentionError(
                 f"min_retention: {result.explanation}. Embed more pairs, ask for less "

@@ -7,6 +7,7 @@ from typing import Any
 
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import Home, served_class
 from isomorph._moments import _cka, _files, _fits, _inputs, _resampling, _ridge, _sums
 from isomorph._moments._scatter import Scatter
 from isomorph._moments._sums import Sums
@@ -14,6 +15,7 @@ from isomorph._progress import Progress, reporting
 from isomorph.errors import NonFiniteError, ShapeError
 
 
+@served_class
 class Moments:
     r"""Sums over pairs of rows (x, y) from which every linear fit is d x d work.
 
@@ -103,6 +105,7 @@ class Moments:
         self._groups: dict[int, Sums] = {}
         self._exponents: _sums.Exponents = (None, None)
         self._kept: dict[Any, Any] = {}
+        self._home = Home()
 
     def update(
         self,
@@ -291,7 +294,7 @@ class Moments:
     def _like(self, groups: dict[int, Sums]) -> Moments:
         """Give moments of the same kind with copies of these sums."""
         made = Moments(self.x_dim, self.y_dim, norms=self.norms)
-        made.dtype, made._exponents = self.dtype, self._exponents
+        made.dtype, made._exponents, made._home = self.dtype, self._exponents, self._home
         made._groups = {label: sums.copy() for label, sums in groups.items()}
         return made
 
@@ -309,6 +312,10 @@ class Moments:
             self._kept["total"] = total
         found: Sums = self._kept["total"]
         return found
+
+    def _held(self) -> list[Any]:
+        """Give the arrays that tell whose all are."""
+        return [sums.parts[2] for sums in self._groups.values()]
 
     def _require_beside(self, arguments: _arrays.Arguments) -> None:
         for sums in list(self._groups.values())[:1]:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any
 
+from isomorph._dlpack import served
 from isomorph.align import _files
 from isomorph.align._maps import LinearMap
 from isomorph.errors import ShapeError
@@ -62,6 +63,7 @@ class Alignment:
                     f"{chain.dimension}"
                 )
 
+    @served
     def apply_source(
         self, x: Any, *, out: Any = None, check_finite: bool = True, threads: int | None = None
     ) -> Any:
@@ -74,6 +76,7 @@ class Alignment:
             check_finite = False
         return self.map.apply(x, out=out, check_finite=check_finite, threads=threads)
 
+    @served
     def apply_target(self, y: Any, *, check_finite: bool = True, threads: int | None = None) -> Any:
         """Bring target vectors (m, e) into the common space."""
         if self.target_transform is not None:
@@ -83,6 +86,7 @@ class Alignment:
             return y
         return self.target_map.apply(y, check_finite=check_finite, threads=threads)
 
+    @served
     def direct(self) -> Alignment:
         """Give the alignment whose common space is that of the transformed target.
 

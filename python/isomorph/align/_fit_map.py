@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from isomorph import _checks
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph.align._maps import LinearMap
 from isomorph.align._methods import METHODS, Problem, stacked
@@ -12,6 +13,7 @@ from isomorph.align._pairs import paired, weights_of
 from isomorph.errors import NonFiniteError, ShapeError
 
 
+@served
 def fit_map(
     source: Any,
     target: Any,

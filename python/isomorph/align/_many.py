@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from isomorph import runtime
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
 from isomorph.align._fit_map import fit_map
 from isomorph.align._maps import LinearMap
@@ -42,6 +43,7 @@ def fit_maps(
 ) -> list[LinearMap]: ...
 
 
+@served
 def fit_maps(
     problems: Mapping[Any, tuple[Any, ...]] | Sequence[tuple[Any, ...]],
     *,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from isomorph import _arrays, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._stacks import as_stack, reshape
 from isomorph.align import _files
@@ -112,6 +113,7 @@ class LinearMap:
         told = self.metrics.get("auto")
         return Selection.from_dict(told) if isinstance(told, Mapping) else None
 
+    @served
     def apply(
         self,
         x: Any,
@@ -189,6 +191,7 @@ class LinearMap:
         means = (None if m is None else m[None, :] for m in (self.source_mean, self.target_mean))
         return *means, scale
 
+    @served
     def inverse(self) -> LinearMap:
         """Give the map of the way back.
 
@@ -206,6 +209,7 @@ class LinearMap:
 
         return _algebra.inverse(self)
 
+    @served
     def then(self, other: LinearMap) -> LinearMap:
         """Give the map that applies this one and then `other`.
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from isomorph import _arrays, _core, runtime
 from isomorph._backends import Fitted, Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._stacks import as_stack, reshape
 from isomorph.align._maps import LinearMap
 from isomorph.align._pairs import paired, weights_of
 
 
+@served
 def procrustes(
     source: Any,
     target: Any,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from isomorph import _arrays, _core, runtime
 from isomorph._backends import Run
 from isomorph._checks import integer, number
 from isomorph._progress import reporting
+from isomorph._warning import warn
 from isomorph.align._maps import LinearMap
 from isomorph.align._procrustes import procrustes
 from isomorph.align._rcsls_objective import Judge, Objective, Spaces
@@ -140,11 +140,10 @@ def _fit(
         path, judged = descent.published(told, each) if how.parity else descent.chosen(told)
         told(2 * steps)
     if path.stopped == "iterations" and how.iterations > 0 and not how.parity:
-        warnings.warn(
+        warn(
             f"rcsls stopped after {how.iterations} iterations with the objective still falling by "
             f"more than tolerance={how.tolerance:g} of itself in the last",
             ConvergenceWarning,
-            stacklevel=4,
         )
     metrics = {
         "objective": path.objectives[-1],

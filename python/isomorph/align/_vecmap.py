@@ -10,6 +10,7 @@ from typing import Any
 
 from isomorph import _arrays, _checks, _core, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
 from isomorph.align._alignment import Alignment
 from isomorph.align._double import Double
@@ -57,6 +58,7 @@ MODES: Mapping[str, VecMapMode] = MappingProxyType(
 )
 
 
+@served
 def vecmap(
     source: Any,
     target: Any,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from isomorph import _arrays, _checks, _core, runtime, transforms
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
+from isomorph._warning import warn
 from isomorph.align import Alignment, LinearMap
 from isomorph.align._double import Double
 from isomorph.errors import ConvergenceWarning
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from isomorph.io import Embeddings
 
 
+@served
 def contrast(
     source: Embeddings | Any,
     target: Embeddings | Any,
@@ -260,7 +262,7 @@ def contrast(
     metrics = task.metrics(state)
     doubt = check.doubt(judged, "another dictionary as seed_pairs", metrics)
     if doubt is not None:
-        warnings.warn(doubt, ConvergenceWarning, stacklevel=2)
+        warn(doubt, ConvergenceWarning)
     both = [
         LinearMap(matrix, method="contrast", metrics=metrics, provenance=provenance)
         for matrix in maps

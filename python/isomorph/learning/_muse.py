@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from isomorph import _arrays, _checks, runtime, transforms
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
+from isomorph._warning import warn
 from isomorph.align import Alignment
 from isomorph.errors import ConvergenceWarning
 from isomorph.induction import induce_dictionary
@@ -32,6 +33,7 @@ _JUDGED = 10_000
 _AT_ONCE = 1024
 
 
+@served
 def refine(
     source: Embeddings | Any,
     target: Embeddings | Any,
@@ -190,7 +192,7 @@ def refine(
             )
         tell(rounds + 1, rounds + 1, _agreement.STEPS)
     if (doubt := check.doubt(judged, "another dictionary as seed_pairs")) is not None:
-        warnings.warn(doubt, ConvergenceWarning, stacklevel=2)
+        warn(doubt, ConvergenceWarning)
     kept = replace(
         best,
         method="refine",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from isomorph import _arrays, _checks, _core, runtime, transforms
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
+from isomorph._warning import warn
 from isomorph.align import Alignment
 from isomorph.align._vecmap import VecMapMode, fit_pairs
 from isomorph.errors import ConvergenceWarning
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _PATIENCE = {"unsupervised": 50, "pairs": 10}
 
 
+@served
 def self_learn(
     source: Embeddings | Any,
     target: Embeddings | Any,
@@ -303,7 +305,7 @@ def self_learn(
         },
     )
     if (doubt := check.doubt(judged, "another seed=, or seed_pairs=")) is not None:
-        warnings.warn(doubt, ConvergenceWarning, stacklevel=2)
+        warn(doubt, ConvergenceWarning)
     return SelfLearned(
         Alignment(source_chain, maps.map, target_chain, maps.target_map),
         check.as_pairs(state.pairs, x),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from isomorph import _arrays, runtime
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph.align import LinearMap, procrustes
 from isomorph.align._methods import renamed
@@ -110,6 +111,7 @@ class CommonSpace:
         """
         return self[source].then(self[target].inverse())
 
+    @served
     def add(
         self,
         name: str,
@@ -193,6 +195,7 @@ class CommonSpace:
             self, maps={**self.maps, name: fitted}, residuals={**self.residuals, **found}
         )
 
+    @served
     def consensus(
         self,
         spaces: Mapping[str, Any],

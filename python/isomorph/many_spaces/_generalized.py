@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isomorph import _arrays, _core, runtime
 from isomorph._backends import Run
 from isomorph._checks import integer, number
+from isomorph._dlpack import served
 from isomorph._moments._sums import tools_of
 from isomorph._progress import Progress, reporting
+from isomorph._warning import warn
 from isomorph.align import LinearMap, fit_maps
 from isomorph.align._methods import renamed
 from isomorph.errors import ConvergenceWarning, DictionaryError
@@ -22,6 +23,7 @@ from isomorph.many_spaces._solver import Edge, Solver, iterate
 from isomorph.metrics._host import take_rows
 
 
+@served
 def generalized_procrustes(
     spaces: Mapping[str, Any] | Sequence[Any],
     *,
@@ -180,10 +182,9 @@ def generalized_procrustes(
         losses, converged = iterate(solver, rounds, least, lambda done: tell(len(shared) + done))
         tell(total)
     if not converged:
-        warnings.warn(
+        warn(
             f"the loss still fell after {rounds} rounds; raise max_iterations= or tol=",
             ConvergenceWarning,
-            stacklevel=2,
         )
     solver.settle()
     return _common_space(solver, names, centres, arguments, losses, converged, allow_reflection)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
 from isomorph._results import Unpackable
 from isomorph.errors import ShapeError
@@ -98,6 +99,7 @@ class Forecast(Unpackable):
         return self.explanation
 
 
+@served
 def csls_forecast(
     source: Any,
     target: Any,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from isomorph import _arrays
 from isomorph._checks import integer
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._results import Neighbors, Unpackable
 from isomorph.errors import DTypeError, ShapeError
@@ -202,6 +203,7 @@ def hubness(
     )
 
 
+@served
 def hubness_by_method(
     source: Any,
     mapped: Any,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isomorph import _arrays, runtime
 from isomorph._checks import integer
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
 from isomorph._results import Pairs
 from isomorph.errors import DictionaryError, ShapeError
@@ -143,6 +144,7 @@ class Isometry:
         }
 
 
+@served
 def isometry(
     source: Any,
     target: Any,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from isomorph import _arrays
 from isomorph._checks import integer, one_of
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
 from isomorph._results import Pairs, Unpackable
 from isomorph._text import table
@@ -106,6 +107,7 @@ class LearningCurve(Unpackable):
         )
 
 
+@served
 def learning_curve(
     source: Any,
     target: Any,

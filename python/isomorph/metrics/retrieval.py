@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph import _arrays
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._results import Coverage, Neighbors, Pairs, Unpackable
 from isomorph.metrics._host import distinct_in_order, pair_rows, take_rows, to_numpy
@@ -112,6 +113,7 @@ class WordTranslation(Unpackable):
         )
 
 
+@served
 def word_translation(
     source: Any,
     target: Any,

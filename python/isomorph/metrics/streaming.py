@@ -9,6 +9,7 @@ import numpy as np
 
 from isomorph import _arrays, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph.errors import ShapeError
 from isomorph.metrics._relevance import read_judgements
@@ -18,6 +19,7 @@ from isomorph.metrics.ranking import RankMetrics, checked_policy, depths_of, sum
 __all__ = ["retrieval_metrics"]
 
 
+@served
 def retrieval_metrics(
     queries: Any,
     corpus: Any,

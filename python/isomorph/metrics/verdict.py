@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph import _arrays, _checks
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
 from isomorph._results import Pairs
 from isomorph.errors import DictionaryError
@@ -27,6 +28,7 @@ __all__ = ["Fold", "Verdict", "csls_verdict"]
 _STEPS = 1000
 
 
+@served
 def csls_verdict(
     source: Any,
     target: Any,

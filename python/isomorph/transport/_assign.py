@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Assigned, Assigner, Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._results import Neighbors
+from isomorph._warning import warn
 from isomorph.errors import ConvergenceWarning, DTypeError, NonFiniteError, ShapeError
 from isomorph.transport import _problem
 
 RULES = ("marginal", "vlap")
 
 
+@served
 def sinkhorn_assign(
     scores: Any,
     reg: float,
@@ -251,10 +253,9 @@ def _require_digits(xp: Any, maxima: tuple[Any, Any], reg: float, dtype: str) ->
 def _warn(how: Assigner, errors: list[float | None]) -> None:
     missed = [error for error in errors if error is not None and not error <= (how.tol or 0.0)]
     if missed:
-        warnings.warn(
+        warn(
             f"sinkhorn_assign: the columns miss the prior by {max(missed):.2g} after "
             f"{how.iterations:,} iterations, expected {how.tol:.2g}; take more iterations, or a "
             "larger reg or tol",
             ConvergenceWarning,
-            stacklevel=3,
         )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run, Solver
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
 from isomorph._results import Unpackable
+from isomorph._warning import warn
 from isomorph.align._methods import renamed
 from isomorph.errors import ConvergenceWarning, DTypeError, ShapeError
 from isomorph.transport import _sinkhorn
@@ -77,6 +78,7 @@ class Transports(Unpackable):
         done = sum(bool(one) for one in self.converged)
         return f"Transports({len(self):,} problems, {done:,} converged)"
 
+    @served
     def plan(self) -> Any:
         """Make all plans: an array of shape (p, n, m), or a list, in the type of the costs."""
         return self._plans()
@@ -218,12 +220,11 @@ def _warn(found: Transports, xp: Any) -> None:
         return
     count = int(xp.sum(xp.astype(missed, xp.int64)))
     worst = int(xp.argmax(xp.where(missed, found.error, -xp.ones_like(found.error))))
-    warnings.warn(
+    warn(
         f"sinkhorn: {count:,} of {len(found):,} problems did not converge; the largest error is "
         f"{float(found.error[worst]):.2g}, of problem {worst}, expected {found.tol:.2g} of the "
         "mass; take a larger reg, tol or max_iter, or go on with initial=",
         ConvergenceWarning,
-        stacklevel=4,
     )
 
 

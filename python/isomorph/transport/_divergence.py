@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from isomorph import runtime
 from isomorph._backends import Run
 from isomorph._backends.sides import rounding
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._results import Unpackable
 from isomorph.errors import DTypeError
@@ -51,6 +52,7 @@ class SinkhornDivergence(Unpackable):
             f"{said}, error={self.error:.2g})"
         )
 
+    @served
     def gradient_points(self) -> tuple[Any, Any]:
         r"""Give the derivatives of `value` with respect to the points.
 
@@ -77,6 +79,7 @@ class SinkhornDivergence(Unpackable):
         return of_x - 0.5 * (same_x[0] + same_x[1]), of_y - 0.5 * (same_y[0] + same_y[1])
 
 
+@served
 def sinkhorn_divergence(
     x: Any,
     y: Any,

@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from isomorph import _arrays
+from isomorph._dlpack import served
 from isomorph._extras import require
 from isomorph._results import Unpackable
+from isomorph._warning import warn
 from isomorph.errors import ConvergenceWarning, DTypeError
 from isomorph.transport._problem import problem
 
@@ -71,6 +73,7 @@ class ExactTransport(Unpackable):
         return made
 
 
+@served
 def exact(a: Any, b: Any, cost: Any, *, check_finite: bool = True) -> ExactTransport:
     r"""Move the masses `a` of rows to the masses `b` of columns at the least cost, without entropy.
 
@@ -211,11 +214,7 @@ def _simplex(cost: Any, a: Any, b: Any) -> tuple[Any, Any, Any, Any]:
         warnings.simplefilter("ignore")
         plan, log = ot.emd(a, b, cost, numItermax=_PIVOTS, log=True)
     if log["warning"] is not None:
-        warnings.warn(
-            f"exact: POT says: {log['warning']}; gap tells what that may cost",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
+        warn(f"exact: POT says: {log['warning']}; gap tells what that may cost", ConvergenceWarning)
     plan = np.where(finite | (plan > _ROUNDING * a.sum()), plan, 0.0)
     rows, columns = np.nonzero(plan)
     if not finite[rows, columns].all():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from isomorph import _arrays, _checks
 from isomorph._backends.sides import Exact
+from isomorph._dlpack import served
 from isomorph.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 COSTS = ("cosine", "dot", "sqeuclidean")
 
 
+@served
 def gradient_cost(self: Transport) -> Any:
     r"""Give the derivative of `entropic_value` with respect to the cost: the plan.
 
@@ -33,6 +35,7 @@ def gradient_cost(self: Transport) -> Any:
     return self.plan()
 
 
+@served
 def gradient_points(
     self: Transport, x: Any, y: Any, *, cost: str, check_finite: bool = True
 ) -> tuple[Any, Any]:
@@ -100,6 +103,7 @@ def gradient_points(
     return xp.astype(of_x, dtype), xp.astype(of_y, dtype)
 
 
+@served
 def gradient_masses(self: Transport) -> tuple[Any, Any]:
     r"""Give the derivatives of `entropic_value` with respect to the masses.
 

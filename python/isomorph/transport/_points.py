@@ -9,6 +9,7 @@ from typing import Any
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Backend, Run
 from isomorph._backends.sides import rounding
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph.transport import _clouds
 from isomorph.transport._problem import Problem, masses, require_digits, require_lengths
@@ -16,6 +17,7 @@ from isomorph.transport._result import Transport
 from isomorph.transport._sinkhorn import solve, solver
 
 
+@served
 def sinkhorn_points(
     x: Any,
     y: Any,

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from isomorph import _arrays, _checks
+from isomorph._dlpack import served
 from isomorph._results import Neighbors, Unpackable
 from isomorph.errors import ShapeError
 from isomorph.transport import _gradients
@@ -111,6 +112,7 @@ class Transport(Unpackable):
             f"{self.iterations:,}, error={self.error:.2g}, {self.method!r})"
         )
 
+    @served
     def plan(self) -> Any:
         """Make the plan: an array of the cost's shape and type, n x m.
 
@@ -120,6 +122,7 @@ class Transport(Unpackable):
         parts = [xp.astype(rows, self._problem.cost.dtype) for _, rows in self._blocks()]
         return xp.concat(parts)
 
+    @served
     def top(self, k: int = 1) -> Neighbors:
         """Give the `k` columns to which each row sends most.
 
@@ -142,6 +145,7 @@ class Transport(Unpackable):
             indices.append(xp.astype(order, xp.int64))
         return Neighbors(xp.concat(scores), xp.concat(indices), "transport")
 
+    @served
     def apply(self, targets: Any, *, check_finite: bool = True) -> Any:
         r"""Send each row to the mean of where its mass goes: the barycentric projection.
 
@@ -250,6 +254,7 @@ class Transport(Unpackable):
         return total - self.dual_value
 
     @property
+    @served
     def marginals(self) -> tuple[Any, Any]:
         """The sums of the plan by row and by column, float64: what was really moved."""
         return self._sums

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run, Solver
 from isomorph._backends.sides import rounding
+from isomorph._dlpack import served
 from isomorph._progress import Progress
+from isomorph._warning import warn
 from isomorph.errors import ConvergenceWarning, DTypeError, ShapeError
 from isomorph.transport._problem import Problem, problem
 from isomorph.transport._result import History, Transport
@@ -66,6 +67,7 @@ def sinkhorn(
 ) -> Transport: ...
 
 
+@served
 def sinkhorn(
     a: Any,
     b: Any,
@@ -251,12 +253,11 @@ def solve(
     solved = _transport(made, found, solver)
     if not solved.converged:
         stuck = " (or what is not forbidden cannot carry these masses)" if made.forbids() else ""
-        warnings.warn(
+        warn(
             f"sinkhorn: error {solved.error:.2g} after {solved.iterations:,} passes, expected "
             f"{solver.tol:.2g} of the mass; take a larger reg, tol or max_iter, or go on with "
             f"initial={stuck}",
             ConvergenceWarning,
-            stacklevel=3,
         )
     return solved
 

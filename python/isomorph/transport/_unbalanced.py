@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from typing import Any
 
 from isomorph import _checks, runtime
 from isomorph._backends import Run, Solver
 from isomorph._backends.sides import AtMost, Exact, Relaxed, Within
+from isomorph._dlpack import served
 from isomorph._progress import Progress
+from isomorph._warning import warn
 from isomorph.errors import ConvergenceWarning, DTypeError, ShapeError
 from isomorph.transport._asked import Asked
 from isomorph.transport._problem import Problem, problem, require_ways, stuck
@@ -24,6 +25,7 @@ ACCELERATIONS = ("auto", "anderson", "overrelaxation", "none")
 _ROUNDING = 1e-12
 
 
+@served
 def sinkhorn_unbalanced(
     a: Any,
     b: Any,
@@ -164,6 +166,7 @@ def sinkhorn_unbalanced(
     return _solve("sinkhorn_unbalanced", made, asked, columns.reference, initial, solver, run)
 
 
+@served
 def sinkhorn_partial(
     a: Any,
     b: Any,
@@ -356,12 +359,11 @@ def _solve(
         found = dataclasses.replace(found, f=found.g, g=found.f)
     solved = dataclasses.replace(_transport(made, found, solver, balanced=False), _asked=asked)
     if not solved.converged:
-        warnings.warn(
+        warn(
             f"{name}: error {solved.error:.2g} after {solved.iterations:,} passes, expected "
             f"{solver.tol:.2g} of the mass; take a larger reg, tol or max_iter, or go on with "
             "initial=",
             ConvergenceWarning,
-            stacklevel=3,
         )
     return solved
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph import _checks
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph.errors import ShapeError
 from isomorph.vocab._mixing import checks
@@ -236,6 +237,7 @@ class TokenMixing:
 
         return explaining.explain(self, token, top)
 
+    @served
     def apply(
         self,
         rows: Any,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from isomorph import _checks, _core, _formats, runtime
+from isomorph._dlpack import served
 from isomorph.errors import DTypeError, FormatError, RemapError, ShapeError
 from isomorph.vocab import _gather
 from isomorph.vocab._ids import as_ids, require_distinct, require_range
@@ -211,6 +212,7 @@ class Remap:
         index = xp.asarray(self.new_to_old, device=array_api_compat.device(rows))
         return xp.take(rows, index, axis=0)
 
+    @served
     def ids(
         self,
         tokens: Any,
@@ -222,18 +224,19 @@ class Remap:
         strict: bool = False,
         dtype: DTypeLike | None = None,
         threads: int | None = None,
-    ) -> NDArray[Any]:
+    ) -> Any:
         """Renumber old ids; those that were not kept become `dropped`.
 
         Parameters
         ----------
         tokens : int array or sequence of any shape
             Old ids, from 0 to ``old_size - 1``, of any integer type.
-        out : ndarray of int, optional
+        out : array of int, optional
             Where to put the new ids: of the shape of `tokens`; `tokens` itself, or memory of its
             own.
         in_place : bool, default False
-            Change `tokens`, a NumPy array, and return it. After an error it is as it was.
+            Change `tokens`, an array of NumPy or torch, and return it. After an error it is as it
+            was.
         unknown : {"raise", "dropped", "keep"}, default "raise"
             What happens to a value that is no old id, below 0 or not below `old_size`: an error
             that names it and its place; the id `dropped`; or nothing.
@@ -249,8 +252,8 @@ class Remap:
 
         Returns
         -------
-        ndarray of int, same shape
-            New ids; `tokens` itself or `out` where asked.
+        array of int, same shape
+            New ids, of the library of `tokens`; `tokens` itself or `out` where asked.
 
         Raises
         ------

@@ -9,6 +9,7 @@ import numpy as np
 
 from isomorph import _checks, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
 from isomorph.errors import ShapeError
 from isomorph.vocab.initialization import _building as building
@@ -20,6 +21,7 @@ __all__ = ["clp"]
 _BLOCK = 1024
 
 
+@served
 def clp(
     helper_vectors: Any,
     base: TokenMixing,

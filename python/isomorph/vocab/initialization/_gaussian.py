@@ -6,11 +6,13 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from isomorph import _checks
+from isomorph._dlpack import served
 from isomorph.vocab.initialization._mean import _drawn
 
 __all__ = ["gaussian"]
 
 
+@served
 def gaussian(
     rows: Any,
     targets: Any,

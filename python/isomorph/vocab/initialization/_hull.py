@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph import _checks
+from isomorph._dlpack import served
 from isomorph._progress import Progress, reporting
 from isomorph.vocab.initialization import _building as building
 from isomorph.vocab.initialization._norms import _norms
@@ -51,6 +52,7 @@ class HullMembership:
         return ~(self.inside | self.outside)
 
 
+@served
 def in_convex_hull(
     rows: Any,
     table: Any,

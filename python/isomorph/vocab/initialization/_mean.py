@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from isomorph import _checks
+from isomorph._dlpack import served
 from isomorph.vocab._mixing import checks
 from isomorph.vocab.initialization import _building as building
 from isomorph.vocab.initialization import _statistics as statistics
@@ -13,6 +14,7 @@ from isomorph.vocab.initialization import _statistics as statistics
 __all__ = ["mean"]
 
 
+@served
 def mean(
     rows: Any,
     targets: Any,

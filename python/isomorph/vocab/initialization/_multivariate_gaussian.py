@@ -6,6 +6,7 @@ from typing import Any
 
 from isomorph import _checks, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph.vocab._mixing import checks
 from isomorph.vocab.initialization import _building as building
 from isomorph.vocab.initialization import _statistics as statistics
@@ -16,6 +17,7 @@ __all__ = ["multivariate_gaussian"]
 _SHARES = (0.0, *(10.0**power for power in range(-12, 1)))
 
 
+@served
 def multivariate_gaussian(
     rows: Any,
     targets: Any,

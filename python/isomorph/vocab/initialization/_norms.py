@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph import _checks
+from isomorph._dlpack import served
 from isomorph.vocab._mixing import checks
 from isomorph.vocab.initialization import _building as building
 
 __all__ = ["match_norm"]
 
 
+@served
 def match_norm(
     rows: Any,
     reference: Any,

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from isomorph import _checks, runtime
 from isomorph._backends import Run
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._results import Unpackable
 from isomorph.errors import ShapeError
@@ -40,6 +41,7 @@ class Factors(Unpackable):
     _unpacks: ClassVar[tuple[str, ...]] = ("coordinates", "primitives")
 
 
+@served
 def factorize(
     rows: Any,
     rank: int,
@@ -126,6 +128,7 @@ def factorize(
     return Factors(coordinates, primitives, (lost / total) ** 0.5 if total > 0 else 0.0)
 
 
+@served
 def ofa(
     source_vectors: Any,
     target_vectors: Any,

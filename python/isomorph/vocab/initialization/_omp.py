@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from isomorph import _checks, _core
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph.vocab.initialization._helper_space import Sparse, from_shared
 from isomorph.vocab.mixing import TokenMixing
@@ -12,6 +13,7 @@ from isomorph.vocab.mixing import TokenMixing
 __all__ = ["omp"]
 
 
+@served
 def omp(
     helper_vectors: Any,
     base: TokenMixing,

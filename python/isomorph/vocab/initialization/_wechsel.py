@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isomorph import _checks
+from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph.vocab.initialization import _building as building
 from isomorph.vocab.mixing import TokenMixing
@@ -14,6 +15,7 @@ from isomorph.vocab.mixing import TokenMixing
 __all__ = ["wechsel"]
 
 
+@served
 def wechsel(
     source_vectors: Any,
     target_vectors: Any,
