@@ -12,6 +12,7 @@ from typing import Any
 
 from isomorph import _arrays, _checks, _memory, _planning, _streaming, runtime
 from isomorph._backends import Run
+from isomorph._distributed import distributed
 from isomorph._dlpack import served
 from isomorph._memory import Memory
 from isomorph._progress import Progress
@@ -23,6 +24,7 @@ __all__ = ["csls", "csls_both", "csls_radii", "mutual_nearest", "topk"]
 _METRICS = ("cosine", "dot", "l2")
 
 
+@distributed("_neighbors.topk")
 @served
 def topk(
     queries: Any,
@@ -117,19 +119,8 @@ def topk(
     >>> indices.tolist(), scores.tolist()
     ([[0, 1]], [[1.0, 0.0]])
     """
-    _checks.one_of("metric", metric, _METRICS)
     queries, corpus = _streaming.open_rows(queries=queries, corpus=corpus)
-    arguments = _arrays.Arguments(queries=queries, corpus=corpus)
-    arguments.require_not_empty()
-    arguments.require_same_columns("queries", "corpus")
-    arguments.require_metric(metric, "corpus")
-    n, m = arguments.shapes["queries"][0], arguments.shapes["corpus"][0]
-    if exclude_self and n != m:
-        raise ShapeError(
-            f"queries: exclude_self leaves row i out for query i, so as many rows as corpus ({m}) "
-            f"are expected, got {n}"
-        )
-    k = _checks.integer("k", k, 1, m - bool(exclude_self), of="rows to choose from")
+    arguments, k = topk_arguments(queries, corpus, k, metric, exclude_self)
     if (budget := _budget(arguments, memory)) is not None:
         needs = _streaming.needs_of(arguments, k)
         if needs.whole() > budget:
@@ -158,6 +149,7 @@ def topk(
     return Neighbors(scores, indices, metric)
 
 
+@distributed("_neighbors.csls_radii")
 @served
 def csls_radii(
     source: Any,
@@ -203,7 +195,7 @@ def csls_radii(
     Conneau et al., "Word translation without parallel data", ICLR 2018, section 2.3.
     """
     source, target = _streaming.open_rows(source=source, target=target)
-    arguments, neighborhood = _csls_arguments(source, target, neighborhood)
+    arguments, neighborhood = csls_arguments(source, target, neighborhood)
     if (budget := _budget(arguments, memory)) is not None:
         kept = arguments.shapes["target"][0] * neighborhood
         needs = _streaming.needs_of(arguments, neighborhood, both=True, kept=kept)
@@ -220,6 +212,7 @@ def csls_radii(
     return ready.backend.csls_radii(x, y, neighborhood, run)
 
 
+@distributed("_neighbors.csls")
 @served
 def csls(
     source: Any,
@@ -282,8 +275,8 @@ def csls(
     """
     source, target = _streaming.open_rows(source=source, target=target)
     both_given = _both(source_radii, target_radii)
-    arguments, neighborhood = _csls_arguments(source, target, neighborhood, both_given=both_given)
-    k = _checks.integer("k", k, 1, arguments.shapes["target"][0], of="rows of target")
+    arguments, neighborhood = csls_arguments(source, target, neighborhood, both_given=both_given)
+    k = csls_count(arguments, k)
     check_radii(arguments, source_radii, target_radii)
     if (budget := _budget(arguments, memory)) is not None:
         given = source_radii, target_radii
@@ -304,6 +297,7 @@ def csls(
     return Neighbors(*ready.backend.csls(x, y, k, *radii, run), "csls")
 
 
+@distributed("_neighbors.csls_both")
 @served
 def csls_both(
     source: Any,
@@ -340,9 +334,8 @@ def csls_both(
     """
     source, target = _streaming.open_rows(source=source, target=target)
     both_given = _both(source_radii, target_radii)
-    arguments, neighborhood = _csls_arguments(source, target, neighborhood, both_given=both_given)
-    fewest = min(arguments.shapes["source"][0], arguments.shapes["target"][0])
-    k = _checks.integer("k", k, 1, fewest, of="rows of the smaller side")
+    arguments, neighborhood = csls_arguments(source, target, neighborhood, both_given=both_given)
+    k = csls_count(arguments, k, both=True)
     check_radii(arguments, source_radii, target_radii)
     if (budget := _budget(arguments, memory)) is not None:
         given = source_radii, target_radii
@@ -370,6 +363,7 @@ def csls_both(
     return CSLS(there, back, *radii, proved)
 
 
+@distributed("_neighbors.mutual_nearest")
 @served
 def mutual_nearest(
     source: Any,
@@ -405,11 +399,7 @@ def mutual_nearest(
     -----
     O(n m d): see :func:`csls_both`.
     """
-    if method not in ("csls", "nn"):
-        raise ValueError(f"method: expected 'csls' or 'nn', got {method!r}")
-    arguments, neighborhood = _csls_arguments(
-        source, target, neighborhood, both_given=method == "nn"
-    )
+    arguments, neighborhood = mutual_arguments(source, target, method, neighborhood)
     ready = arguments.ready(check_finite=check_finite)
     run = Run(runtime.resolve_threads(threads), progress, ready.indexes)
     xp = arguments.array_namespace()
@@ -473,9 +463,45 @@ def _both(source_radii: Any, target_radii: Any) -> bool:
     return source_radii is not None and target_radii is not None
 
 
-def _csls_arguments(
+def topk_arguments(
+    queries: Any, corpus: Any, k: int, metric: str, exclude_self: bool
+) -> tuple[_arrays.Arguments, int]:
+    """Check what :func:`topk` is given, but for values."""
+    _checks.one_of("metric", metric, _METRICS)
+    arguments = _arrays.Arguments(queries=queries, corpus=corpus)
+    arguments.require_not_empty()
+    arguments.require_same_columns("queries", "corpus")
+    arguments.require_metric(metric, "corpus")
+    n, m = arguments.shapes["queries"][0], arguments.shapes["corpus"][0]
+    if exclude_self and n != m:
+        raise ShapeError(
+            f"queries: exclude_self leaves row i out for query i, so as many rows as corpus ({m}) "
+            f"are expected, got {n}"
+        )
+    return arguments, _checks.integer("k", k, 1, m - bool(exclude_self), of="rows to choose from")
+
+
+def csls_count(arguments: _arrays.Arguments, k: int, *, both: bool = False) -> int:
+    """Check how many neighbours by CSLS are wanted, of rows of one side or of both."""
+    n, m = arguments.shapes["source"][0], arguments.shapes["target"][0]
+    if both:
+        return _checks.integer("k", k, 1, min(n, m), of="rows of the smaller side")
+    return _checks.integer("k", k, 1, m, of="rows of target")
+
+
+def mutual_arguments(
+    source: Any, target: Any, method: str, neighborhood: int
+) -> tuple[_arrays.Arguments, int]:
+    """Check what :func:`mutual_nearest` is given, but for values."""
+    if method not in ("csls", "nn"):
+        raise ValueError(f"method: expected 'csls' or 'nn', got {method!r}")
+    return csls_arguments(source, target, neighborhood, both_given=method == "nn")
+
+
+def csls_arguments(
     source: Any, target: Any, neighborhood: int, *, both_given: bool = False
 ) -> tuple[_arrays.Arguments, int]:
+    """Check the two sides of CSLS, but for values, and the neighbourhood where it is needed."""
     arguments = _arrays.Arguments(source=source, target=target)
     arguments.require_not_empty()
     arguments.require_same_columns("source", "target")

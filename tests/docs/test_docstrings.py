@@ -17,7 +17,9 @@ MODULES = sorted(
 )
 
 #: Modules that are there for users of a library, and that library.
-NEEDS = {"isomorph.compat.sklearn": "sklearn"}
+NEEDS = {"isomorph.compat.sklearn": "sklearn"} | {
+    f"isomorph._distributed._{name}": "dask" for name in ("graph", "moments", "neighbors", "rows")
+}
 
 
 @pytest.mark.parametrize("name", ["isomorph", *MODULES])

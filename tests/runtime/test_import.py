@@ -13,6 +13,8 @@ HEAVY = (
     "cupy",
     "dask",
     "distributed",
+    "dask",
+    "distributed",
     "faiss",
     "jax",
     "matplotlib",

@@ -7,6 +7,7 @@ from typing import Any
 
 from isomorph import _arrays, _checks, runtime
 from isomorph._backends import Run
+from isomorph._distributed import distributed
 from isomorph._dlpack import Home, served_class
 from isomorph._moments import _cka, _files, _fits, _inputs, _resampling, _ridge, _sums
 from isomorph._moments._scatter import Scatter
@@ -107,6 +108,7 @@ class Moments:
         self._kept: dict[Any, Any] = {}
         self._home = Home()
 
+    @distributed("_moments.update")
     def update(
         self,
         x: Any,
@@ -154,14 +156,8 @@ class Moments:
         O(n D^2), D = d + e. Whatever is raised, the moments are as they were.
         """
         arguments = _arrays.Arguments(x=x, y=y)
-        for name, columns in (("x", self.x_dim), ("y", self.y_dim)):
-            if arguments.shapes[name][1] != columns:
-                raise ShapeError(
-                    f"{name}: expected {columns} columns, got shape {arguments.shapes[name]}"
-                )
+        self._check_shapes(arguments)
         n = arguments.shapes["x"][0]
-        if arguments.shapes["y"][0] != n:
-            raise ShapeError(f"y: expected {n} rows as in x, got shape {arguments.shapes['y']}")
         run = Run(runtime.resolve_threads(threads), progress)
         checked = _inputs.weights_of(arguments, weights)
         labels = _inputs.labels_of(group, n)
@@ -316,6 +312,17 @@ class Moments:
     def _held(self) -> list[Any]:
         """Give the arrays that tell whose all are."""
         return [sums.parts[2] for sums in self._groups.values()]
+
+    def _check_shapes(self, arguments: _arrays.Arguments) -> None:
+        """Raise unless x and y are pairs of rows that belong to these moments."""
+        for name, columns in (("x", self.x_dim), ("y", self.y_dim)):
+            if arguments.shapes[name][1] != columns:
+                raise ShapeError(
+                    f"{name}: expected {columns} columns, got shape {arguments.shapes[name]}"
+                )
+        n = arguments.shapes["x"][0]
+        if arguments.shapes["y"][0] != n:
+            raise ShapeError(f"y: expected {n} rows as in x, got shape {arguments.shapes['y']}")
 
     def _require_beside(self, arguments: _arrays.Arguments) -> None:
         for sums in list(self._groups.values())[:1]:

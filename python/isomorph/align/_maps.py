@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from isomorph import _arrays, runtime
 from isomorph._backends import Run
+from isomorph._distributed import distributed
 from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph._stacks import as_stack, reshape
@@ -113,6 +114,7 @@ class LinearMap:
         told = self.metrics.get("auto")
         return Selection.from_dict(told) if isinstance(told, Mapping) else None
 
+    @distributed("_rows.apply_map")
     @served
     def apply(
         self,
@@ -154,12 +156,7 @@ class LinearMap:
         """
         both = _arrays.Arguments(ndim=(2, 3), x=x, matrix=self.matrix)
         shape = both.shapes["x"]
-        if shape[-1] != self.source_dim or (self.stack is not None and shape[:-2] != (self.stack,)):
-            wanted = "(n, {})" if self.stack is None else f"({self.stack}, n, {{}})"
-            raise ShapeError(
-                f"x: expected shape {wanted.format(self.source_dim)}, which is what the map takes, "
-                f"got {shape}"
-            )
+        self._check_shape(shape)
         run = Run(runtime.resolve_threads(threads), progress)
         result_shape = (*shape[:-1], self.target_dim)
         arguments = _arrays.Arguments(ndim=(2, 3), x=x)
@@ -180,6 +177,15 @@ class LinearMap:
         return out if out is not None else reshape(ready, result, result_shape)
 
     __call__ = apply
+
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
+        """Raise unless the map takes matrices of this shape."""
+        if shape[-1] != self.source_dim or (self.stack is not None and shape[:-2] != (self.stack,)):
+            wanted = "(n, {})" if self.stack is None else f"({self.stack}, n, {{}})"
+            raise ShapeError(
+                f"x: expected shape {wanted.format(self.source_dim)}, which is what the map takes, "
+                f"got {shape}"
+            )
 
     def _parts(self, arguments: _arrays.Arguments) -> tuple[Any, Any, Any]:
         """Give means and scale with the axis of a stack."""

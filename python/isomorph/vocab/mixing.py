@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isomorph import _checks
+from isomorph._distributed import distributed
 from isomorph._dlpack import served
 from isomorph._progress import Progress
 from isomorph.errors import ShapeError
@@ -237,6 +238,7 @@ class TokenMixing:
 
         return explaining.explain(self, token, top)
 
+    @distributed("_rows.apply_mixing")
     @served
     def apply(
         self,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from isomorph import _checks, _core, _formats, runtime
+from isomorph._distributed import distributed
 from isomorph._dlpack import served
 from isomorph.errors import DTypeError, FormatError, RemapError, ShapeError
 from isomorph.vocab import _gather
@@ -146,6 +147,7 @@ class Remap:
     def __repr__(self) -> str:
         return f"Remap({self.new_size} of {self.old_size} ids, dropped={self.dropped})"
 
+    @distributed("_rows.gather")
     def gather(self, rows: Any, *, out: Any = None, threads: int | None = None) -> Any:
         """Take the kept rows of anything that has one row per old id: bit for bit, type kept.
 
@@ -212,6 +214,7 @@ class Remap:
         index = xp.asarray(self.new_to_old, device=array_api_compat.device(rows))
         return xp.take(rows, index, axis=0)
 
+    @distributed("_rows.ids")
     @served
     def ids(
         self,
