@@ -4,14 +4,10 @@ A public function that is :func:`served` sees NumPy arrays only. Where it is giv
 are lent to it as NumPy views of the same memory, and the arrays of its answer go back by the same
 way, so that the core serves them and the numbers are those of NumPy. Nothing of this is done, and
 neither library is imported, in a process that has not imported one of them itself.
-
-Of a result, a field that is declared an ``NDArray`` stays one: statistics, counted on the host.
 """
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import functools
 import inspect
 import sys
@@ -22,6 +18,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
+from isomorph import runtime
+from isomorph._members import PLAIN, members, replaced
 from isomorph._neighbour_libraries import NEIGHBOURS, Library
 from isomorph.errors import DTypeError
 
@@ -34,17 +32,16 @@ C = TypeVar("C", bound=type)
 _given: ContextVar[dict[int, str] | None] = ContextVar("given", default=None)
 
 _NUMPY = "numpy on cpu"
-#: Types of which there are many, and no tensors among them.
-_PLAIN = frozenset({np.ndarray, int, float, str, bool, bytes, type(None), np.float64, np.int64})
 #: The library of each other type that was met; None for all that are no tensors.
 _LIBRARY_OF: dict[type, Library | None] = {}
 
 
-def served(function: Callable[P, R]) -> Callable[P, R]:
+def served(function: Callable[P, R], *, moves: bool = True) -> Callable[P, R]:
     """Let a public function or method take tensors of torch and jax, and answer with such.
 
     Tensors count wherever they stand: as arguments, in lists, tuples and dictionaries of them, and
-    in the public fields of the package's own results, the method's own object included.
+    in the public fields of the package's own results, the method's own object included. Where
+    :func:`isomorph.runtime.device` asks for a GPU and it `moves`, NumPy arrays are computed there.
     """
 
     @functools.wraps(function)
@@ -52,11 +49,18 @@ def served(function: Callable[P, R]) -> Callable[P, R]:
         # By name, one by one: that takes a tenth of a microsecond.
         if "torch" in sys.modules or "jax" in sys.modules:
             for value in (*args, *kwargs.values()):
-                if type(value) not in _PLAIN and _library_in(value) is not None:
+                if type(value) not in PLAIN and _library_in(value) is not None:
                     return cast("R", _lend(function, args, kwargs))
+        if moves and (gpu := runtime.gpu.get()) is not None:
+            return cast("R", _compute(gpu, function, args, kwargs))
         return function(*args, **kwargs)
 
     return call
+
+
+def served_on_cpu(function: Callable[P, R]) -> Callable[P, R]:
+    """Serve what only the CPU does."""
+    return served(function, moves=False)
 
 
 class Home:
@@ -121,42 +125,24 @@ def _library_of(kind: type) -> Library | None:
         return found
 
 
-@functools.cache
-def _fields(kind: Any) -> tuple[str, ...]:
-    """Name what may be tensors in objects of a type: of the package's results, what is public."""
-    if not (kind.__module__.startswith("isomorph") and dataclasses.is_dataclass(kind)):
-        return ()
-    return tuple(
-        field.name
-        for field in dataclasses.fields(kind)
-        if not field.name.startswith("_") and "NDArray" not in str(field.type)
-    )
-
-
-def _members(value: Any) -> Iterator[tuple[str, Any]]:
-    """Go through what a container, or a result of the package, holds that may be a tensor."""
-    if isinstance(value, dict):
-        if type(next(iter(value.values()), "")) is not str:
-            yield from ((f"[{key!r}]", part) for key, part in value.items())
-    elif isinstance(value, list | tuple):
-        # Words and numbers come by the hundred thousand.
-        if value and (value[0] is None or type(value[0]) not in _PLAIN - {np.ndarray}):
-            yield from ((f"[{place}]", part) for place, part in enumerate(value))
-    else:
-        kind: Any = type(value)
-        yield from ((f".{name}", getattr(value, name, None)) for name in _fields(kind))
-
-
 def _library_in(value: Any) -> Library | None:
     """Find the library of the first tensor in a value."""
-    if type(value) in _PLAIN:
+    if type(value) in PLAIN:
         return None
     if (found := _library_of(type(value))) is not None:
         return found
     if (home := getattr(value, "_home", None)) is not None:
         # While one of its methods runs, others that this one calls have nothing to bring back.
         return None if kind_of(value) is not None else cast("Home", home).library
-    return next((one for _, part in _members(value) if (one := _library_in(part))), None)
+    return next((one for _, part in members(value) if (one := _library_in(part))), None)
+
+
+def _bound(function: Any, args: Any, kwargs: Any) -> inspect.BoundArguments | None:
+    """Give the arguments by name; None if they do not fit, of which Python's own error tells."""
+    try:
+        return _signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return None
 
 
 @functools.cache
@@ -164,12 +150,18 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
 
 
+def _compute(gpu: Any, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Call a function on a GPU, or where that is not for one."""
+    from isomorph import _on_device
+
+    if (bound := _bound(function, args, kwargs)) is None or _on_device.stays(bound.arguments):
+        return function(*args, **kwargs)
+    return _on_device.compute(gpu, function, args, kwargs)
+
+
 def _lend(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function with views of the tensors among its arguments."""
-    try:
-        bound = _signature(function).bind(*args, **kwargs)
-    except TypeError:
-        # Python's own message names the function.
+    if (bound := _bound(function, args, kwargs)) is None:
         return function(*args, **kwargs)
     loan = _Loan()
     for name, value in bound.arguments.items():
@@ -186,10 +178,11 @@ def _lend(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 
 @contextmanager
 def _remembered(kinds: dict[int, str]) -> Iterator[None]:
-    token = _given.set((_given.get() or {}) | kinds)
+    token, gpu = _given.set((_given.get() or {}) | kinds), runtime.gpu.set(None)
     try:
         yield
     finally:
+        runtime.gpu.reset(gpu)
         _given.reset(token)
 
 
@@ -208,7 +201,7 @@ class _Loan:
         """Note the libraries and devices of all tensors before any of them is touched."""
         if isinstance(value, np.ndarray):
             self.kinds_by_id[id(value)] = _NUMPY
-        elif type(value) in _PLAIN:
+        elif type(value) in PLAIN:
             return
         elif (library := _library_of(type(value))) is not None:
             library.require_readable(name, value)
@@ -220,14 +213,14 @@ class _Loan:
             if self.home.library is None:
                 self.home = home
         else:
-            for place, part in _members(value):
+            for place, part in members(value):
                 self.survey(f"{name}{place}", part)
 
     def lent(self, name: str, value: Any) -> Any:
         """Give a value with views in the place of tensors; one tensor has one view."""
-        library = None if type(value) in _PLAIN else _library_of(type(value))
+        library = None if type(value) in PLAIN else _library_of(type(value))
         if library is None:
-            return _replaced(value, lambda place, part: self.lent(f"{name}{place}", part))
+            return replaced(value, lambda place, part: self.lent(f"{name}{place}", part))
         if id(value) not in self._views:
             view = library.view(name, value)
             self._views[id(value)] = view
@@ -243,24 +236,4 @@ class _Loan:
         if hasattr(answer, "_home"):
             answer._home = self.home
             return answer
-        return _replaced(answer, lambda _, part: self.returned(part))
-
-
-def _replaced(value: Any, change: Callable[[str, Any], Any]) -> Any:
-    """Give a value with its members changed: itself if none was, else a copy."""
-    changed = {}
-    for place, part in _members(value):
-        new = change(place, part)
-        if new is not part:
-            changed[place] = new
-    if not changed:
-        return value
-    if isinstance(value, dict):
-        return {key: changed.get(f"[{key!r}]", part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        parts = [changed.get(f"[{place}]", part) for place, part in enumerate(value)]
-        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-    made = copy.copy(value)
-    for place, new in changed.items():
-        object.__setattr__(made, place[1:], new)
-    return made
+        return replaced(answer, lambda _, part: self.returned(part))

@@ -45,6 +45,10 @@ class MemoryBudgetError(IsomorphError, MemoryError):
     """The work needs more memory than it was allowed, or than the machine gives."""
 
 
+class DeviceError(IsomorphError, RuntimeError):
+    """The device that was asked for cannot be used; the message says what to install."""
+
+
 class InternalError(IsomorphError, RuntimeError):
     """A fault of isomorph itself: please report it."""
 

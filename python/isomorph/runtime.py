@@ -3,25 +3,41 @@
 The number of threads is, in this order: the ``threads=`` argument, the :func:`threads` context,
 ``ISOMORPH_NUM_THREADS``, ``RAYON_NUM_THREADS``, the cores that affinity and cgroup allow.
 ``ISOMORPH_ISA`` (``portable``, ``avx2``) forces an instruction set.
+:func:`device` computes on a GPU.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from isomorph import _core
+from isomorph.errors import DeviceError
 
-__all__ = ["build_info", "resolve_threads", "show_versions", "threads", "use_backend"]
+__all__ = [
+    "build_info",
+    "device",
+    "resolve_device",
+    "resolve_threads",
+    "show_versions",
+    "threads",
+    "use_backend",
+]
 
 #: More than any machine of today has; a larger number is a slip, not a wish.
 MAX_THREADS = 4096
 
 _threads: ContextVar[int | None] = ContextVar("isomorph_threads", default=None)
 _backend: ContextVar[str | None] = ContextVar("isomorph_backend", default=None)
+#: CuPy, where NumPy arrays are to be computed with on a GPU.
+gpu: ContextVar[Any] = ContextVar("isomorph_gpu", default=None)
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
 def _checked_threads(value: Any, origin: str) -> int:
@@ -63,6 +79,92 @@ def threads(n: int) -> Iterator[None]:
         yield
     finally:
         _threads.reset(token)
+
+
+def resolve_device(name: str = "auto") -> str:
+    """Return where ``device(name)`` computes: ``"cpu"`` or ``"cuda"``.
+
+    Raises
+    ------
+    DeviceError
+        ``"cuda"`` without CuPy or without a GPU.
+
+    Examples
+    --------
+    >>> import isomorph as iso
+    >>> iso.runtime.resolve_device("cpu")
+    'cpu'
+    """
+    return "cpu" if _module_for(name) is None else "cuda"
+
+
+@contextmanager
+def device(name: str = "auto") -> Iterator[str]:
+    """Compute on a device in this context what is given as NumPy arrays.
+
+    On ``"cuda"`` each call copies its arrays to the GPU, is computed there by CuPy, and gives NumPy
+    arrays back. Arrays of other libraries are served where they are, in any context. What the core
+    alone does stays on the CPU: calls with ``memory=`` or ``out=``, an :class:`isomorph.Index`,
+    :class:`isomorph.linalg.Moments`, exact transport.
+
+    Parameters
+    ----------
+    name : {"auto", "cpu", "cuda"}, default "auto"
+        ``"auto"`` is the GPU where CuPy is installed and finds one, else the CPU.
+
+    Yields
+    ------
+    str
+        ``"cpu"`` or ``"cuda"``.
+
+    Raises
+    ------
+    DeviceError
+        ``"cuda"`` without CuPy or without a GPU.
+
+    Examples
+    --------
+    >>> import isomorph as iso
+    >>> with iso.runtime.device("cpu") as where:
+    ...     where
+    'cpu'
+    """
+    token = gpu.set(_module_for(name))
+    try:
+        yield "cpu" if gpu.get() is None else "cuda"
+    finally:
+        gpu.reset(token)
+
+
+def _module_for(name: str) -> Any:
+    """Return the library that computes on the named device; None for the CPU's."""
+    if name not in DEVICES:
+        raise ValueError(f"device: expected one of {', '.join(DEVICES)}, got {name!r}")
+    if name == "cpu":
+        return None
+    cupy, lacking = _cupy()
+    if lacking and name == "cuda":
+        raise DeviceError(f"device: {lacking}")
+    return None if lacking else cupy
+
+
+def _cupy() -> tuple[Any, str]:
+    """Return CuPy, and what it lacks, if anything."""
+    with warnings.catch_warnings():
+        # Of a CuPy without its CUDA; "auto" makes no noise.
+        warnings.simplefilter("ignore")
+        try:
+            cupy = importlib.import_module("cupy")
+        except ModuleNotFoundError:
+            return None, (
+                "'cuda' needs CuPy, which is not installed; pip install 'isomorph[cuda12]' for "
+                "CUDA 12, 'isomorph[cuda13]' for CUDA 13"
+            )
+        except Exception as error:
+            return None, f"'cuda' needs CuPy, which cannot be imported here: {error}"
+        if not cupy.is_available():
+            return None, "'cuda' needs a GPU, and CuPy finds none; nvidia-smi tells about drivers"
+    return cupy, ""
 
 
 @contextmanager

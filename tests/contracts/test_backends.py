@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 import isomorph as iso
 from isomorph.errors import DTypeError
-from support.contracts import array_parts, content
+from support.contracts import array_parts, assert_agree, content
 from support.every import both_types, every_contract
-
-
-def assert_agree(contract, dtype, found, expected) -> None:
-    """Selections have the same bytes; sums agree within what rounding allows."""
-    if contract.selects:
-        assert content(found) == content(expected)
-        return
-    for (path, left), (_, right) in zip(array_parts(found), array_parts(expected), strict=True):
-        if contract.unique and path.rsplit(".", 1)[-1] not in contract.unique:
-            continue
-        left, right = np.asarray(left), np.asarray(right)
-        assert left.dtype == right.dtype, path
-        if left.dtype.kind != "f":
-            np.testing.assert_array_equal(left, right, err_msg=path)
-            continue
-        scale = max(1.0, float(np.abs(right).max(initial=0)))
-        bound = 64 * left.size * np.finfo(dtype).eps * scale
-        np.testing.assert_allclose(left, right, rtol=0, atol=bound, err_msg=path)
 
 
 @every_contract()

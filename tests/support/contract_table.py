@@ -760,6 +760,8 @@ WITHOUT_ARRAYS = {
     "vocab.prune": "takes words",
     "vocab.script_counts": "takes words",
     "runtime.build_info": "takes nothing",
+    "runtime.device": "takes a name; tests/runtime/test_device.py",
+    "runtime.resolve_device": "takes a name; tests/runtime/test_device.py",
     "runtime.resolve_threads": "takes a number; tests/runtime/test_threads.py",
     "runtime.show_versions": "takes nothing",
     "runtime.threads": "takes a number; tests/runtime/test_threads.py",

@@ -142,6 +142,24 @@ def array_parts(result: Any) -> list[tuple[str, Any]]:
     return [(path, value) for path, value in parts(result) if hasattr(value, "dtype")]
 
 
+def assert_agree(contract: Contract, dtype: str, found: Any, expected: Any) -> None:
+    """Selections have the same bytes; sums agree within what rounding allows."""
+    if contract.selects:
+        assert content(found) == content(expected)
+        return
+    for (path, left), (_, right) in zip(array_parts(found), array_parts(expected), strict=True):
+        if contract.unique and path.rsplit(".", 1)[-1] not in contract.unique:
+            continue
+        left, right = np.asarray(left), np.asarray(right)
+        assert left.dtype == right.dtype, path
+        if left.dtype.kind != "f":
+            np.testing.assert_array_equal(left, right, err_msg=path)
+            continue
+        scale = max(1.0, float(np.abs(right).max(initial=0)))
+        bound = 64 * left.size * np.finfo(dtype).eps * scale
+        np.testing.assert_allclose(left, right, rtol=0, atol=bound, err_msg=path)
+
+
 def public_modules() -> Iterator[ModuleType]:
     """Go through the package and its public modules; what lies deeper they offer themselves."""
     yield iso

@@ -45,6 +45,7 @@ OK, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 #: Options whose values the library checks, under the same names.
 _CHECKED_BY_THE_LIBRARY = (
+    "device",
     "folds",
     "limit",
     "match_norm",
@@ -186,7 +187,7 @@ def _dispatch(arguments: list[str]) -> int:
 
     terminal = Terminal(quiet=options.quiet, as_json=options.json)
     limit = runtime.threads(options.threads) if options.threads else contextlib.nullcontext()
-    with limit:
+    with limit, runtime.device(getattr(options, "device", "cpu")):
         status: int = options.run(options, terminal)
     return status
 

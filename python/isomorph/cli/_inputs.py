@@ -57,6 +57,17 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add where to compute."""
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="cpu",
+        help="where to compute: cuda needs CuPy and a GPU; auto takes it if it is there, and the "
+        "CPU if not (default: cpu)",
+    )
+
+
 def add_vocabularies(parser: argparse.ArgumentParser) -> None:
     """Add the two files of vectors, and what to keep of them."""
     parser.add_argument("source", metavar="SRC", help="vectors of the words to translate")

@@ -72,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of folds and bootstrap (default: 0)"
     )
+    _inputs.add_device(parser)
     _inputs.add_common(parser)
 
 

@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--memory", default="256MB", metavar="BYTES", help="what blocks may take (default: 256MB)"
     )
+    _inputs.add_device(parser)
     _inputs.add_common(parser)
 
 

@@ -127,6 +127,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--normalize", action="store_true", help="scale mapped vectors to length 1")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of folds (default: 0)")
+    _inputs.add_device(parser)
     _inputs.add_common(parser)
 
 

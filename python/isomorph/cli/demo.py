@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for map, metrics and report (default: isomorph-demo)",
     )
+    _inputs.add_device(parser)
     _inputs.add_common(parser)
 
 

@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the bootstrap (default: 0)"
     )
+    _inputs.add_device(parser)
     _inputs.add_common(parser)
 
 

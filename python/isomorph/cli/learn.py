@@ -138,6 +138,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("default", "5k", "1k"),
         help="constants: our own (default), or the original's for dictionaries of that size",
     )
+    _inputs.add_device(parser)
     _inputs.add_common(parser)
 
 

@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="retrieval (default: auto, what the verdict in the map recommends)",
     )
     _inputs.add_neighborhood(group)
+    _inputs.add_device(parser)
     _inputs.add_common(parser)
 
 

@@ -135,6 +135,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--plot-convergence", type=Path, metavar="FILE", help="picture of the errors by pass"
     )
+    _inputs.add_device(parser)
     _inputs.add_common(parser)
 
 

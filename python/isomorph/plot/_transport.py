@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from isomorph.metrics._host import to_numpy
 from isomorph.plot._style import (
     COLORS,
     FAINT,
@@ -151,7 +152,7 @@ def _blocks(result: Any) -> tuple[tuple[int, int], Iterator[tuple[int, Any]]]:
     """Give the shape, and rows of the plan with the number of their first."""
     if hasattr(result, "_blocks"):
         shape = len(result.f), len(result.g)
-        return shape, ((rows.start, np.asarray(block)) for rows, block in result._blocks())
+        return shape, ((rows.start, to_numpy(block)) for rows, block in result._blocks())
     matrix = np.asarray(result, dtype=float)
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f"result: expected a Transport or a matrix, got shape {matrix.shape}")

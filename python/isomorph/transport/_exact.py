@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from isomorph import _arrays
-from isomorph._dlpack import served
+from isomorph._dlpack import served_on_cpu
 from isomorph._extras import require
 from isomorph._results import Unpackable
 from isomorph._warning import warn
@@ -73,7 +73,7 @@ class ExactTransport(Unpackable):
         return made
 
 
-@served
+@served_on_cpu
 def exact(a: Any, b: Any, cost: Any, *, check_finite: bool = True) -> ExactTransport:
     r"""Move the masses `a` of rows to the masses `b` of columns at the least cost, without entropy.
 
