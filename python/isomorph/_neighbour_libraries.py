@@ -41,19 +41,19 @@ class Library:
 
     def view(self, name: str, tensor: Any) -> Any:
         """Give a NumPy view of a tensor's memory; CuPy's, if it lies on a GPU."""
-        device = self.device(tensor)
+        device, reader = self.device(tensor), np
         if device.startswith(("cuda", "gpu")):
-            return _cupy(name, f"{self.name} on {device}").from_dlpack(tensor)
-        if not device.startswith("cpu"):
+            reader = _cupy(name, f"{self.name} on {device}")
+        elif not device.startswith("cpu"):
             raise DTypeError(
                 f"{name}: expected an array on the CPU or a CUDA device, got {self.name} on "
                 f"{device}; move it first"
             )
         try:
-            return self._on_cpu(tensor)
+            return reader.from_dlpack(self._plain(tensor))
         except (BufferError, RuntimeError, TypeError) as error:
             raise DTypeError(
-                f"{name}: expected an array that DLPack can lend to NumPy, got {self.name}'s "
+                f"{name}: expected an array that DLPack can lend, got {self.name}'s "
                 f"{tensor.dtype} ({error})"
             ) from error
 
@@ -76,7 +76,8 @@ class Library:
             native = native.copy()
         return self._exported(native)
 
-    def _on_cpu(self, tensor: Any) -> np.ndarray:
+    def _plain(self, tensor: Any) -> Any:
+        """Give the tensor as memory alone tells it, in a type that other libraries have."""
         raise NotImplementedError
 
     def _exported(self, array: Any) -> Any:
@@ -101,11 +102,11 @@ class Torch(Library):
                 f"{name}.to_dense()"
             )
 
-    def _on_cpu(self, tensor: Any) -> np.ndarray:
+    def _plain(self, tensor: Any) -> Any:
         # DLPack does not carry these two marks of torch: the memory has other values.
         tensor = tensor.resolve_conj().resolve_neg()
-        # NumPy has no bfloat16, and values are widened to float32 in any case.
-        return np.from_dlpack(tensor.float() if tensor.dtype is self.module.bfloat16 else tensor)
+        # Nobody else has bfloat16, and values are widened to float32 in any case.
+        return tensor.float() if tensor.dtype is self.module.bfloat16 else tensor
 
     def _exported(self, array: Any) -> Any:
         return self.module.from_dlpack(array)
@@ -140,9 +141,8 @@ class Jax(Library):
         (device,) = tensor.devices()
         return f"{device.platform}:{device.id}"
 
-    def _on_cpu(self, tensor: Any) -> np.ndarray:
-        # NumPy's DLPack does not know bfloat16; jax lends that by the buffer protocol.
-        return np.asarray(tensor) if str(tensor.dtype) == "bfloat16" else np.from_dlpack(tensor)
+    def _plain(self, tensor: Any) -> Any:
+        return tensor.astype("float32") if str(tensor.dtype) == "bfloat16" else tensor
 
     def _exported(self, array: Any) -> Any:
         if isinstance(array, np.ndarray):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -213,6 +215,43 @@ def test_what_cannot_be_read_is_refused_by_name(torch, make, words):
         iso.topk(make(torch), make(torch), 1)
 
 
+@pytest.fixture
+def gpu(torch, monkeypatch):
+    """Let torch's tensors seem to be on a GPU, and array-api-strict be CuPy there."""
+    from isomorph import _neighbour_libraries as neighbours
+
+    strict = pytest.importorskip("array_api_strict")
+    kind = type(strict.asarray(0.0))
+    cupy = SimpleNamespace(from_dlpack=lambda tensor: strict.asarray(np.from_dlpack(tensor)))
+    monkeypatch.setattr(neighbours, "_cupy", lambda *_: cupy)
+    monkeypatch.setattr(neighbours.Torch, "device", lambda *_: "cuda:0")
+    monkeypatch.setattr(neighbours.Torch, "is_foreign", lambda _, array: isinstance(array, kind))
+
+
+def test_tensors_on_a_gpu_are_lent_to_cupy(gpu, torch, x, y):
+    """As far as that can be seen without a GPU."""
+    left, right = torch.from_numpy(x), torch.from_numpy(y)
+    found, expected = iso.csls(left, right, 3), iso.csls(x, y, 3)
+    assert isinstance(found.scores, torch.Tensor)
+    assert content(found) == content(expected)
+    mapped = iso.procrustes(left, right)(left)
+    assert isinstance(mapped, torch.Tensor)
+    np.testing.assert_allclose(mapped, iso.procrustes(x, y)(x), atol=1e-12)
+    narrow = iso.transforms.unit(left.bfloat16())
+    np.testing.assert_allclose(narrow, iso.transforms.unit(left.bfloat16().float().numpy()), 1e-6)
+    with pytest.raises(DTypeError, match=r"torch on cuda:0.*numpy on cpu"):
+        iso.csls(left, y, 3)
+
+
+def test_without_cupy_a_tensor_on_a_gpu_says_what_to_install(torch, monkeypatch):
+    from isomorph import _neighbour_libraries as neighbours
+
+    monkeypatch.setattr(neighbours.Torch, "device", lambda *_: "cuda:0")
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(DTypeError, match=r"queries: .*torch on cuda:0.*isomorph\[cuda12\]"):
+        iso.topk(torch.eye(3), torch.eye(3), 1)
+
+
 def test_what_jax_traces_is_refused_by_name(jax):
     with pytest.raises(DTypeError, match=r"x: .*got a tracer.*pure_callback"):
         jax.jit(iso.transforms.unit)(jax.numpy.eye(3))
@@ -253,9 +292,6 @@ def test_torch_may_be_imported_after_the_first_call():
 @pytest.mark.parametrize("library", ["torch", "jax"])
 def test_a_module_of_that_name_that_is_no_library_does_no_harm(library, monkeypatch):
     """Such as a folder beside the script, or a library whose import has not ended."""
-    import sys
-    from types import ModuleType
-
     if library not in sys.modules:
         monkeypatch.setitem(sys.modules, library, ModuleType(library))
     assert iso.topk(np.eye(3), np.eye(3), 1).indices.tolist() == [[0], [1], [2]]
