@@ -76,12 +76,16 @@ class Home:
         self.kind = kind
 
 
-def served_class(kind: C) -> C:
-    """Serve every public method of a class whose objects have a :class:`Home`."""
-    for name, member in list(vars(kind).items()):
-        if inspect.isfunction(member) and not name.startswith("_"):
-            setattr(kind, name, served(member))
-    return kind
+def served_class(*others: str) -> Callable[[C], C]:
+    """Serve the public methods, but for some, of a class whose objects have a :class:`Home`."""
+
+    def serve(kind: C) -> C:
+        for name, member in list(vars(kind).items()):
+            if inspect.isfunction(member) and not name.startswith("_") and name not in others:
+                setattr(kind, name, served(member))
+        return kind
+
+    return serve
 
 
 def kind_of(array: Any) -> str | None:

@@ -184,6 +184,31 @@ def test_moments_of_tensors_are_those_of_arrays(torch, x, y, tmp_path):
     assert isinstance(iso.linalg.Moments.load(tmp_path / "sums").scatter().xx, np.ndarray)
 
 
+def test_a_statistic_is_asked_of_moments_of_tensors(torch, x, y):
+    left, right = torch.from_numpy(x), torch.from_numpy(y)
+    found = moments(left, right, group=torch.arange(60) % 6)
+    expected = moments(x, y, group=np.arange(60) % 6)
+
+    def of_tensors(part):
+        return part.ols().matrix.neg()[0]
+
+    def of_arrays(part):
+        return -part.ols().matrix[0]
+
+    made = found.jackknife(of_tensors)
+    assert content(made) == content(expected.jackknife(of_arrays))
+    made = found.bootstrap(of_tensors)
+    assert content(made) == content(expected.bootstrap(of_arrays))
+    assert isinstance(made.estimate, np.ndarray)
+
+
+def test_rows_of_a_tensor_are_gathered_in_any_type(torch):
+    rows = torch.arange(6.0).reshape(3, 2).bfloat16()
+    made = iso.vocab.Remap.from_kept([2, 0], 3).gather(rows)
+    assert made.dtype == torch.bfloat16
+    assert made.tolist() == [[4.0, 5.0], [0.0, 1.0]]
+
+
 def test_moments_stay_in_one_library(torch, x, y):
     left, right = torch.from_numpy(x), torch.from_numpy(y)
     of_tensors, of_arrays = moments(left, right), moments(x, y)

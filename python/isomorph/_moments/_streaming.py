@@ -16,7 +16,8 @@ from isomorph._progress import Progress, reporting
 from isomorph.errors import NonFiniteError, ShapeError
 
 
-@served_class
+# These hand moments to the user, that give arrays of the user's library.
+@served_class("folds", "jackknife", "bootstrap")
 class Moments:
     r"""Sums over pairs of rows (x, y) from which every linear fit is d x d work.
 

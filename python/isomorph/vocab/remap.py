@@ -211,7 +211,8 @@ class Remap:
 
         _refuse_out(out)
         xp = array_api_compat.array_namespace(rows)
-        index = xp.asarray(self.new_to_old, device=array_api_compat.device(rows))
+        # A copy: torch warns of memory that must not be written to.
+        index = xp.asarray(self.new_to_old.copy(), device=array_api_compat.device(rows))
         return xp.take(rows, index, axis=0)
 
     @distributed("_rows.ids")
