@@ -32,10 +32,26 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def _why_no_gpu() -> str | None:
+    """Say what tests on a GPU lack here."""
+    if find_spec("cupy") is None:
+        return "needs CuPy"
+    import cupy
+
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        return f"needs a GPU: {error}"
+    return None if count else "needs a GPU"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark whatever reads the development data, and skip what needs models without them."""
     lacking = [name for name in ("torch", "transformers") if find_spec(name) is None]
+    no_gpu = _why_no_gpu()
     for item in items:
+        if no_gpu and item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason=no_gpu))
         if lacking and item.get_closest_marker("models"):
             item.add_marker(pytest.mark.skip(reason=f"needs {' and '.join(lacking)}"))
         if "shared_data" in getattr(item, "fixturenames", ()):

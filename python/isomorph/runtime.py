@@ -1,4 +1,4 @@
-"""Threads, instruction set, backend: how the work runs, never what it answers.
+"""Threads, instruction set, backend, precision: how the work runs, never what it answers.
 
 The number of threads is, in this order: the ``threads=`` argument, the :func:`threads` context,
 ``ISOMORPH_NUM_THREADS``, ``RAYON_NUM_THREADS``, the cores that affinity and cgroup allow.
@@ -22,6 +22,7 @@ from isomorph.errors import DeviceError
 __all__ = [
     "build_info",
     "device",
+    "precision",
     "resolve_device",
     "resolve_threads",
     "show_versions",
@@ -34,6 +35,7 @@ MAX_THREADS = 4096
 
 _threads: ContextVar[int | None] = ContextVar("isomorph_threads", default=None)
 _backend: ContextVar[str | None] = ContextVar("isomorph_backend", default=None)
+_precision: ContextVar[str] = ContextVar("isomorph_precision", default="float32")
 #: CuPy, where NumPy arrays are to be computed with on a GPU.
 gpu: ContextVar[Any] = ContextVar("isomorph_gpu", default=None)
 
@@ -186,6 +188,42 @@ def use_backend(name: str | None) -> Iterator[None]:
 def requested_backend() -> str | None:
     """Return the backend that :func:`use_backend` asks for, if any."""
     return _backend.get()
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Let a GPU filter float32 rows by products of the named precision in this context.
+
+    A filter only finds candidates, with a bound on what its rounding may have hidden; scores and
+    order are those of float64 sums whatever it computes with. So ``"tf32"`` and ``"bf16"`` (rows
+    rounded to 11 and 8 bits, on tensor cores) change the time of a search, never its answer.
+    Nothing else computes with less than the type of its input, and the CPU takes no notice.
+
+    Parameters
+    ----------
+    name : {"float32", "tf32", "bf16"}
+        What products of float32 rows are computed with.
+
+    Examples
+    --------
+    >>> import numpy as np, isomorph as iso
+    >>> x = np.eye(2, dtype=np.float32)
+    >>> with iso.runtime.precision("tf32"):
+    ...     iso.topk(x, x, 1).indices.tolist()
+    [[0], [1]]
+    """
+    if name not in ("float32", "tf32", "bf16"):
+        raise ValueError(f"name: expected 'float32', 'tf32' or 'bf16', got {name!r}")
+    token = _precision.set(name)
+    try:
+        yield
+    finally:
+        _precision.reset(token)
+
+
+def requested_precision() -> str:
+    """Return the precision that :func:`precision` asks for."""
+    return _precision.get()
 
 
 def build_info() -> dict[str, Any]:

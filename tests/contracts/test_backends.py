@@ -7,6 +7,7 @@ import pytest
 import isomorph as iso
 from isomorph.errors import DTypeError
 from support.contracts import array_parts, assert_agree, content
+from support.cuda_stand_in import on_cuda
 from support.every import both_types, every_contract
 
 
@@ -18,6 +19,16 @@ def test_the_core_answers_as_the_array_code_does(contract, dtype):
         with iso.runtime.use_backend("array"):
             expected = contract.call(**arrays)
         assert_agree(contract, dtype, contract.call(**arrays), expected)
+
+
+@every_contract(lambda contract: contract.takes_array_api)
+@both_types
+def test_the_core_answers_as_the_code_for_gpus_does(contract, dtype):
+    """With NumPy in CuPy's place, and all cut so small that rows are searched again."""
+    arrays = contract.arrays(dtype)
+    with on_cuda(extra=1, most=6, tile=(7, 9)):
+        found = contract.call(**arrays)
+    assert_agree(contract, dtype, found, contract.call(**arrays))
 
 
 @every_contract(lambda contract: contract.takes_array_api)

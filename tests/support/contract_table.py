@@ -762,6 +762,7 @@ WITHOUT_ARRAYS = {
     "runtime.build_info": "takes nothing",
     "runtime.device": "takes a name; tests/runtime/test_device.py",
     "runtime.resolve_device": "takes a name; tests/runtime/test_device.py",
+    "runtime.precision": "takes a name; tests/unit/test_cuda_neighbors.py",
     "runtime.resolve_threads": "takes a number; tests/runtime/test_threads.py",
     "runtime.show_versions": "takes nothing",
     "runtime.threads": "takes a number; tests/runtime/test_threads.py",

@@ -24,7 +24,20 @@ class ArrayBackend(
     ArrayTransport,
     ArrayAssign,
 ):
-    """See :class:`isomorph._backends.Backend`; `xp` is an array-API namespace."""
+    """See :class:`isomorph._backends.Backend`; `xp` is an array-API namespace.
+
+    For CuPy's, an instance is one of :class:`isomorph._backends.cuda.CudaBackend`.
+    """
+
+    def __new__(cls, xp: Any, *_: Any) -> ArrayBackend:
+        """Choose the class that serves a namespace best."""
+        import array_api_compat
+
+        if cls is ArrayBackend and array_api_compat.is_cupy_namespace(xp):
+            from isomorph._backends.cuda import CudaBackend
+
+            return super().__new__(CudaBackend)
+        return super().__new__(cls)
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp

@@ -31,13 +31,7 @@ class ArrayNeighbors:
         self, queries: Any, corpus: Any, k: int, metric: str, exclude_self: bool, run: Run
     ) -> tuple[Any, Any]:
         """See the protocol."""
-        x, y = self._lanes(queries), self._lanes(corpus)
-        if metric == "cosine":
-            score = self._cosine(queries, corpus)
-        elif metric == "dot":
-            score = lambda i, j: self._dot(x[i, ...], y[j, ...])  # noqa: E731
-        else:
-            score = lambda i, j: -self._squared_distance(x[i, ...], y[j, ...])  # noqa: E731
+        score = self._score(metric, queries, corpus)
         score = self._rounded(score, queries, corpus, exclude_self)
         return self._select(score, queries, corpus, k, run)
 
@@ -72,6 +66,15 @@ class ArrayNeighbors:
         if both:
             return FromRows(*self.csls_both(source, target, k, *radii, run), radii, None)
         return FromRows(self.csls(source, target, k, *radii, run), None, radii, None)
+
+    def _score(self, metric: str, left: Any, right: Any) -> Score:
+        """Give the scores of a metric, in float64."""
+        if metric == "cosine":
+            return self._cosine(left, right)
+        x, y = self._lanes(left), self._lanes(right)
+        if metric == "dot":
+            return lambda i, j: self._dot(x[i, ...], y[j, ...])
+        return lambda i, j: -self._squared_distance(x[i, ...], y[j, ...])
 
     def _lanes(self, rows: Any) -> Any:
         """Give rows as float64 of shape (n, ceil(d / 8), 8), the last chunk filled with zeros."""
@@ -151,8 +154,17 @@ class ArrayNeighbors:
 
         return score
 
-    def _rounded(self, score: Score, left: Any, right: Any, exclude_self: bool = False) -> Score:
+    def _rounded(
+        self,
+        score: Score,
+        left: Any,
+        right: Any,
+        exclude_self: bool = False,
+        numbers: Any = None,
+    ) -> Score:
         """Round to the output type; rows that are not finite, and self, get NaN: last of all.
+
+        `numbers` are those of the left rows, where they are only some.
 
         A score that overflows upwards would be selected and is refused at once; -inf is refused
         where it is selected.
@@ -160,7 +172,7 @@ class ArrayNeighbors:
         xp = self.xp
         sound_left = xp.all(xp.isfinite(left), axis=1)
         sound_right = xp.all(xp.isfinite(right), axis=1)
-        rows = xp.arange(left.shape[0], device=_device(left))
+        rows = xp.arange(left.shape[0], device=_device(left)) if numbers is None else numbers
         columns = xp.arange(right.shape[0], device=_device(right))
 
         def rounded(i: slice, j: slice) -> Any:
