@@ -76,6 +76,7 @@ def on_cuda(
     *,
     extra: int | None = None,
     most: int | None = None,
+    one_pass_from: int = 1280,
     tile: tuple[int, int] | None = None,
 ) -> Iterator[StandIn]:
     """Serve NumPy's arrays as CuPy's are on a GPU."""
@@ -84,7 +85,7 @@ def on_cuda(
     def backend(xp):
         assert xp is array_api_compat.numpy
         made = CudaBackend(xp, device)
-        made.extra = extra
+        made.extra, made.one_pass_from = extra, one_pass_from
         made.most = made.most if most is None else most
         return made
 

@@ -91,6 +91,34 @@ def test_hostile_rows_have_the_bytes_of_the_core(rng, kind, most, dtype):
     assert content(found) == content(everything(x, y))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["", *KINDS])
+@pytest.mark.parametrize("k", [1, 3])
+def test_one_pass_of_csls_has_the_bytes_of_the_core(rng, kind, k, dtype):
+    x, y = (side.astype(dtype) for side in (hostile(rng, kind) if kind else sides(rng)))
+    with on_cuda(one_pass_from=1, **SMALL), iso.runtime.precision("tf32"):
+        found = iso.csls_both(x, y, k, neighborhood=4)
+        forward = iso.csls(x, y, k, neighborhood=4)
+    expected = iso.csls_both(x, y, k, neighborhood=4)
+    assert found.proved is not None
+    for name in ("forward", "backward", "source_radii", "target_radii"):
+        assert content(getattr(found, name)) == content(getattr(expected, name)), name
+    assert content(forward) == content(expected.forward)
+
+
+def test_csls_of_large_sides_takes_one_pass(rng):
+    x, y = sides(rng, 1500, 2500, 48)
+    with on_cuda(tile=(500, 1000)) as device:
+        found = iso.csls_both(x, y)
+    expected = iso.csls_both(x, y)
+    assert content([found.forward, found.backward]) == content(
+        [expected.forward, expected.backward]
+    )
+    assert min(found.proved) > 0.8
+    # The pass, two samples of a tenth, and what was searched again.
+    assert sum(rows * columns for rows, columns, _ in device.products) < 1.6 * 1500 * 2500
+
+
 @pytest.mark.parametrize("scale", [1e-170, 1e-300, 1e170, 1e300])
 def test_the_ends_of_float64(rng, scale):
     x, y = (side * scale for side in sides(rng, dtype="float64"))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from isomorph import runtime
-from isomorph._backends import Run
+from isomorph._backends import FromRows, Run
 from isomorph._backends.array_neighbors import _blocks, _overflow, _quiet
 from isomorph._backends.cuda_questions import VALUES_AT_ONCE, CudaQuestions
 from isomorph._backends.cuda_search import EXTRA, Question, Selection, Walk
@@ -21,6 +21,8 @@ from isomorph.errors import MemoryBudgetError
 
 #: How many times more candidates a row keeps when it is searched again, and how many at most.
 MORE, MOST = 4, 2048
+#: One row of so many is in the sample that bounds radii.
+SAMPLED = 10
 
 #: Scores, indices, and of which rows they are proved.
 Answer = tuple[Any, Any, Any]
@@ -33,6 +35,8 @@ class CudaNeighbors(CudaQuestions):
     extra: int | None = None
     #: The most candidates of a row.
     most: int = MOST
+    #: Rows of the smaller side from which CSLS takes one pass.
+    one_pass_from: int = 1280
 
     def topk(
         self, queries: Any, corpus: Any, k: int, metric: str, exclude_self: bool, run: Run
@@ -70,29 +74,84 @@ class CudaNeighbors(CudaQuestions):
             forward, backward = self._ask(list(both), run)
             return forward, backward
 
+    def csls_from_rows(
+        self, source: Any, target: Any, k: int, neighborhood: int, both: bool, run: Run
+    ) -> FromRows:
+        """See the protocol.
+
+        Radii over a sample of the other side are lower bounds of the radii, so that keys made of
+        them are upper bounds of what the scores turn out to be: tiles are walked once for all four.
+        """
+        if min(source.shape[0], target.shape[0]) < self.one_pass_from:
+            return super().csls_from_rows(source, target, k, neighborhood, both, run)
+        with self._held():
+            sides = self._unit_side(source), self._unit_side(target)
+            there = self._nearest(source, target, sides, neighborhood)
+            back = self._nearest(target, source, sides[::-1], neighborhood)
+            low = (
+                self._sampled(source, target, neighborhood, run),
+                self._sampled(target, source, neighborhood, run),
+            )
+            bounds = self._csls_questions(source, target, k, *low, sides)[: 1 + both]
+            found = self._walked([there, back, *bounds], run)
+            r_s, r_t = (
+                self._mean(self._finished(question, selection)[0])
+                for question, selection in zip((there, back), found[:2], strict=True)
+            )
+            questions = self._csls_questions(source, target, k, r_s, r_t, sides)
+            answers = []
+            for question, bound, selection in zip(questions, bounds, found[2:], strict=False):
+                # Keys have the errors of their own radii; scores round those that are none above 1.
+                exact = dataclasses.replace(question, error=bound.error + 2.0**-48)
+                answers.append(self._finished(exact, selection))
+            forward, backward = answers[0], answers[-1]
+            return FromRows(
+                forward[:2],
+                backward[:2] if both else None,
+                (r_s, r_t),
+                (forward[2], backward[2]),
+            )
+
+    def _sampled(self, rows: Any, others: Any, neighborhood: int, run: Run) -> Any:
+        """Give the radii of rows over every tenth of the others: none above the radii of all."""
+        xp, m = self.xp, int(others.shape[0])
+        step = max(1, min(SAMPLED, m // neighborhood))
+        some = xp.take(others, self._numbers(others)[::step], axis=0)
+        sides = self._unit_side(rows), self._unit_side(some)
+        question = self._nearest(rows, some, sides, neighborhood)
+        return self._mean(self._ask([question], Run(run.threads))[0][0])
+
     def _ask(self, questions: list[Question], run: Run) -> list[tuple[Any, Any]]:
         """Answer one question, or two of which one asks for rows and one for columns of tiles."""
+        selections = self._walked(questions, run)
+        return [
+            self._finished(question, selection)[:2]
+            for question, selection in zip(questions, selections, strict=True)
+        ]
+
+    def _walked(self, questions: list[Question], run: Run) -> list[Selection]:
+        """Show all tiles to every question: those of rows and those of columns in turn."""
 
         def report(done: int, total: int) -> None:
             if callable(run.progress):
                 run.progress(done, total)
 
-        capacity = max(self._capacity(question) for question in questions)
         selections = [
-            Selection(self.xp, self.device, question, capacity, across)
-            for question, across in zip(questions, (False, True), strict=False)
+            Selection(self.xp, self.device, question, self._capacity(question), bool(place % 2))
+            for place, question in enumerate(questions)
         ]
         Walk(self.xp, self.device, selections, self._precision(questions[0])).run(report)
-        answers = []
-        for question, selection in zip(questions, selections, strict=True):
-            scores, indices, proved = self._scored(
-                question, selection, self._numbers(question.left.values)
-            )
-            self._settle(question, scores, indices, proved)
-            if bool(self.xp.any(self.xp.isinf(scores) & (indices >= 0))):
-                raise _overflow(scores)
-            answers.append((scores, indices))
-        return answers
+        return selections
+
+    def _finished(self, question: Question, selection: Selection) -> tuple[Any, Any, float]:
+        """Give scores and indices of all rows, and the part of them that was proved at once."""
+        xp = self.xp
+        numbers = self._numbers(question.left.values)
+        scores, indices, proved = self._scored(question, selection, numbers)
+        self._settle(question, scores, indices, proved)
+        if bool(xp.any(xp.isinf(scores) & (indices >= 0))):
+            raise _overflow(scores)
+        return scores, indices, float(xp.sum(xp.astype(proved, xp.float64))) / proved.shape[0]
 
     def _settle(self, question: Question, scores: Any, indices: Any, proved: Any) -> None:
         """Answer the rows that are not proved, in place."""

@@ -87,11 +87,17 @@ class CudaQuestions(ArrayNeighbors):
         return Question(x, y, k, factor, bias, error, ceiling, scores, plain, itself)
 
     def _csls_questions(
-        self, source: Any, target: Any, k: int, source_radii: Any, target_radii: Any
+        self,
+        source: Any,
+        target: Any,
+        k: int,
+        source_radii: Any,
+        target_radii: Any,
+        sides: tuple[Side, Side] | None = None,
     ) -> tuple[Question, Question]:
         """Ask for the best by CSLS, of both sides."""
         xp = self.xp
-        x, y = self._unit_side(source), self._unit_side(target)
+        x, y = sides or (self._unit_side(source), self._unit_side(target))
         r_s, r_t = (xp.astype(radii, xp.float64) for radii in (source_radii, target_radii))
 
         def rounded(scores: Any) -> Any:
