@@ -1,4 +1,4 @@
-"""CuPy's arrays on a GPU: array code, and tuned searches. No GPU has run it yet."""
+"""CuPy's arrays on a GPU: array code, tuned searches and polar factors. No GPU has run it yet."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 from isomorph._backends.array import ArrayBackend
 from isomorph._backends.cuda_device import CupyDevice, Device
+from isomorph._backends.cuda_linalg import CudaLinalg
 from isomorph._backends.cuda_neighbors import CudaNeighbors
 
 
-class CudaBackend(CudaNeighbors, ArrayBackend):
+class CudaBackend(CudaNeighbors, CudaLinalg, ArrayBackend):
     """See :class:`isomorph._backends.Backend`; `device` is what is not arrays: kernels, memory."""
 
     def __init__(self, xp: Any, device: Device | None = None) -> None:
