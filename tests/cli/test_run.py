@@ -145,3 +145,36 @@ def test_a_relative_path_is_made_absolute_as_python_does(script) -> None:
     served = started("-m", "isomorph", "run", "--patch", "scipy", path.name, "x", cwd=path.parent)
     assert served.stdout == plain.stdout
     assert served.stderr.startswith(plain.stderr)
+
+
+MODULE = """
+    import sys
+    print(sys.argv, __name__, __file__, sys.path[0], __spec__.name, __package__)
+    from .beside import VALUE
+    print(VALUE)
+    1 / 0
+"""
+
+
+@pytest.mark.parametrize("name", ["package.part", "package"])
+def test_a_module_as_python_does(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "package"
+    folder.mkdir()
+    for file in ("part.py", "__main__.py"):
+        (folder / file).write_text(textwrap.dedent(MODULE))
+    (folder / "__init__.py").write_text("")
+    (folder / "beside.py").write_text("VALUE = 3")
+    words = ("-m", name, "first", "-m", "--help")
+    plain = started(*words, cwd=tmp_path)
+    served = started("-m", "isomorph", "run", "--patch", "scipy", *words, cwd=tmp_path)
+    assert plain.stdout.endswith("3\n")
+    assert (served.stdout, served.returncode) == (plain.stdout, plain.returncode)
+    assert "ZeroDivisionError" in served.stderr
+    assert "importlib" not in served.stderr
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.part", "sys", ".part"])
+def test_a_module_that_is_none(run, name: str) -> None:
+    done = run("run", "--patch", "scipy", "-m", name)
+    assert done.status == 1
+    assert f"-m {name}: " in done.err

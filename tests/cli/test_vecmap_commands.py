@@ -273,3 +273,10 @@ def test_analogy(run, rng, tmp_path) -> None:
     ]
     done = run("vecmap", "analogy", tmp_path / "x.vec", "-i", tmp_path / "q.txt", "-t", 4, "-l")
     assert done.out == "Coverage: 25.00%  Accuracy: 100.00%\n"
+
+
+@pytest.mark.parametrize("drawn", [0, -3])
+def test_fewer_than_one_source_to_draw(rng, drawn) -> None:
+    x = rng.standard_normal((4, 3)).astype(np.float32)
+    with pytest.raises(ValueError, match=f"inv_sample: expected at least 1.* got {drawn}"):
+        translations(x, x, np.arange(4), retrieval="invsoftmax", inv_sample=drawn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import builtins
+import importlib.util
 import io
 import os
 import sys
@@ -11,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -21,16 +23,17 @@ from isomorph.cli._terminal import Terminal
 NAME = "run"
 HELP = "run an unchanged Python script, its SciPy, POT and faiss calls served by isomorph"
 DESCRIPTION = """\
-Run a Python script as 'python SCRIPT ARGS' does, with the calls that isomorph covers served by
-isomorph: Procrustes of SciPy, Sinkhorn of POT, exact search of faiss. A call with arguments that
-are not covered goes to the original. Standard output and the exit code are the script's own; a
-table on standard error says at the end which calls were served, which were passed on and why, and
-how long they took. Processes that the script starts are not served.
+Run a Python script as 'python SCRIPT ARGS' does, or with -m a module as 'python -m' does, with the
+calls that isomorph covers served by isomorph: Procrustes of SciPy, Sinkhorn of POT, exact search of
+faiss. A call with arguments that are not covered goes to the original. Standard output and the exit
+code are the script's own; a table on standard error says at the end which calls were served, which
+were passed on and why, and how long they took. Processes that the script starts are not served.
 """
 EPILOG = """\
 examples:
   isomorph run --patch scipy,ot,faiss align.py --source en.vec --target fr.vec
   isomorph run --patch ot --quiet transport.py
+  isomorph run --patch faiss -m package.search --top 10
 """
 
 INTERRUPTED = 130
@@ -44,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="scipy,ot,faiss",
         metavar="LIST",
         help="whose calls to serve, of scipy, ot, faiss (default: all)",
+    )
+    parser.add_argument(
+        "-m", dest="as_module", action="store_true", help="SCRIPT is the name of a module"
     )
     parser.add_argument("script", metavar="SCRIPT", help="the Python file to run")
     parser.add_argument(
@@ -69,12 +75,24 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     from isomorph import patch
 
     patched = patch(*options.patch)
-    # As python reads it: with the encoding that the file declares, and any bytes in strings.
-    with io.open_code(str(Path(options.script).resolve())) as file:
-        code = file.read()
-    # As python names it in __file__ and in tracebacks.
-    path = os.path.abspath(options.script)  # noqa: PTH100 - links stay
-    with patched as calls, _as_main(options.script, path, options.arguments) as main:
+    folder = str(Path.cwd() if options.as_module else Path(options.script).resolve().parent)
+    with patched as calls, _as_main(folder) as main:
+        if options.as_module:
+            spec = _found(options.script)
+            path = name = str(spec.origin)
+            main.__dict__.update(
+                __spec__=spec, __package__=spec.parent, __loader__=spec.loader,
+                __cached__=spec.cached,
+            )  # fmt: skip
+        else:
+            # As python names it in __file__ and in tracebacks.
+            path = os.path.abspath(options.script)  # noqa: PTH100 - links stay
+            name = options.script
+        # As python reads it: with the encoding that the file declares, and any bytes in strings.
+        with io.open_code(str(Path(path).resolve())) as file:
+            code = file.read()
+        main.__dict__["__file__"] = path
+        sys.argv = [name, *options.arguments]
         before = set(threading.enumerate())
         status = _execute(code, path, main)
         # As python does, which waits for them at its end.
@@ -87,6 +105,22 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     else:
         terminal.note(calls.table())
     return status
+
+
+def _found(name: str) -> ModuleSpec:
+    """Find a module, of a package its ``__main__``, as python -m does."""
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            name += ".__main__"
+            spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"-m {name}: {error}") from None
+    if spec is None:
+        raise ValueError(f"-m {name}: no module of this name")
+    if not spec.has_location or not str(spec.origin).endswith(".py"):
+        raise ValueError(f"-m {name}: expected a module in a .py file, got {spec.origin}")
+    return spec
 
 
 def _execute(source: bytes, name: str, main: ModuleType) -> int:
@@ -120,15 +154,11 @@ def _print_traceback(name: str) -> None:
 
 
 @contextmanager
-def _as_main(script: str, path: str, arguments: list[str]) -> Iterator[ModuleType]:
+def _as_main(folder: str) -> Iterator[ModuleType]:
     """Make the interpreter look as it does to a script, and put everything back."""
     main = ModuleType("__main__")
-    main.__dict__.update(
-        __file__=path, __builtins__=builtins, __cached__=None, __spec__=None, __annotations__={}
-    )
+    main.__dict__.update(__builtins__=builtins, __cached__=None, __spec__=None, __annotations__={})
     kept = sys.argv, list(sys.path), sys.modules["__main__"]
-    sys.argv = [script, *arguments]
-    folder = str(Path(script).resolve().parent)
     if sys.path and not sys.flags.safe_path:
         # What python put first is the folder of the program, or of the module that was run.
         sys.path[0] = folder

@@ -50,6 +50,8 @@ def translations(
         return _best(2 * asked, z, radii.mean(axis=1, dtype=np.float64), threads, dot)
     drawn = x
     if inv_sample is not None:
+        if inv_sample < 1:
+            raise ValueError(f"inv_sample: expected at least 1 source to draw, got {inv_sample}")
         # The generator that the original draws from.
         drawn = x[np.random.RandomState(seed).randint(0, len(x), inv_sample)]
     sums = log_sums(drawn, z, inv_temperature)
