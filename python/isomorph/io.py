@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from isomorph import _checks, _core, _files, _foreign, _matrices, _torch_files, runtime
+from isomorph import _checks, _core, _extras, _files, _foreign, _matrices, _torch_files, runtime
 from isomorph._embeddings import Embeddings
 from isomorph._files import Format, PathLike
 from isomorph._progress import Progress, reporting
@@ -44,6 +44,7 @@ from isomorph.errors import DictionaryError, FormatError
 
 __all__ = [
     "Embeddings",
+    "dask_array",
     "inspect",
     "load",
     "load_dictionary",
@@ -51,6 +52,41 @@ __all__ = [
     "save",
     "save_matrix",
 ]
+
+
+def dask_array(path: PathLike, *, rows: int = 50_000) -> Any:
+    """Map a ``.npy`` file as a Dask array whose chunks are read by whoever needs them.
+
+    Parameters
+    ----------
+    path : path
+        The file, which every worker finds under this name: on one machine, or on shared storage.
+    rows : int, default 50,000
+        Rows of a chunk.
+
+    Returns
+    -------
+    dask.array.Array
+        In the type of the file.
+
+    Raises
+    ------
+    ImportError
+        Dask is not installed.
+    FormatError
+        A file that is none, or is cut short.
+
+    Notes
+    -----
+    A chunk is a mapped part of the file and travels between processes as its name, so that workers
+    send each other no rows and a chunk counts as no memory. The functions of this package read
+    float32 and float64 in place; float16 is widened, and then travels as values. The file must not
+    change while the array is in use.
+    """
+    _extras.require("dask.array", extra="dask", purpose="io.dask_array")
+    from isomorph._distributed import _mapped
+
+    return _mapped.dask_array(path, rows)
 
 
 def load(

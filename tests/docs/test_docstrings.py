@@ -18,7 +18,8 @@ MODULES = sorted(
 
 #: Modules that are there for users of a library, and that library.
 NEEDS = {"isomorph.compat.sklearn": "sklearn"} | {
-    f"isomorph._distributed._{name}": "dask" for name in ("graph", "moments", "neighbors", "rows")
+    f"isomorph._distributed._{name}": "dask"
+    for name in ("graph", "mapped", "moments", "neighbors", "plan", "rows")
 }
 
 

@@ -715,6 +715,7 @@ WITHOUT_ARRAYS = {
     "pipeline.peak_memory": "takes nothing",
     "translate": "takes embeddings and words; tests/unit",
     "Embeddings.take": "takes rows of what it holds; tests/unit",
+    "io.dask_array": "maps a file; tests/unit/test_dask.py",
     "io.inspect": _FILES,
     "io.load": _FILES,
     "io.load_dictionary": _FILES,

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import signal
+import time
+
 import numpy as np
 import pytest
 
@@ -101,8 +106,8 @@ def test_a_bad_row_is_named_by_its_place_in_the_whole(rng):
 
 def test_options_that_cannot_be_served_are_refused(rng):
     x = da.from_array(rng.standard_normal((9, 4)))
-    with pytest.raises(DTypeError, match=r"^progress: expected progress=None with Dask arrays"):
-        iso.topk(x, x, 1, progress=True)
+    with pytest.raises(DTypeError, match=r"^progress: expected None or a bool with Dask arrays"):
+        iso.topk(x, x, 1, progress=print)
     with pytest.raises(DTypeError, match=r"^out: "):
         iso.LinearMap(np.eye(4)).apply(x, out=np.empty((9, 4)))
     with pytest.raises(DTypeError, match=r"^corpus: expected an array of the same library"):
@@ -230,3 +235,64 @@ def test_a_cluster_gives_the_same_and_reports_progress(rng):
     assert sums(made) == sums(alone)
     assert told[-1] == (3, 3)
     assert content(found) == content(iso.mutual_nearest(x[:500], y[:600]))
+
+
+def test_a_plan_is_printed_first(rng, capsys):
+    x = da.from_array(rng.standard_normal((40, 4)), chunks=(10, 4))
+    iso.csls(x, x, progress=True, threads=1)
+    told = capsys.readouterr().err
+    assert told.startswith(
+        "40 x 40 x 4: 32 searches of two chunks, about 0 s on 1 worker of 1 thread"
+    )
+    iso.topk(x, x[:20], progress=True, threads=2)
+    assert capsys.readouterr().err.startswith("40 x 20 x 4: 8 searches")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_mapped_files(rng, tmp_path, dtype):
+    x = rng.standard_normal((95, 6)).astype(dtype)
+    np.save(tmp_path / "x.npy", x)
+    lazy = iso.io.dask_array(tmp_path / "x.npy", rows=20)
+    assert lazy.chunks == ((20, 20, 20, 20, 15), (6,))
+    assert lazy.compute().tobytes() == x.tobytes()
+    assert content(dask.compute(iso.topk(lazy, lazy, 3))[0]) == content(iso.topk(x, x, 3))
+    block = lazy.to_delayed()[1, 0].compute()
+    sent = pickle.dumps(block, protocol=5)
+    assert len(sent) < 400
+    assert pickle.loads(sent).tobytes() == x[20:40].tobytes()
+    part = pickle.loads(pickle.dumps(block[3:5] * 2))
+    assert part.tobytes() == (x[23:25] * 2).tobytes()
+    assert dask.sizeof.sizeof(block) == 1000
+    with pytest.raises(ValueError, match="rows: expected"):
+        iso.io.dask_array(tmp_path / "x.npy", rows=0)
+    with pytest.raises(FileNotFoundError):
+        iso.io.dask_array(tmp_path / "y.npy")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_lost_worker_changes_nothing(rng, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    x = rng.standard_normal((30_000, 64)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    with (
+        dask.config.set(scheduler=None),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, memory_limit="2GB", dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        lazy = iso.io.dask_array(tmp_path / "x.npy", rows=3_000)
+        found = iso.csls(lazy, lazy, 2)
+        waiting = client.compute([found.scores, found.indices])
+        done = 0
+        while done < 30:  # Some of 200 searches and their merging.
+            done = sum(len(keys) for keys in client.has_what().values())
+            assert not all(one.done() for one in waiting)
+            time.sleep(0.01)
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+        assert not all(one.done() for one in waiting)
+        scores, indices = client.gather(waiting)
+    whole = iso.csls(x, x, 2)
+    assert scores.tobytes() == whole.scores.tobytes()
+    assert indices.tobytes() == whole.indices.tobytes()

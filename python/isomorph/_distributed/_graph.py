@@ -127,7 +127,7 @@ def computed(root: Delayed, parts: Sequence[Delayed], progress: Progress, title:
     with reporting(progress, title) as report:
         if report is None:
             return root.compute()
-        client = _client()
+        client = client_of_dask()
         if client is None:
             with _Counted({part.key for part in parts}, report):
                 result = root.compute()
@@ -142,7 +142,7 @@ def computed(root: Delayed, parts: Sequence[Delayed], progress: Progress, title:
         return result
 
 
-def _client() -> Any:
+def client_of_dask() -> Any:
     """Return the client of the cluster that Dask computes on, if there is one."""
     if "distributed" not in sys.modules:
         return None

@@ -18,11 +18,11 @@ from isomorph._distributed._graph import (
     Side,
     call,
     how_of,
-    refuse,
     require_known,
     tree,
 )  # fmt: skip
 from isomorph._distributed._partials import How
+from isomorph._distributed._plan import announce
 from isomorph._results import CSLS, Neighbors, Pairs
 
 Radii = tuple[list[Any], list[Any]]
@@ -35,8 +35,9 @@ def topk(
     """See :func:`isomorph.topk`."""
     require_known(queries=queries, corpus=corpus)
     arguments, k = neighbors.topk_arguments(queries, corpus, k, metric, exclude_self)
-    how = _how(threads, memory, progress)
+    how = _how(threads, memory)
     x, y = (Side.of(arguments, name, check_finite, how) for name in ("queries", "corpus"))
+    announce(progress, arguments, x, y, 1, how)
 
     def search(i: int, j: int) -> Delayed:
         first = x.firsts[i], y.firsts[j]
@@ -57,8 +58,9 @@ def csls_radii(
     """See :func:`isomorph.csls_radii`."""
     require_known(source=source, target=target)
     arguments, neighborhood = neighbors.csls_arguments(source, target, neighborhood)
-    how = _how(threads, memory, progress)
+    how = _how(threads, memory)
     x, y = _sides(arguments, check_finite, how, neighborhood)
+    announce(progress, arguments, x, y, 1, how)
     own, others = _stacked(arguments, (x, y), _radii(x, y, neighborhood, how))
     return own, others
 
@@ -72,8 +74,9 @@ def csls(
     missing = source_radii is None or target_radii is None
     arguments, neighborhood = _arguments(source, target, neighborhood, given)
     k = neighbors.csls_count(arguments, k)
-    how = _how(threads, memory, progress)
+    how = _how(threads, memory)
     x, y = _sides(arguments, check_finite, how, neighborhood if missing else 1)
+    announce(progress, arguments, x, y, 1 + missing, how)
     r_x, r_y = _given_or_computed(arguments, (x, y), given, neighborhood, how)
 
     def search(i: int, j: int) -> Delayed:
@@ -95,8 +98,9 @@ def csls_both(
     missing = source_radii is None or target_radii is None
     arguments, neighborhood = _arguments(source, target, neighborhood, given)
     k = neighbors.csls_count(arguments, k, both=True)
-    how = _how(threads, memory, progress)
+    how = _how(threads, memory)
     x, y = _sides(arguments, check_finite, how, max(k, neighborhood if missing else 1))
+    announce(progress, arguments, x, y, 1 + missing, how)
     radii = _given_or_computed(arguments, (x, y), given, neighborhood, how)
     there, back = _both(x, y, k, radii, how)
     return CSLS(
@@ -113,9 +117,10 @@ def mutual_nearest(
     """See :func:`isomorph.mutual_nearest`; how many pairs there are is not known before."""
     require_known(source=source, target=target)
     arguments, neighborhood = neighbors.mutual_arguments(source, target, method, neighborhood)
-    how = _how(threads, None, progress)
+    how = _how(threads)
     by_csls = method == "csls"
     x, y = _sides(arguments, check_finite, how, neighborhood if by_csls else 1)
+    announce(progress, arguments, x, y, 1 + by_csls, how)
     if by_csls:
         there, back = _both(x, y, 1, _radii(x, y, neighborhood, how), how)
     else:
@@ -148,9 +153,7 @@ def mutual_nearest(
     return Pairs(rows, nearest, scores)
 
 
-def _how(threads: int | None, memory: Any, progress: Any) -> How:
-    # What is computed later has no progress of its own: Dask's dashboard and bars show it.
-    refuse(progress=progress)
+def _how(threads: int | None, memory: Any = None) -> How:
     _memory.parse(memory)
     return how_of(threads, memory)
 
