@@ -14,10 +14,8 @@ use crate::isa::Isa;
 use crate::isa::Level;
 use crate::lanes::{Array, Lanes};
 
-/// Rows of a group that are read together, where there are as many.
-const ROWS: usize = 8;
-/// Rows of one problem that are read together: they stay in the first-level cache in between.
-const LINES: usize = 4;
+/// Rows of a group that are read together; three times as many stay in the first-level cache.
+const ROWS: usize = 4;
 
 /// Passes of a round, after which lanes are looked at.
 pub const BALANCE_PASSES: usize = 8;
@@ -145,7 +143,7 @@ pub mod plain {
 
     /// See [`Balance::balance_one`].
     #[inline(always)]
-    pub fn balance_one<T: Element + From<u8>, V: Lanes<T, L>, const L: usize>(
+    pub fn balance_one<T: Element + From<u8>, V: Lanes<T, L>, const L: usize, const ROWS: usize>(
         one: &mut Single<'_, T>,
     ) -> (usize, T, T) {
         let (kernel, b) = (cells::<T, L>(one.kernel), cells::<T, L>(one.b));
@@ -155,17 +153,13 @@ pub mod plain {
             kernel.len() == one.a.len() * m && v.len() == m && sums.len() == m,
             "a problem of another size"
         );
-        let (fours, rest) = one.a.as_chunks::<LINES>();
-        let (whole, last) = kernel.split_at(fours.len() * LINES * m);
+        let (whole, last) = one.a.as_chunks::<ROWS>();
         let (mut taken, mut error) = (0, T::default());
         while taken < one.allowed.min(BALANCE_PASSES) {
             sums.fill([T::default(); L]);
-            for (block, a) in whole.chunks_exact(LINES * m).zip(fours) {
-                lines::<T, V, L, LINES>(block, a, v, sums);
-            }
-            for (line, a) in last.chunks_exact(m).zip(rest.as_chunks::<1>().0) {
-                lines::<T, V, L, 1>(line, a, v, sums);
-            }
+            let (first, rest) = kernel.split_at(whole.len() * ROWS * m);
+            sweep(first, v, sums, |at, s| across::<T, V, L, ROWS>(&whole[at], s));
+            sweep(rest, v, sums, |at, s| across::<T, V, L, 1>(&[last[at]], s));
             let mut missed = zero;
             for ((sum, v), b) in sums.iter().zip(v.iter()).zip(b) {
                 let gap = V::load(sum).times(V::load(v)).minus(V::load(b));
@@ -199,28 +193,13 @@ pub mod plain {
         (taken, error, most)
     }
 
-    /// What `R` rows of one problem add to the sums `K'u` of its columns, `u = a / (K v)`.
+    /// The scalings `u = a / (K v)` of `R` rows of one problem, in all lanes.
     #[inline(always)]
-    fn lines<T: Element, V: Lanes<T, L>, const L: usize, const R: usize>(
-        block: &[[T; L]],
+    fn across<T: Element, V: Lanes<T, L>, const L: usize, const R: usize>(
         a: &[T; R],
-        v: &[[T; L]],
-        sums: &mut [[T; L]],
-    ) {
+        s: [V; R],
+    ) -> [V; R] {
         const { assert!(R <= L) };
-        let (m, zero) = (sums.len(), V::splat(T::default()));
-        let mut lines = [&block[..m]; R];
-        for (line, chunk) in lines.iter_mut().zip(block.chunks_exact(m)) {
-            *line = &chunk[..m];
-        }
-        let v = &v[..m];
-        let mut s = [zero; R];
-        for j in 0..m {
-            let v = V::load(&v[j]);
-            for r in 0..R {
-                s[r] = V::load(&lines[r][j]).times_plus(v, s[r]);
-            }
-        }
         // One division for all rows.
         let (mut u, mut masses) = ([T::default(); L], [T::default(); L]);
         masses[..R].copy_from_slice(a);
@@ -229,19 +208,13 @@ pub mod plain {
             s[r].store(&mut parts);
             u[r] = total(&parts);
         }
-        let masses = V::load(&masses);
+        let (masses, zero) = (V::load(&masses), V::splat(T::default()));
         V::select(zero.below(masses), masses.over(V::load(&u)), zero).store(&mut u);
-        let mut weight = [zero; R];
+        let mut weights = [zero; R];
         for r in 0..R {
-            weight[r] = V::splat(u[r]);
+            weights[r] = V::splat(u[r]);
         }
-        for (j, sum) in sums.iter_mut().enumerate() {
-            let mut all = V::load(sum);
-            for r in 0..R {
-                all = V::load(&lines[r][j]).times_plus(weight[r], all);
-            }
-            all.store(sum);
-        }
+        weights
     }
 
     /// The sum of the lanes, in a fixed order: four strided parts first.
@@ -257,7 +230,7 @@ pub mod plain {
         a.plus(c).plus(b.plus(d))
     }
 
-    /// The sums `K'u` of the columns for `u = a / (K v)`: one read of the kernel, by blocks of rows.
+    /// The sums `K'u` of the columns for `u = a / (K v)`, of a problem a lane.
     #[inline(always)]
     fn pass<T: Element, V: Lanes<T, L>, const L: usize>(
         kernel: &[[T; L]],
@@ -265,55 +238,88 @@ pub mod plain {
         v: &[[T; L]],
         sums: &mut [[T; L]],
     ) {
-        let m = sums.len();
         sums.fill([T::default(); L]);
-        let whole = a.len() / ROWS * ROWS;
-        let ((first, rest), (masses, last)) = (kernel.split_at(whole * m), a.split_at(whole));
-        for (block, a) in first.chunks_exact(ROWS * m).zip(masses.as_chunks::<ROWS>().0) {
-            rows::<T, V, L, ROWS>(block, a, v, sums);
-        }
-        let whole = last.len() / 4 * 4;
-        let ((first, rest), (masses, last)) = (rest.split_at(whole * m), last.split_at(whole));
-        for (block, a) in first.chunks_exact(4 * m).zip(masses.as_chunks::<4>().0) {
-            rows::<T, V, L, 4>(block, a, v, sums);
-        }
-        for (block, a) in rest.chunks_exact(m).zip(last.as_chunks::<1>().0) {
-            rows::<T, V, L, 1>(block, a, v, sums);
-        }
+        let (whole, last) = a.as_chunks::<ROWS>();
+        let (first, rest) = kernel.split_at(whole.len() * ROWS * sums.len());
+        sweep(first, v, sums, |at, s| down::<T, V, L, ROWS>(&whole[at], s));
+        sweep(rest, v, sums, |at, s| down::<T, V, L, 1>(&[last[at]], s));
     }
 
-    /// What `R` rows add to the sums.
+    /// The scalings `u = a / (K v)` of `R` rows of a problem a lane.
     #[inline(always)]
-    fn rows<T: Element, V: Lanes<T, L>, const L: usize, const R: usize>(
-        block: &[[T; L]],
+    fn down<T: Element, V: Lanes<T, L>, const L: usize, const R: usize>(
         a: &[[T; L]; R],
+        s: [V; R],
+    ) -> [V; R] {
+        let (mut u, zero) = (s, V::splat(T::default()));
+        for r in 0..R {
+            let a = V::load(&a[r]);
+            u[r] = V::select(zero.below(a), a.over(s[r]), zero);
+        }
+        u
+    }
+
+    /// Add to the sums `K'u` of the columns what rows give, `R` of a block together: one read of the
+    /// kernel from beyond the first-level cache.
+    ///
+    /// `scale` makes the scalings u of a block of its products K v. While it does, the products of
+    /// the block after are under way, together with what the block before adds: nothing waits for a
+    /// division.
+    #[inline(always)]
+    fn sweep<T: Element, V: Lanes<T, L>, const L: usize, const R: usize>(
+        kernel: &[[T; L]],
         v: &[[T; L]],
         sums: &mut [[T; L]],
+        scale: impl Fn(usize, [V; R]) -> [V; R],
     ) {
         let (m, zero) = (sums.len(), V::splat(T::default()));
-        let mut lines = [&block[..m]; R];
-        for (line, chunk) in lines.iter_mut().zip(block.chunks_exact(m)) {
-            *line = &chunk[..m];
-        }
-        let mut s = [zero; R];
+        let count = kernel.len() / (R * m);
+        let block = |at: usize| {
+            let rows = &kernel[at * R * m..][..R * m];
+            let mut lines = [&rows[..m]; R];
+            for (line, chunk) in lines.iter_mut().zip(rows.chunks_exact(m)) {
+                *line = &chunk[..m];
+            }
+            lines
+        };
         let v = &v[..m];
-        for j in 0..m {
-            let v = V::load(&v[j]);
-            for (s, line) in s.iter_mut().zip(lines) {
-                *s = V::load(&line[j]).times_plus(v, *s);
+        let (mut products, mut waiting) = ([zero; R], [zero; R]);
+        for step in 0..count + 2 {
+            let scaled = waiting;
+            if (1..=count).contains(&step) {
+                waiting = scale(step - 1, products);
             }
-        }
-        let mut u = [zero; R];
-        for ((u, s), a) in u.iter_mut().zip(s).zip(a) {
-            let a = V::load(a);
-            *u = V::select(zero.below(a), a.over(s), zero);
-        }
-        for (j, sum) in sums.iter_mut().enumerate() {
-            let mut all = V::load(sum);
-            for (u, line) in u.into_iter().zip(lines) {
-                all = V::load(&line[j]).times_plus(u, all);
+            let mut s = [zero; R];
+            if step < 2 && step < count {
+                let lines = block(step);
+                for j in 0..m {
+                    let v = V::load(&v[j]);
+                    for r in 0..R {
+                        s[r] = V::load(&lines[r][j]).times_plus(v, s[r]);
+                    }
+                }
+            } else if (2..count).contains(&step) {
+                let (lines, before) = (block(step), block(step - 2));
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    let v = V::load(&v[j]);
+                    let mut all = V::load(sum);
+                    for r in 0..R {
+                        s[r] = V::load(&lines[r][j]).times_plus(v, s[r]);
+                        all = V::load(&before[r][j]).times_plus(scaled[r], all);
+                    }
+                    all.store(sum);
+                }
+            } else if step >= 2 {
+                let before = block(step - 2);
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    let mut all = V::load(sum);
+                    for r in 0..R {
+                        all = V::load(&before[r][j]).times_plus(scaled[r], all);
+                    }
+                    all.store(sum);
+                }
             }
-            all.store(sum);
+            products = s;
         }
     }
 
@@ -368,7 +374,7 @@ macro_rules! balance {
                     // SAFETY: as above.
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx2 => unsafe { crate::x86_64::balance::$one2(one) },
-                    _ => plain::balance_one::<Self, Array<Self, $large>, $large>(one),
+                    _ => plain::balance_one::<Self, Array<Self, $large>, $large, 4>(one),
                 }
             }
         }

@@ -57,7 +57,7 @@ pub use assignment::Assignment;
 pub use balance::{BALANCE_PASSES, Balance, Group, Single};
 pub use dots::{DOTS, dots};
 pub use element::Element;
-pub use evaluate::{Evaluate, Place, Potentials};
+pub use evaluate::{EVALUATED_ROWS, Evaluate, Place, Potentials};
 pub use exp::Exponential;
 pub use integer::{
     CODE_COLUMNS, CODE_DEPTH, CODE_GROUP, CODE_MAX_DEPTH, CODE_ROWS, CodeColumns, CodeRows,

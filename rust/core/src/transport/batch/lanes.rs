@@ -1,6 +1,6 @@
 //! Small problems side by side, one a lane; a lane that is done takes the next problem.
 
-use isomorph_kernels::{BALANCE_PASSES, Evaluate, Group, Isa, Place};
+use isomorph_kernels::{BALANCE_PASSES, EVALUATED_ROWS, Evaluate, Group, Isa, Place};
 
 use super::problem::{Answer, Item, Next, Round, State};
 use super::{Cost, Limits};
@@ -106,22 +106,23 @@ impl<'a, T: Cost> Side<'a, T> {
         self.stale[lane] = true;
     }
 
-    /// Make the kernels that are to be made, about the potentials: a row of all of them before the
-    /// next, as they share cache lines.
+    /// Make the kernels that are to be made, about the potentials: some rows of all of them before
+    /// the next, as they share cache lines.
     fn absorb(&mut self) {
         if !self.stale.contains(&true) {
             return;
         }
         let width = self.shape.1;
-        let lines = self.kernel.values().chunks_exact_mut(width * self.lanes);
-        for (row, values) in lines.enumerate() {
+        let blocks = self.kernel.values().chunks_mut(EVALUATED_ROWS * width * self.lanes);
+        for (block, values) in blocks.enumerate() {
+            let rows = block * EVALUATED_ROWS..(block + 1) * EVALUATED_ROWS;
             for (first, held) in self.held.iter().enumerate() {
                 if self.stale[first]
                     && let Some((_, state)) = held
-                    && row < state.shape().0
+                    && rows.start < state.shape().0
                 {
                     let mut place = Place { values, width, stride: self.lanes, first };
-                    state.absorb_row(self.isa, row, &mut self.room, &mut place);
+                    state.absorb_rows(self.isa, rows.clone(), &mut self.room, &mut place);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! One problem of a batch, and how far it has come.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use isomorph_kernels::{Isa, Place, Potentials};
 
@@ -149,13 +150,20 @@ impl<'a, T: Cost> State<'a, T> {
         T::absorb(isa, &self.potentials(), room, place);
     }
 
-    /// Make the kernel of one row about the potentials.
-    pub fn absorb_row(&self, isa: Isa, row: usize, room: &mut [f64], place: &mut Place<'_, T>) {
+    /// Make the kernel of some rows, as far as there are any, about the potentials.
+    pub fn absorb_rows(
+        &self,
+        isa: Isa,
+        rows: Range<usize>,
+        room: &mut [f64],
+        place: &mut Place<'_, T>,
+    ) {
         let m = self.g.len();
-        let cost = &self.cost[row * m..][..m];
+        let rows = rows.start..rows.end.min(self.item.a.len());
+        let cost = &self.cost[rows.start * m..rows.end * m];
         T::absorb(
             isa,
-            &Potentials { cost, a: &self.item.a[row..=row], ..self.potentials() },
+            &Potentials { cost, a: &self.item.a[rows], ..self.potentials() },
             room,
             place,
         );
